@@ -1,0 +1,1 @@
+"""A loyalty and referral rewards service: points, booked once and for ever."""

@@ -1,0 +1,97 @@
+"""The HTTP application: routes, and the life of the parts behind them."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, Router
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp
+
+from service.customers import handlers as customers
+from service.platform import redis as redis_client
+from service.platform.authentication import Authenticate
+from service.platform.database import Database
+from service.platform.http import docs, health, problems
+from service.platform.http.request import ApiRequest, Services
+from service.platform.http.shell import Shell
+from service.platform.idempotency import Commands, RecentAnswers
+from service.platform.settings import Settings
+from service.points import handlers as points
+from service.points.balances import Balances
+from service.programs import handlers as programs
+from service.programs.catalogue import Catalogue
+from service.purchases import handlers as purchases
+from service.purchases.booking import Purchases
+
+BODY_BYTES = 64 * 1024
+LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
+
+
+class Parts:
+    """Everything behind the routes, made from the settings; opened and closed with the application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.database = Database(settings)
+        self.redis = redis_client.connect(settings.redis_url or "redis://127.0.0.1:6379/0")
+        self.catalogue = Catalogue(self.database)
+        self.purchases = Purchases(self.database, self.catalogue)
+        self.balances = Balances(self.database)
+        commands = Commands(self.database, RecentAnswers(self.redis))
+        self.services = Services(
+            self.database, self.redis, self.catalogue, self.purchases, self.balances, commands
+        )
+
+    async def open(self) -> None:
+        """Begin to work. A database that is away stops no start; /readyz tells it."""
+        await self.database.open()
+        self.catalogue.open()
+        self.purchases.open()
+        self.balances.open()
+
+    async def close(self) -> None:
+        """Finish what was begun, then close the connections."""
+        await self.purchases.close()
+        await self.balances.close()
+        await self.catalogue.close()
+        await self.database.close()
+        await self.redis.aclose()
+
+
+def routes() -> Router:
+    """Collect the routes of `/v1`."""
+    return Router(
+        "/v1", route_handlers=[purchases.router, customers.router, points.router, programs.router],
+        middleware=[Authenticate()],
+    )
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Put the application together. It connects when it starts, not now."""
+    return Shell(framework_app(Parts(settings)), LITERAL_PATHS)
+
+
+def framework_app(parts: Parts) -> Litestar:
+    """Make the application without its shell; the OpenAPI document is made from it."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        await parts.open()
+        try:
+            yield
+        finally:
+            await parts.close()
+
+    app = Litestar(
+        route_handlers=[routes(), health.livez, health.readyz, *docs.routes],
+        request_class=ApiRequest,
+        request_max_body_size=BODY_BYTES,
+        exception_handlers=problems.HANDLERS,
+        lifespan=[lifespan],
+        openapi_config=OpenAPIConfig(title="Loyalty", version="1", path="/_unused", render_plugins=[]),
+        logging_config=None,
+    )
+    app.state.services = parts.services
+    app.state.key_ring = parts.catalogue
+    return app
+
+

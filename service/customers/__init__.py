@@ -1,0 +1,1 @@
+"""Customers: who they are to the caller, their state, and the row that every booking locks."""

@@ -1,0 +1,119 @@
+"""What a customer is. Pure."""
+
+from datetime import date, datetime
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from service.kernel.amounts import BOUND
+from service.kernel.errors import Invalid
+
+MOST_ATTRIBUTES: Final = 50
+LONGEST_ATTRIBUTE_NAME: Final = 40
+LONGEST_ATTRIBUTE: Final = 500
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """A customer's points by bucket, each >= 0. Debt is a number of its own and never beside available points."""
+
+    available: int = 0
+    pending: int = 0
+    held: int = 0
+    debt: int = 0
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """A customer's row: the balance and what rules need to know, as of `version`."""
+
+    id: int
+    external_id: str
+    version: int
+    balance: Balance
+    lifetime_earned: int
+    purchase_count: int
+    first_purchase_at: datetime | None
+    last_purchase_at: datetime | None
+    enrolled_at: datetime
+    is_new: bool = False
+    """Enrolled by the booking under way: there is no row yet."""
+
+
+Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$(?!\n)")]
+Phone = Annotated[str, Meta(min_length=3, max_length=40)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Locale = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$(?!\n)", max_length=35)]
+Attribute = str | bool | int | float | None
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What callers told of a customer. Personal data: it is kept apart, where an erasure can empty it."""
+
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    birthday: date | None = None
+    locale: str | None = None
+    attributes: dict[str, Attribute] = {}
+
+
+class ProfileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of a profile. What is left out stays; null empties; `attributes` are changed one by one."""
+
+    email: Email | None | UnsetType = UNSET
+    phone: Phone | None | UnsetType = UNSET
+    name: Name | None | UnsetType = UNSET
+    birthday: date | None | UnsetType = UNSET
+    locale: Locale | None | UnsetType = UNSET
+    attributes: dict[str, Attribute] = {}
+
+
+class CustomerUnknown(Invalid):
+    """The program enrols customers explicitly, and nobody enrolled this one."""
+
+    code = "customer_unknown"
+    title = "The customer is not enrolled"
+
+    def __init__(self, pointer: str) -> None:
+        detail = "This program enrols customers with PUT /v1/customers/{id} only, and this one is not enrolled."
+        super().__init__(detail, pointer=pointer, reason="customer_unknown")
+
+
+def newcomer(internal_id: int, external_id: str, now: datetime) -> Customer:
+    """Make a customer who is new."""
+    return Customer(internal_id, external_id, 0, Balance(), 0, 0, None, None, now, is_new=True)
+
+
+def with_purchase(customer: Customer, occurred_at: datetime, earned: int) -> Customer:
+    """Count a purchase. Facts may come late, so the first and the last are those by `occurred_at`."""
+    first, last = customer.first_purchase_at, customer.last_purchase_at
+    return msgspec.structs.replace(
+        customer,
+        purchase_count=customer.purchase_count + 1,
+        first_purchase_at=occurred_at if first is None else min(first, occurred_at),
+        last_purchase_at=occurred_at if last is None else max(last, occurred_at),
+        lifetime_earned=customer.lifetime_earned + earned,
+    )
+
+
+def changed(profile: Profile, change: ProfileChange, today: date) -> Profile:
+    """Apply a change. Raises Invalid for attributes that nothing could use and for a birthday to come."""
+    if isinstance(change.birthday, date) and change.birthday > today:
+        raise Invalid("A birthday is not in the future.", pointer="/birthday", reason="out_of_range")
+    given = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
+    given["attributes"] = _changed_attributes(profile.attributes, change.attributes)
+    return msgspec.structs.replace(profile, **given)
+
+
+def _changed_attributes(before: dict[str, Attribute], change: dict[str, Attribute]) -> dict[str, Attribute]:
+    for name, value in change.items():
+        if not 1 <= len(name) <= LONGEST_ATTRIBUTE_NAME or (isinstance(value, str) and len(value) > LONGEST_ATTRIBUTE):
+            detail = f"A name has 1 to {LONGEST_ATTRIBUTE_NAME} characters, a text at most {LONGEST_ATTRIBUTE}."
+            raise Invalid(detail, pointer="/attributes", reason="out_of_range")
+        if isinstance(value, int | float) and abs(value) > BOUND:
+            raise Invalid("A number is at most 10^12.", pointer="/attributes", reason="out_of_range")
+    after = {name: value for name, value in (before | change).items() if value is not None}
+    if len(after) > MOST_ATTRIBUTES:
+        detail = f"A customer has at most {MOST_ATTRIBUTES} attributes."
+        raise Invalid(detail, pointer="/attributes", reason="out_of_range")
+    return after

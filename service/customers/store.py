@@ -1,0 +1,123 @@
+"""Customers' rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from asyncpg import Record
+
+from service.customers.rules import Balance, Customer, Profile
+from service.platform.claims import Claim, ClaimKind
+from service.platform.statements import Db, Write, load
+
+_STATEMENTS = load(__file__)
+_LOOK = _STATEMENTS["booking_open"].sql.replace("FOR NO KEY UPDATE", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A booking that is open: its customers are locked until the transaction ends."""
+
+    now: datetime
+    """The database's time, after all locks were had. No decision rests on another clock."""
+    customers: dict[str, Customer]
+    """By the callers' ids; the unknown ones are missing."""
+    claims: dict[str, Claim]
+    """By the facts' ids; the new ones are missing."""
+
+
+async def open_booking(
+    db: Db, *, program_id: int, facts: Sequence[tuple[str, str]], kind: ClaimKind, lock: bool = True
+) -> Opened:
+    """Lock the customers of facts, given as pairs of `customer_id` and the fact's id. The first statement of a booking.
+
+    Without `lock` it only looks, for a quote that books nothing and must not make purchases wait.
+    """
+    customer_ids = [customer_id for customer_id, _ in facts]
+    fact_ids = [fact_id for _, fact_id in facts]
+    sql = _STATEMENTS["booking_open"].sql if lock else _LOOK
+    rows = await db.fetch(sql, program_id, customer_ids, fact_ids, int(kind))
+    customers: dict[str, Customer] = {}
+    claims: dict[str, Claim] = {}
+    for fact_id, row in zip(fact_ids, rows, strict=True):
+        if row[0] is not None and row[1] not in customers:
+            customers[row[1]] = _customer(row)
+        if row["subject_id"] is not None:
+            claims[fact_id] = Claim(fact_id, row["content_hash"], row["subject_id"])
+    return Opened(rows[0]["now"], customers, claims)
+
+
+def _customer(row: Record) -> Customer:
+    return Customer(row[0], row[1], row[2], Balance(row[3], row[4], row[5], row[6]), *row[7:12])
+
+
+async def reserve_ids(db: Db, *, count: int) -> list[int]:
+    """Take internal ids for customers to enrol."""
+    return [row["id"] for row in await db.fetch(_STATEMENTS["customer_reserve"].sql, count)]
+
+
+def inserting(program_id: int, customers: Sequence[Customer]) -> Write:
+    """Add the rows of new customers. One that somebody else enrolled meanwhile writes no row."""
+    changing, enrolled_at = _changing(customers), [customer.enrolled_at for customer in customers]
+    arguments = (
+        program_id, changing[0], [customer.external_id for customer in customers], *changing[1:], enrolled_at
+    )
+    return Write(_STATEMENTS["customer_insert"], arguments, len(customers))
+
+
+def updating(program_id: int, customers: Sequence[Customer]) -> Write:
+    """Write the rows of locked customers."""
+    return Write(_STATEMENTS["customer_update"], (program_id, *_changing(customers)), len(customers))
+
+
+def _changing(customers: Sequence[Customer]) -> Sequence[Sequence[object]]:
+    """Give the columns that bookings change, behind that of the internal ids."""
+    return (
+        [customer.id for customer in customers],
+        [customer.version for customer in customers],
+        [customer.balance.available for customer in customers],
+        [customer.balance.pending for customer in customers],
+        [customer.balance.held for customer in customers],
+        [customer.balance.debt for customer in customers],
+        [customer.lifetime_earned for customer in customers],
+        [customer.purchase_count for customer in customers],
+        [customer.first_purchase_at for customer in customers],
+        [customer.last_purchase_at for customer in customers],
+    )
+
+
+async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Customer]:
+    """Read customers, unlocked; the unknown ones are missing."""
+    rows = await db.fetch(_STATEMENTS["customer_read"].sql, program_id, customer_ids)
+    return {row[1]: _customer(row) for row in rows}
+
+
+async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:
+    """Read a customer's profile, an empty one where nothing was told."""
+    row = await db.fetchrow(_STATEMENTS["profile_read"].sql, program_id, customer_id)
+    return _profile(row) if row is not None else Profile()
+
+
+def _profile(row: Record) -> Profile:
+    attributes = row["attributes"]
+    return Profile(
+        row["email"], row["phone"], row["name"], row["birthday"], row["locale"],
+        msgspec.json.decode(attributes) if attributes else {},
+    )
+
+
+async def write_profile(db: Db, *, program_id: int, customer_id: int, profile: Profile) -> None:
+    """Write a customer's profile whole. The customer must be locked."""
+    await db.execute(
+        _STATEMENTS["profile_write"].sql, program_id, customer_id, profile.email, profile.phone, profile.name,
+        profile.birthday, profile.locale, msgspec.json.encode(profile.attributes).decode(),
+    )
+
+
+async def list_newest(
+    db: Db, *, program_id: int, before: int, email: str | None, limit: int
+) -> list[tuple[Customer, Profile]]:
+    """Read up to `limit` customers with an internal id below `before`, newest first."""
+    rows = await db.fetch(_STATEMENTS["customer_list"].sql, program_id, before, email, limit)
+    return [(_customer(row), _profile(row)) for row in rows]

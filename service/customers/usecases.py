@@ -1,0 +1,99 @@
+"""What can be done with customers."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from service.customers import store
+from service.customers.rules import Customer, Profile, ProfileChange, changed, newcomer
+from service.customers.store import Opened
+from service.kernel.errors import NotFound
+from service.kernel.ids import IdSource
+from service.platform.claims import ClaimKind
+from service.platform.outbox import Event, announcing
+from service.platform.statements import Db, Write, write_together
+
+CUSTOMER_ENROLLED = "customer.enrolled"
+CUSTOMER_CHANGED = "customer.changed"
+GREATEST_INTERNAL_ID = 2**63 - 1
+
+
+async def open_booking(
+    db: Db, *, program_id: int, facts: Sequence[tuple[str, str]], kind: ClaimKind, lock: bool = True
+) -> Opened:
+    """Begin a booking: lock the customers of facts (pairs of `customer_id` and the fact's id), sorted, and tell the time.
+
+    Without `lock` it only looks, for a quote.
+    """
+    return await store.open_booking(db, program_id=program_id, facts=facts, kind=kind, lock=lock)
+
+
+async def enrol(db: Db, *, customer_ids: Sequence[str], now: datetime) -> dict[str, Customer]:
+    """Prepare unknown customers with ids of their own; `storing` adds their rows, once it is sure that they come in."""
+    internal_ids = await store.reserve_ids(db, count=len(customer_ids))
+    return {
+        external_id: newcomer(internal_id, external_id, now)
+        for internal_id, external_id in zip(internal_ids, customer_ids, strict=True)
+    }
+
+
+def storing(program_id: int, customers: Sequence[Customer]) -> list[Write]:
+    """Write customers as a booking left them: rows for the new ones, new values for the locked ones.
+
+    A new one that somebody else enrolled meanwhile makes the write raise RowsMissing: roll back and begin again.
+    """
+    new = [customer for customer in customers if customer.is_new]
+    locked = [customer for customer in customers if not customer.is_new]
+    return [store.inserting(program_id, new), store.updating(program_id, locked)]
+
+
+def enrolments(customers: Sequence[Customer], ids: IdSource) -> list[Event]:
+    """Tell of the new ones among customers that they were enrolled."""
+    return [_event(CUSTOMER_ENROLLED, customer, ids) for customer in customers if customer.is_new]
+
+
+def _event(kind: str, customer: Customer, ids: IdSource) -> Event:
+    event_id = ids.next()
+    return Event(id=event_id, type=kind, customer_id=customer.id, subject_id=event_id)
+
+
+async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Customer]:
+    """Read customers, unlocked; the unknown ones are missing."""
+    return await store.read(db, program_id=program_id, customer_ids=customer_ids)
+
+
+async def put(
+    db: Db, *, program_id: int, customer_id: str, change: ProfileChange, entropy: int
+) -> tuple[Customer, Profile, bool]:
+    """Enrol a customer or change the profile; tells whether the customer is new. Raises Invalid, RowsMissing."""
+    opened = await store.open_booking(db, program_id=program_id, facts=[(customer_id, "")], kind=ClaimKind.PURCHASE)
+    ids = IdSource(opened.now, entropy)
+    customer, before = opened.customers.get(customer_id), Profile()
+    if customer is None:
+        customer = (await enrol(db, customer_ids=[customer_id], now=opened.now))[customer_id]
+    else:
+        before = await store.read_profile(db, program_id=program_id, customer_id=customer.id)
+    profile = changed(before, change, (opened.now + timedelta(days=1)).date())
+    events = enrolments([customer], ids)
+    if profile != before and not customer.is_new:
+        events = [_event(CUSTOMER_CHANGED, customer, ids)]
+    await write_together(db, [*storing(program_id, [customer]), announcing(program_id, events, opened.now)])
+    if profile != before:
+        await store.write_profile(db, program_id=program_id, customer_id=customer.id, profile=profile)
+    return customer, profile, customer.is_new
+
+
+async def get(db: Db, *, program_id: int, customer_id: str) -> tuple[Customer, Profile]:
+    """Read a customer with the profile. Raises NotFound."""
+    customers = await store.read(db, program_id=program_id, customer_ids=[customer_id])
+    if customer_id not in customers:
+        raise NotFound
+    customer = customers[customer_id]
+    return customer, await store.read_profile(db, program_id=program_id, customer_id=customer.id)
+
+
+async def list_newest(
+    db: Db, *, program_id: int, before: int | None, email: str | None, limit: int
+) -> list[tuple[Customer, Profile]]:
+    """Read up to `limit` + 1 customers, newest first, behind the internal id `before`."""
+    top = GREATEST_INTERNAL_ID if before is None else before
+    return await store.list_newest(db, program_id=program_id, before=top, email=email, limit=limit + 1)

@@ -1,0 +1,1 @@
+"""Earning rules: what a purchase or an activity earns, and why."""

@@ -1,0 +1,1 @@
+"""Everything technical: database, batching, HTTP, authentication, idempotency, outbox, jobs, embedded servers."""

@@ -1,0 +1,150 @@
+"""Who calls, and what that role may do. Keys are 256 random bits, stored as their SHA-256 and shown once."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
+from uuid import UUID
+
+from litestar.connection import ASGIConnection
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from service.kernel.errors import Kind, Refusal
+
+
+class Role(Enum):
+    """What a key is for."""
+
+    CHECKOUT = "checkout"
+    BILLING = "billing"
+    PORTAL = "portal"
+    SUPPORT = "support"
+    MARKETER = "marketer"
+    ANALYST = "analyst"
+    ADMIN = "admin"
+
+
+class Right(Enum):
+    """What a route asks for; every route of `/v1` names one."""
+
+    REPORT_PURCHASES = "purchases.report"
+    READ_PURCHASES = "purchases.read"
+    ENROL_CUSTOMERS = "customers.enrol"
+    READ_CUSTOMERS = "customers.read"
+    LIST_CUSTOMERS = "customers.list"
+    READ_BALANCES = "balances.read"
+    READ_HISTORY = "history.read"
+    READ_PROGRAM = "program.read"
+    CHANGE_PROGRAM = "program.change"
+    MANAGE_KEYS = "keys.manage"
+
+
+_READS: Final = frozenset({
+    Right.READ_PURCHASES, Right.READ_CUSTOMERS, Right.LIST_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
+})
+
+RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
+    Role.CHECKOUT: frozenset({
+        Right.REPORT_PURCHASES, Right.READ_PURCHASES, Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
+    }),
+    Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
+    Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY}),
+    Role.SUPPORT: _READS,
+    Role.MARKETER: _READS - {Right.READ_PURCHASES} | {Right.ENROL_CUSTOMERS},
+    Role.ANALYST: _READS | {Right.READ_PROGRAM},
+    Role.ADMIN: frozenset(Right),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who calls: a key of a program, with its role."""
+
+    program_id: int
+    key_id: UUID
+    role: Role
+
+
+class KeyRing(Protocol):
+    """Finds the actor of a key by the key's hash; None for an unknown, revoked or expired one."""
+
+    async def find(self, key_hash: bytes) -> Actor | None:
+        """Return the actor."""
+        ...
+
+
+class Unauthenticated(Refusal):
+    """No key, or none that is valid. Which of the two is not told."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "unauthenticated"
+    title = "A valid key is required: Authorization: Bearer lk_..."
+
+
+class Forbidden(Refusal):
+    """The key's role may not do this."""
+
+    kind = Kind.FORBIDDEN
+    code = "forbidden"
+    title = "This key's role may not do this"
+
+
+def new_key(*, live: bool, secret: bytes | None = None) -> str:
+    """Make a key: `lk_live_...` or `lk_test_...`, out of 256 random bits or a secret of as many."""
+    bits = secrets.token_bytes(32) if secret is None else secret
+    return f"lk_{'live' if live else 'test'}_{base64.urlsafe_b64encode(bits).rstrip(b'=').decode()}"
+
+
+def repeatable_secret(callers_key: str, salt: bytes) -> bytes:
+    """Derive the secret of a new key from the key of who asks for it and a stored salt.
+
+    A repeated call gets the same answer, the new key too, although it is stored nowhere: it takes both the salt, which
+    only the database has, and the caller's key, which it hasn't.
+    """
+    return hmac.digest(callers_key.encode(), salt, "sha256")
+
+
+def hash_of_key(key: str) -> bytes:
+    """Return what is stored of a key: SHA-256. A fast hash is right for 256 random bits, which nobody guesses."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Read the key that a request came with. Raises Unauthenticated."""
+    header = next((value for name, value in headers if name == b"authorization"), b"")
+    scheme, _, key = header.partition(b" ")
+    if scheme.lower() != b"bearer" or not key.strip() or not key.isascii():
+        raise Unauthenticated
+    return key.strip().decode("ascii")
+
+
+class Authenticate(ASGIMiddleware):
+    """Finds the actor of each request and holds the route's right against its role, before the body is read.
+
+    The key ring is `app.state.key_ring`: the framework copies middleware, and what it holds with it.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Serve the request with `scope["auth"]` set. Raises Unauthenticated or Forbidden."""
+        if scope["method"] == "OPTIONS":  # the framework's own answer: which methods there are
+            await next_app(scope, receive, send)
+            return
+        scope["auth"] = actor = await _actor(scope)
+        connection: ASGIConnection[object, object, object, object] = ASGIConnection(scope)
+        right: Right = connection.route_handler.opt["right"]
+        if right not in RIGHTS[actor.role]:
+            raise Forbidden
+        await next_app(scope, receive, send)
+
+
+async def _actor(scope: Scope) -> Actor:
+    keys: KeyRing = scope["litestar_app"].state.key_ring
+    actor = await keys.find(hash_of_key(key_of(scope["headers"])))
+    if actor is None:
+        raise Unauthenticated
+    return actor

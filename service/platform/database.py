@@ -1,0 +1,99 @@
+"""Connections to Postgres: dedicated ones for the hot paths, a pool for everything else."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from service.platform.settings import Settings
+from service.platform.statements import Db
+
+if TYPE_CHECKING:
+    from asyncpg import Pool, Record
+    from asyncpg.pool import PoolConnectionProxy
+
+    _Base = asyncpg.Connection[Record]
+else:
+    _Base = asyncpg.Connection
+
+SERVICE_ROLE = "loyalty_service"
+
+CONNECTION_FAULTS = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError,
+                     asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.CannotConnectNowError)
+"""The connection is gone or useless. After COMMIT was sent this means that the outcome is unknown."""
+
+TRY_AGAIN_FAULTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+"""The transaction was rolled back for the sake of another one: classes 40001, 40P01, 55P03."""
+
+ROW_FAULTS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""A row that the database refuses: classes 22 and 23."""
+
+
+class _Connection(_Base):
+    def get_reset_query(self) -> str:
+        # Nothing here changes the session's state, so giving a connection back needs no round trip.
+        return ""
+
+
+class Database:
+    """One Postgres database, as the service's role."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.database_url is None:
+            msg = "DATABASE_URL is not set"
+            raise ValueError(msg)
+        self._url = settings.database_url
+        self._session = {} if settings.pooled else _session_settings(take_role=settings.database_owner_url is None)
+        self._pool: Pool[Record] | None = None
+
+    async def connect(self) -> Db:
+        """Open a connection of one's own. Statements stay prepared on it; it has no reset query."""
+        return await asyncpg.connect(
+            self._url, server_settings=self._session, timeout=3, max_cached_statement_lifetime=0,
+            connection_class=_Connection,
+        )
+
+    async def open(self, size: int = 8) -> None:
+        """Make the pool. It connects when it is first used, so that a database that is away stops no start."""
+        self._pool = await asyncpg.create_pool(
+            self._url, min_size=0, max_size=size, server_settings=self._session, timeout=3,
+            max_cached_statement_lifetime=0, connection_class=_Connection,
+        )
+
+    async def close(self) -> None:
+        """Close the pool; connections that hang are cut after 5 s."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                async with asyncio.timeout(5):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Db]:
+        """Borrow a connection. Outside a transaction every statement is one of its own."""
+        if self._pool is None:
+            msg = "the pool is not open"
+            raise RuntimeError(msg)
+        async with self._pool.acquire(timeout=3) as proxy:
+            yield _unwrapped(proxy)
+
+
+def _unwrapped(proxy: "PoolConnectionProxy[Record] | Db") -> Db:
+    # A proxy has all methods of a connection; to the type checker they are two things.
+    return proxy  # pyright: ignore[reportReturnType]
+
+
+def _session_settings(*, take_role: bool) -> dict[str, str]:
+    settings = {
+        "application_name": "loyalty",
+        "plan_cache_mode": "force_generic_plan",  # a plan for each batch would cost more than the batch
+        "jit": "off",
+        "lock_timeout": "2s",
+        "statement_timeout": "10s",
+        "idle_in_transaction_session_timeout": "15s",
+    }
+    return settings | ({"role": SERVICE_ROLE} if take_role else {})

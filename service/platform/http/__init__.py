@@ -1,0 +1,1 @@
+"""The HTTP door: bodies, problems, authentication, paging. No decision of the domain is made here."""

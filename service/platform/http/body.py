@@ -1,0 +1,136 @@
+"""From bytes to a typed struct, strictly: what JSON leaves open is refused here, before any room sees it."""
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from service.kernel.errors import Invalid, Kind, Refusal
+
+DEEPEST = 64
+"""Levels of nesting that a body may have."""
+
+T = TypeVar("T")
+
+
+class Undecodable(Refusal):
+    """The body, or the path, is no text that could mean anything."""
+
+    kind = Kind.UNDECODABLE
+    code = "undecodable"
+    title = "The request can't be decoded"
+
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_PLACE = re.compile(r" - at `(\$.*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
+_FIELD = re.compile(r"^Object (missing required|contains unknown) field `(.*)`$", re.DOTALL)
+_UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def check_syntax(raw: bytes) -> None:
+    """Refuse what is no JSON text (RFC 8259) or means different things to different readers. Raises Undecodable.
+
+    That is: broken UTF-8, a byte order mark, NaN, more than 64 levels, a key twice in one object.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        detail = f"The body is not UTF-8: byte {fault.start} is wrong."
+        raise Undecodable(detail) from None
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _levels(raw) > DEEPEST:
+        detail = f"The body is nested more than {DEEPEST} levels deep."
+        raise Undecodable(detail)
+    try:
+        _syntax.decode(text)
+    except json.JSONDecodeError as fault:
+        detail = f"The body is not JSON: line {fault.lineno}, column {fault.colno}."
+        raise Undecodable(detail) from None
+    except ValueError as fault:
+        raise Undecodable(str(fault)) from None
+
+
+def _levels(raw: bytes) -> int:
+    level = deepest = 0
+    for bracket in _STRINGS.sub(b"", raw).translate(None, _NOT_BRACKETS):
+        level += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    decoded = dict(pairs)
+    if len(decoded) != len(pairs):
+        msg = "A key stands twice in one object of the body."
+        raise ValueError(msg)
+    return decoded
+
+
+def _no_constant(_: str) -> NoReturn:
+    msg = "NaN and Infinity are not JSON."
+    raise ValueError(msg)
+
+
+_syntax = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def decode(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """Decode JSON whose syntax was checked into a struct, without any leniency. Raises Invalid with a pointer."""
+    content = bytes(raw)
+    if b"\\u" in content:
+        _check_characters(json.loads(content), "")
+    try:
+        return msgspec.json.decode(content, type=kind, strict=True)
+    except (msgspec.ValidationError, OverflowError) as fault:
+        raise _as_invalid(str(fault)) from None
+    except msgspec.DecodeError as fault:
+        raise Undecodable(str(fault)) from None
+
+
+def _check_characters(value: object, pointer: str) -> None:
+    """Refuse what escapes can write and Postgres or UTF-8 can't hold: NUL and lone surrogates."""
+    if isinstance(value, str) and _UNPRINTABLE.search(value):
+        detail = "A text may hold neither the NUL character nor half of a surrogate pair."
+        raise Invalid(detail, pointer=pointer, reason="invalid_character")
+    if isinstance(value, dict):
+        for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
+            _check_characters(str(key), pointer)  # pyright: ignore[reportUnknownArgumentType]
+            _check_characters(item, f"{pointer}/{escape(str(key))}")  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(value, list):
+        for number, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            _check_characters(item, f"{pointer}/{number}")  # pyright: ignore[reportUnknownArgumentType]
+
+
+def escape(key: str) -> str:
+    """Escape one step of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _as_invalid(message: str) -> Invalid:
+    """Turn msgspec's words into a pointer, a reason and a sentence."""
+    place = _PLACE.search(message)
+    pointer = _pointer(place[1]) if place else ""
+    said = message[: place.start()] if place else message
+    if field := _FIELD.match(said):
+        missing = field[1] == "missing required"
+        detail = "This field is required." if missing else "There is no such field here."
+        return Invalid(detail, pointer=f"{pointer}/{escape(field[2])}", reason="missing" if missing else "unknown_field")
+    if "matching regex" in said or said.startswith("Invalid"):
+        detail = "This text doesn't have the form that the documentation tells for the field."
+        return Invalid(detail, pointer=pointer, reason="invalid_format")
+    if "timezone" in said:
+        return Invalid("A time needs its zone: end it with Z or an offset.", pointer=pointer, reason="naive_time")
+    range_words = (">=", "<=", "length", "out of range")
+    reason = "out_of_range" if any(word in said for word in range_words) else "type"
+    return Invalid(f"{said}.", pointer=pointer, reason=reason)
+
+
+def _pointer(path: str) -> str:
+    steps: list[str] = []
+    for name, index, inside in _STEP.findall(path):
+        if inside:  # msgspec doesn't tell which key of a mapping: the pointer ends at the mapping
+            break
+        steps.append(escape(name) if name else index)
+    return "".join(f"/{step}" for step in steps)

@@ -1,0 +1,73 @@
+"""The OpenAPI document and a page that shows it. Nothing is loaded from elsewhere; the page runs no inline script."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+from service.platform.settings import CHECKOUT
+
+DOCUMENT: Final = CHECKOUT / "openapi" / "openapi.json"
+_ASSETS: Final = Path(str(files("swagger_ui_bundle"))) / "vendor"
+_SERVED: Final = {
+    "swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "favicon-32x32.png": "image/png",
+}
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+}
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Loyalty: the API</title>
+<link rel="icon" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<div id="document"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+"""
+_START: Final = """window.ui = SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#document", deepLinking: true, defaultModelsExpandDepth: 0
+});
+"""
+
+
+@get("/openapi.json", include_in_schema=False)
+async def document() -> Response[bytes]:
+    """Serve the OpenAPI document, as it stands in the repository."""
+    return Response(DOCUMENT.read_bytes(), media_type=MediaType.JSON)
+
+
+@get("/docs", include_in_schema=False)
+async def page() -> Response[str]:
+    """Serve the page."""
+    return Response(_PAGE, media_type=MediaType.HTML, headers=_HEADERS)
+
+
+@get("/docs/{name:str}", include_in_schema=False)
+async def asset(name: FromPath[str]) -> Response[bytes]:
+    """Serve what the page needs."""
+    if name == "start.js":
+        return Response(_START.encode(), media_type="text/javascript", headers=_HEADERS)
+    if name not in _SERVED:
+        raise NotFoundException
+    found = next(_ASSETS.rglob(name), None)
+    if found is None:
+        raise NotFoundException
+    return Response(found.read_bytes(), media_type=_SERVED[name], headers=_HEADERS)
+
+
+routes: Final = [document, page, asset]
+
+
+def load() -> dict[str, Any]:
+    """Read the document that is in the repository."""
+    return msgspec.json.decode(DOCUMENT.read_bytes())

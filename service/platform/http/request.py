@@ -1,0 +1,111 @@
+"""The request as handlers see it: who calls, the parts of the service they may ask, the body decoded strictly."""
+
+import re
+from typing import Any, TypeVar, cast
+from urllib.parse import unquote
+
+from litestar import Request
+
+from service.kernel.errors import Invalid, Kind, NotFound, Refusal
+from service.kernel.ids import is_caller_id
+from service.platform.authentication import Actor
+from service.platform.http.body import check_syntax, decode
+
+T = TypeVar("T")
+_IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
+
+
+class UnsupportedMedia(Refusal):
+    """The body is of another kind than JSON, or encoded."""
+
+    kind = Kind.UNSUPPORTED_MEDIA
+    code = "unsupported_media_type"
+    title = "The body must be application/json, not encoded"
+
+
+class BadIdempotencyKey(Refusal):
+    """The header is there and can't be a key."""
+
+    kind = Kind.UNDECODABLE
+    code = "idempotency_key_invalid"
+    title = "An Idempotency-Key has 1 to 255 visible ASCII characters"
+
+
+class Services:
+    """The parts of the running service, found by their type."""
+
+    def __init__(self, *parts: object) -> None:
+        self._parts = {type(part): part for part in parts}
+
+    def __getitem__(self, kind: type[T]) -> T:
+        """Return the part of a type. Raises KeyError where the application was put together without it."""
+        return cast("T", self._parts[kind])
+
+
+class ApiRequest(Request[None, Actor, Any]):
+    """A request to `/v1`."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls."""
+        return self.scope["auth"]
+
+    def part(self, kind: type[T]) -> T:
+        """Return a part of the service by its type."""
+        services: Services = self.app.state.services
+        return services[kind]
+
+    async def json(self) -> Any:  # noqa: ANN401 - the framework's signature
+        """Decode the body into the type that the handler declares, strictly."""
+        require_json(self)
+        raw = await self.body()
+        check_syntax(raw)
+        field = self.route_handler.parsed_data_field
+        return decode(raw, cast("type[object]", field.annotation if field else object))
+
+
+def require_json(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body of another media type or with a content encoding. Raises UnsupportedMedia."""
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
+        raise UnsupportedMedia
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia
+
+
+def caller_id(segment: str) -> str:
+    """Read an id of a caller's from a path. Raises NotFound for what can't be one."""
+    text = unquote(segment) if "%" in segment else segment
+    if not is_caller_id(text):
+        raise NotFound
+    return text
+
+
+def new_caller_id(segment: str) -> str:
+    """Read an id from the path of a PUT, which may make the thing. Raises Invalid for what can't be one."""
+    try:
+        return caller_id(segment)
+    except NotFound:
+        detail = "An id is 1 to 128 printable ASCII characters without blanks at the ends."
+        raise Invalid(detail, pointer="", reason="invalid_format") from None
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+    """Read the `Idempotency-Key`, bare or as a quoted string. Raises BadIdempotencyKey."""
+    text = request.headers.get("idempotency-key")
+    if text is None:
+        return None
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if _IDEMPOTENCY_KEY.fullmatch(key) is None:
+        raise BadIdempotencyKey
+    return key
+
+
+def flag(request: Request[Any, Any, Any], name: str) -> bool:
+    """Read `?name=true`. Raises Invalid for anything but true and false."""
+    text = request.query_params.get(name, "false")
+    if text not in {"true", "false"}:
+        detail = "This is either true or false."
+        raise Invalid(detail, pointer=f"?{name}", reason="type")
+    return text == "true"

@@ -1,0 +1,132 @@
+"""Commands: calls without an id of their own, made safe to repeat by the caller's `Idempotency-Key`.
+
+Postgres decides, in the transaction of the change. Redis keeps recent answers, so that a storm of repetitions costs no
+transaction; when it is down, empty or behind, nothing is wrong, only slower.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.kernel.errors import Invalid, Kind, Refusal
+from service.platform.database import Database
+from service.platform.statements import Db, load
+from service.platform.transaction import transact
+
+_STATEMENTS = load(__file__)
+_RECENT_SECONDS: Final = 300
+_log = structlog.get_logger()
+
+
+class KeyInFlight(Refusal):
+    """The first call with this key isn't through yet."""
+
+    kind = Kind.CONFLICT
+    code = "idempotency_key_in_flight"
+    title = "A call with this Idempotency-Key is in flight"
+    retry_after = 1
+
+
+class KeyReused(Invalid):
+    """The key came with another request before."""
+
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key belongs to another request"
+
+    def __init__(self) -> None:
+        detail = "Use a new Idempotency-Key for a new request."
+        super().__init__(detail, pointer="", reason="idempotency_key_reused")
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What a command was answered with. `answer` holds no personal data: it outlives an erasure."""
+
+    request_hash: bytes
+    status: int
+    answer: Any
+    replayed: bool = False
+
+
+def hash_of_request(operation: str, content: object) -> bytes:
+    """Hash what a command asks for: the operation with its path, and its decoded body."""
+    body = msgspec.json.encode(content, order="sorted")
+    return hashlib.blake2b(operation.encode() + b"\n" + body, digest_size=16).digest()
+
+
+class RecentAnswers:
+    """Answers of the last minutes in Redis. Every fault of Redis is the same as an empty one."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def find(self, program_id: int, key: str) -> Answered | None:
+        """Return a recent answer; None where there is none or Redis doesn't answer at once."""
+        try:
+            found = await self._redis.get(_redis_key(program_id, key))
+            return None if found is None else msgspec.json.decode(found, type=Answered)
+        except (RedisError, OSError, TimeoutError, msgspec.DecodeError) as fault:
+            _log.info("redis_away", reason=type(fault).__name__)
+            return None
+
+    async def keep(self, program_id: int, key: str, answered: Answered) -> None:
+        """Keep an answer that is committed."""
+        try:
+            await self._redis.set(_redis_key(program_id, key), msgspec.json.encode(answered), ex=_RECENT_SECONDS)
+        except (RedisError, OSError, TimeoutError) as fault:
+            _log.info("redis_away", reason=type(fault).__name__)
+
+
+def _redis_key(program_id: int, key: str) -> str:
+    return f"loyalty:answer:{program_id}:{key}"
+
+
+class Commands:
+    """Runs commands: once for each key, in one transaction with the record of their answer."""
+
+    def __init__(self, database: Database, recent: RecentAnswers) -> None:
+        self._database = database
+        self._recent = recent
+
+    async def run(
+        self,
+        *,
+        program_id: int,
+        key: str | None,
+        request_hash: bytes,
+        work: Callable[[Db], Awaitable[tuple[int, Any]]],
+        dry_run: bool = False,
+    ) -> Answered:
+        """Run work that gives a status and an answer, or replay what it gave. Raises KeyInFlight, KeyReused.
+
+        Refusals of the work are not kept: it did nothing, and a repetition may fare otherwise.
+        """
+        if key is None or dry_run:
+            status, answer = await transact(self._database.connection, work, rollback=dry_run)
+            return Answered(request_hash, 200 if dry_run else status, answer)
+        answered = await self._recent.find(program_id, key)
+        if answered is None:
+            answered = await transact(
+                self._database.connection, lambda db: self._once(db, program_id, key, request_hash, work)
+            )
+            await self._recent.keep(program_id, key, msgspec.structs.replace(answered, replayed=True))
+        if answered.request_hash != request_hash:
+            raise KeyReused
+        return answered
+
+    async def _once(
+        self, db: Db, program_id: int, key: str, request_hash: bytes, work: Callable[[Db], Awaitable[tuple[int, Any]]]
+    ) -> Answered:
+        if not await db.fetchval(_STATEMENTS["command_lock"].sql, program_id, key):
+            raise KeyInFlight
+        row = await db.fetchrow(_STATEMENTS["command_read"].sql, program_id, key)
+        if row is not None:
+            return Answered(row["request_hash"], row["status"], msgspec.json.decode(row["answer"]), replayed=True)
+        status, answer = await work(db)
+        text = msgspec.json.encode(answer).decode()
+        await db.execute(_STATEMENTS["command_insert"].sql, program_id, key, request_hash, status, text)
+        return Answered(request_hash, status, answer)

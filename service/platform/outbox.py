@@ -1,0 +1,35 @@
+"""The outbox: what happened, written with the change itself, so that no news is lost and none is told before it is true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from service.platform.statements import Statement, Write, load
+
+_STATEMENTS = load(__file__)
+_INSERT: Final[Statement] = _STATEMENTS["outbox_insert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Its body is rendered later, from the immutable row `subject_id`."""
+
+    id: UUID
+    type: str
+    customer_id: int | None
+    subject_id: UUID
+
+
+def announcing(program_id: int, events: Sequence[Event], recorded_at: datetime) -> Write:
+    """Write events into the outbox, in the transaction of their change."""
+    arguments = (
+        program_id,
+        recorded_at,
+        [event.id for event in events],
+        [event.type for event in events],
+        [event.customer_id for event in events],
+        [event.subject_id for event in events],
+    )
+    return Write(_INSERT, arguments, len(events))

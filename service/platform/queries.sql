@@ -1,0 +1,26 @@
+-- Statements of the platform: claims, commands, the outbox.
+
+-- name: claim_insert
+-- Takes ids of facts. One that somebody else holds writes no row, and the caller begins again.
+INSERT INTO claim (program_id, kind, id, content_hash, subject_id)
+SELECT $1::integer, $2::smallint, c.id, c.content_hash, c.subject_id
+FROM unnest($3::text [], $4::bytea [], $5::uuid []) AS c (id, content_hash, subject_id)
+ON CONFLICT DO NOTHING;
+
+-- name: outbox_insert
+INSERT INTO outbox (program_id, id, type, customer_id, subject_id, recorded_at)
+SELECT $1::integer, e.id, e.type, e.customer_id, e.subject_id, $2::timestamptz
+FROM unnest($3::uuid [], $4::text [], $5::bigint [], $6::uuid []) AS e (id, type, customer_id, subject_id);
+
+-- name: command_lock
+-- Tells whether a command's key is free now; held until the transaction ends.
+SELECT pg_try_advisory_xact_lock(hashtextextended($2::text, $1::integer)) AS free;
+
+-- name: command_read
+SELECT c.request_hash, c.status, c.answer
+FROM command AS c
+WHERE c.program_id = $1::integer AND c.key = $2::text;
+
+-- name: command_insert
+INSERT INTO command (program_id, key, request_hash, status, answer, recorded_at)
+VALUES ($1::integer, $2::text, $3::bytea, $4::smallint, $5::jsonb, clock_timestamp());

@@ -1,0 +1,28 @@
+"""Settings from the environment. `loyalty serve --help` tells the ones that an operator sets."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The folder that holds service/, migrations/ and openapi/."""
+
+
+class Settings(BaseSettings):
+    """What the environment says. A wrong value is refused at the start, by name."""
+
+    model_config = SettingsConfigDict(env_prefix="LOYALTY_", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    """Where Postgres is. With DATABASE_OWNER_URL, the login of the service: a member of the role loyalty_service."""
+    database_owner_url: str | None = Field(default=None, validation_alias="DATABASE_OWNER_URL")
+    """The owner of the tables, for `migrate`. Without it DATABASE_URL is the owner and the service takes the role."""
+    redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
+    """Where Redis or Valkey is. Only recent answers of commands are kept there."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    data_dir: Path = CHECKOUT / ".loyalty"
+    """Where the embedded servers keep their data, and keys.json."""
+    pooled: bool = False
+    """DATABASE_URL is a pooler in transaction mode: send no session settings at the connection's start."""

@@ -1,0 +1,48 @@
+"""Logs: one JSON object a line, on standard error, without secrets and personal data.
+
+Events name what happened and carry ids of the service's own, counts and classes of faults; never what a caller sent.
+"""
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from structlog.typing import EventDict
+
+_LONGEST_CHAIN: Final = 5
+_MOST_FRAMES: Final = 20
+
+
+def _fault_without_values(_: object, __: str, event: EventDict) -> EventDict:
+    """Tell a fault by its class and the places it passed. Its message and variables may hold what a caller sent."""
+    fault = event.pop("exc_info", None)
+    if isinstance(fault, BaseException):
+        chain = list[dict[str, Any]]()
+        while fault is not None and len(chain) < _LONGEST_CHAIN:
+            frames = traceback.extract_tb(fault.__traceback__)[-_MOST_FRAMES:]
+            places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+            chain.append({"class": type(fault).__qualname__, "places": places})
+            fault = fault.__cause__ or fault.__context__
+        event["fault"] = chain
+    return event
+
+
+def configure(*, verbose: bool = False) -> None:
+    """Set up logging for this process."""
+    level = logging.DEBUG if verbose else logging.INFO
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _fault_without_values,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"level":"%(levelname)s","logger":"%(name)s"}')

@@ -1,0 +1,110 @@
+"""The one way to commit: a transaction that is begun again when it must be.
+
+It knows nothing of what is written. The work that it is given loads, decides and stores, and never commits; it may run
+several times, so it must find out by itself what an earlier run has booked (claims and stored answers tell it).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+import asyncpg
+import structlog
+
+from service.kernel.errors import Invalid, Unavailable
+from service.platform.database import CONNECTION_FAULTS, ROW_FAULTS, TRY_AGAIN_FAULTS
+from service.platform.statements import Db, RowsMissing
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+_log = structlog.get_logger()
+
+
+async def transact(
+    connect: Callable[[], AbstractAsyncContextManager[Db]],
+    work: Callable[[Db], Awaitable[Result]],
+    *,
+    patience: float = 4.5,
+    rollback: bool = False,
+) -> Result:
+    """Run work in a transaction and commit, or roll back for a dry run. Raises Unavailable when `patience` (s) ends.
+
+    A transaction that lost against another is begun again. A lost connection, also one lost while the commit's answer
+    was awaited, runs the work again on a new connection: locks and claims wait for the old transaction there.
+    """
+    deadline = asyncio.get_running_loop().time() + patience
+    pause = 0.0
+    while True:
+        try:
+            async with connect() as db:
+                return await _attempt(db, work, deadline, rollback=rollback)
+        except (*TRY_AGAIN_FAULTS, RowsMissing) as fault:
+            _log.info("transaction_begun_again", reason=type(fault).__name__)
+        except CONNECTION_FAULTS as fault:
+            _log.warning("connection_lost", reason=type(fault).__name__)
+            pause = min(pause + 0.05, 0.5)
+        if asyncio.get_running_loop().time() + pause >= deadline:
+            detail = "The database doesn't answer; the outcome is unknown."
+            raise Unavailable(detail)
+        await asyncio.sleep(pause)
+
+
+async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: float, *, rollback: bool) -> Result:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await db.execute("BEGIN")
+            result = await work(db)
+    except asyncpg.InterfaceError as fault:
+        if db.is_closed():
+            raise
+        await _roll_back(db)
+        msg = "a statement was called wrongly"
+        raise RuntimeError(msg) from fault
+    except CONNECTION_FAULTS:
+        db.terminate()  # also for a time limit: what the server does with the statement is not known
+        raise
+    except BaseException:
+        await _roll_back(db)
+        raise
+    if rollback:
+        await _roll_back(db)
+    else:
+        # No time limit: once COMMIT is sent, only the server's answer or the connection's end tells anything.
+        await db.execute("COMMIT")
+    return result
+
+
+async def _roll_back(db: Db) -> None:
+    try:
+        await db.execute("ROLLBACK", timeout=2)
+    except (*CONNECTION_FAULTS, asyncpg.PostgresError):
+        db.terminate()
+
+
+@asynccontextmanager
+async def savepoint(db: Db) -> AsyncGenerator[None]:
+    """Undo what the block wrote when it raises, and go on with the transaction."""
+    await db.execute("SAVEPOINT undo")
+    try:
+        yield
+    except BaseException:
+        await db.execute("ROLLBACK TO SAVEPOINT undo")
+        raise
+    await db.execute("RELEASE SAVEPOINT undo")
+
+
+async def each_behind_savepoint(
+    db: Db, rows: Sequence[Row], work: Callable[[Db, Sequence[Row]], Awaitable[Sequence[Result | Exception]]]
+) -> Sequence[Result | Exception]:
+    """Write each row by itself, so that one that the database refuses harms no other."""
+    outcomes: list[Result | Exception] = []
+    for row in rows:
+        try:
+            async with savepoint(db):
+                outcomes.extend(await work(db, [row]))
+        except ROW_FAULTS as fault:
+            _log.error("row_refused_by_database", reason=type(fault).__name__, sqlstate=fault.sqlstate)
+            outcomes.append(Invalid("This can't be booked.", pointer="", reason="unbookable"))
+    return outcomes

@@ -1,0 +1,1 @@
+"""The ledger: transfers, lots, balances. It books; it never decides why."""

@@ -1,0 +1,54 @@
+"""Balance and history: `/v1/customers/{id}/balance`, `/transactions`, `/lots`."""
+
+from uuid import UUID
+
+from litestar import Router, get
+from litestar.params import FromPath
+
+from service.platform.authentication import Right
+from service.platform.database import Database
+from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.request import ApiRequest, caller_id
+from service.points import usecases
+from service.points.balances import Balances
+from service.points.schemas import BalanceOut, LotOut, TransferOut, balance_out, lot_out, transfer_out
+
+_ID_BYTES = 16
+
+
+@get("/balance", operation_id="getBalance", opt={"right": Right.READ_BALANCES})
+async def get_balance(request: ApiRequest, customer_id: FromPath[str]) -> BalanceOut:
+    """Read a customer's balance."""
+    customer = await request.part(Balances).of(request.actor.program_id, caller_id(customer_id))
+    return balance_out(customer)
+
+
+@get("/transactions", operation_id="listTransactions", opt={"right": Right.READ_HISTORY})
+async def list_transactions(request: ApiRequest, customer_id: FromPath[str]) -> Page[TransferOut]:
+    """List every movement of a customer's points, newest first."""
+    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    async with request.part(Database).connection() as db:
+        found = await usecases.history(
+            db, program_id=request.actor.program_id, customer_id=caller_id(customer_id), limit=limit,
+            before=None if place is None else UUID(bytes=place),
+        )
+    last = found[limit - 1].id.bytes if len(found) > limit else None
+    return page([transfer_out(booked) for booked in found], limit, last)
+
+
+@get("/lots", operation_id="listLots", opt={"right": Right.READ_HISTORY})
+async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[LotOut]:
+    """List a customer's lots of points that have something left, newest first."""
+    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    async with request.part(Database).connection() as db:
+        found = await usecases.lots(
+            db, program_id=request.actor.program_id, customer_id=caller_id(customer_id), limit=limit,
+            before=None if place is None else UUID(bytes=place),
+        )
+    last = found[limit - 1].id.bytes if len(found) > limit else None
+    return page([lot_out(lot) for lot in found], limit, last)
+
+
+router = Router(
+    "/customers/{customer_id:str}", route_handlers=[get_balance, list_transactions, list_lots], tags=["Points"]
+)

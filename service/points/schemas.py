@@ -1,0 +1,78 @@
+"""Points on the wire."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from service.customers.rules import Balance, Customer
+from service.kernel.ids import to_wire
+from service.points.rules import NEVER, Cause, Lot
+from service.points.store import Booked
+
+
+class NextExpiryOut(msgspec.Struct, frozen=True):
+    """How many points expire next, and when."""
+
+    points: int
+    at: datetime
+
+
+class BalanceOut(msgspec.Struct, frozen=True):
+    """A customer's points by bucket."""
+
+    customer_id: str
+    available: int
+    pending: int
+    held: int
+    debt: int
+    lifetime_earned: int
+    next_expiry: NextExpiryOut | None = None
+    tier: dict[str, Any] | None = None
+
+
+class TransferOut(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
+    """One movement of points between two buckets."""
+
+    id: str
+    reason: str
+    source: str
+    target: str
+    points: int
+    cause: Cause
+    balance_after: Balance
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+class LotOut(msgspec.Struct, frozen=True):
+    """Points earned together, of which some are left. `expires_at` is null where they never expire."""
+
+    granted: int
+    remaining: int
+    available_at: datetime
+    expires_at: datetime | None
+    cause: Cause
+
+
+def balance_out(customer: Customer) -> BalanceOut:
+    """Render a balance."""
+    balance = customer.balance
+    return BalanceOut(
+        customer.external_id, balance.available, balance.pending, balance.held, balance.debt, customer.lifetime_earned
+    )
+
+
+def transfer_out(booked: Booked) -> TransferOut:
+    """Render a transfer."""
+    return TransferOut(
+        to_wire("txn", booked.id), booked.reason, booked.source, booked.target, booked.points, booked.cause,
+        booked.after, booked.occurred_at, booked.recorded_at,
+    )
+
+
+def lot_out(lot: Lot) -> LotOut:
+    """Render a lot."""
+    return LotOut(
+        lot.granted, lot.remaining, lot.available_at, None if lot.expires_at == NEVER else lot.expires_at, lot.cause
+    )

@@ -1,0 +1,87 @@
+"""Rows of the ledger. Transfers are added and never changed; the database role can't do otherwise."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+
+from service.customers.rules import Balance
+from service.points.rules import Cause, Lot, Transfer
+from service.platform.statements import Db, Write, load
+
+_STATEMENTS = load(__file__)
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """A transfer as it stands in the ledger."""
+
+    id: UUID
+    reason: str
+    source: str
+    target: str
+    points: int
+    cause: Cause
+    after: Balance
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+def transferring(program_id: int, transfers: Sequence[Transfer], recorded_at: datetime) -> Write:
+    """Add transfers to the ledger."""
+    arguments = (
+        program_id,
+        recorded_at,
+        [transfer.customer_id for transfer in transfers],
+        [transfer.id for transfer in transfers],
+        [transfer.source.value for transfer in transfers],
+        [transfer.target.value for transfer in transfers],
+        [transfer.points for transfer in transfers],
+        [transfer.reason for transfer in transfers],
+        [transfer.cause.type for transfer in transfers],
+        [transfer.cause.id for transfer in transfers],
+        [transfer.rule for transfer in transfers],
+        [transfer.rule_version for transfer in transfers],
+        [transfer.version for transfer in transfers],
+        [transfer.after.available for transfer in transfers],
+        [transfer.after.pending for transfer in transfers],
+        [transfer.after.held for transfer in transfers],
+        [transfer.after.debt for transfer in transfers],
+        [transfer.occurred_at for transfer in transfers],
+    )
+    return Write(_STATEMENTS["transfer_insert"], arguments, len(transfers))
+
+
+def granting(program_id: int, lots: Sequence[Lot]) -> Write:
+    """Add lots."""
+    arguments = (
+        program_id,
+        [lot.customer_id for lot in lots],
+        [lot.id for lot in lots],
+        [lot.granted for lot in lots],
+        [lot.remaining for lot in lots],
+        [lot.available_at for lot in lots],
+        [lot.expires_at for lot in lots],
+        [lot.cause.type for lot in lots],
+        [lot.cause.id for lot in lots],
+    )
+    return Write(_STATEMENTS["lot_insert"], arguments, len(lots))
+
+
+async def list_transfers(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Booked]:
+    """Read up to `limit` transfers of a customer with an id below `before`, newest first."""
+    rows = await db.fetch(_STATEMENTS["transfer_list"].sql, program_id, customer_id, before, limit)
+    return [
+        Booked(row[0], row[1], row[2], row[3], row[4], Cause(row[5], row[6]), Balance(*row[7:11]), row[11], row[12])
+        for row in rows
+    ]
+
+
+async def list_lots(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Lot]:
+    """Read up to `limit` lots of a customer that have something left, with an id below `before`, newest first."""
+    rows = await db.fetch(_STATEMENTS["lot_list"].sql, program_id, customer_id, before, limit)
+    return [
+        # The driver reads 'infinity' as a time without a zone.
+        Lot(row[0], customer_id, row[1], row[2], row[3], row[4].replace(tzinfo=UTC), Cause(row[5], row[6]))
+        for row in rows
+    ]

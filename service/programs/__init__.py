@@ -1,0 +1,1 @@
+"""Programs: the tenants, their settings, their keys."""

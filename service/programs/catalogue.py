@@ -1,0 +1,82 @@
+"""Programs and keys, kept in each process and refreshed when a number in the database says so.
+
+Polled twice a second: a notification can't pass a transaction pooler. A key that is not known is looked for with one
+poll at once, shared by all who ask, so that a new key works at once and guessing costs one small read at a time.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from service.platform.authentication import Actor
+from service.platform.database import Database
+from service.programs import store
+from service.programs.rules import Program
+
+POLL_SECONDS: Final = 0.5
+_log = structlog.get_logger()
+
+
+class Catalogue:
+    """What this process knows of programs and keys; at most half a second old while the database answers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._version = -1
+        self._reload_at = float("inf")
+        self._programs: dict[int, Program] = {}
+        self._actors: dict[bytes, Actor] = {}
+        self._refreshing: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin to poll. Call it in the running loop."""
+        self._polling = asyncio.create_task(self._poll())
+
+    async def close(self) -> None:
+        """Stop polling."""
+        if self._polling is not None:
+            self._polling.cancel()
+
+    async def find(self, key_hash: bytes) -> Actor | None:
+        """Return the actor of a valid key."""
+        actor = self._actors.get(key_hash)
+        if actor is None:
+            await self.refresh()
+            actor = self._actors.get(key_hash)
+        return actor
+
+    def program(self, program_id: int) -> Program:
+        """Return a program by its id. Raises KeyError."""
+        return self._programs[program_id]
+
+    async def refresh(self) -> None:
+        """Look for news now. Whoever asks while that is under way waits for the look after it."""
+        under_way = self._refreshing
+        if under_way is not None and not under_way.done():
+            await asyncio.wait([under_way])
+        if self._refreshing is under_way or self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._look())
+        await asyncio.shield(self._refreshing)
+
+    async def _look(self) -> None:
+        async with self._database.connection() as db:
+            version = await store.catalogue_version(db)
+            now = asyncio.get_running_loop().time()
+            if version == self._version and now < self._reload_at:
+                return
+            # The version was read first: a change in between is loaded again at the next look.
+            programs = await store.all_programs(db)
+            actors, seconds = await store.valid_keys(db)
+        self._programs, self._actors, self._version = programs, actors, version
+        self._reload_at = float("inf") if seconds is None else now + seconds
+        _log.debug("catalogue_loaded", version=version, programs=len(programs))
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception as fault:  # noqa: BLE001 - what is known goes on being used until the database is back
+                _log.warning("catalogue_stale", reason=type(fault).__name__)
+            await asyncio.sleep(POLL_SECONDS)

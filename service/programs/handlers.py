@@ -1,0 +1,140 @@
+"""`/v1/program` and `/v1/api-keys`."""
+
+import random
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, patch, post
+from litestar.params import FromPath, JSONBody
+
+from service.kernel.errors import NotFound
+from service.kernel.ids import from_wire
+from service.platform.authentication import Right, Role, key_of, new_key, repeatable_secret
+from service.platform.database import Database
+from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.request import ApiRequest, flag, idempotency_key
+from service.platform.idempotency import Answered, Commands, hash_of_request
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.programs import usecases
+from service.programs.catalogue import Catalogue
+from service.programs.rules import ApiKey, Program
+from service.programs.schemas import KeyOut, NewKey, ProgramChange, ProgramOut, Rotation, key_out, program_out
+
+_ID_BYTES = 16
+
+
+@get("/program", operation_id="getProgram", opt={"right": Right.READ_PROGRAM})
+async def get_program(request: ApiRequest) -> ProgramOut:
+    """Read the program of the key, with its settings."""
+    return program_out(request.part(Catalogue).program(request.actor.program_id))
+
+
+@patch("/program", operation_id="changeProgram", opt={"right": Right.CHANGE_PROGRAM})
+async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> ProgramOut:
+    """Change the program's name or settings, from now on; what was booked stays as it was."""
+
+    async def work(db: Db) -> Program:
+        return await usecases.change_program(
+            db, program_id=request.actor.program_id, name=data.name, settings=data.settings
+        )
+
+    program = await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run"))
+    await request.part(Catalogue).refresh()
+    return program_out(program)
+
+
+@get("/api-keys", operation_id="listApiKeys", opt={"right": Right.MANAGE_KEYS})
+async def list_keys(request: ApiRequest) -> Page[KeyOut]:
+    """List the program's keys, newest first, also the revoked ones."""
+    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    async with request.part(Database).connection() as db:
+        found = await usecases.list_keys(
+            db, program_id=request.actor.program_id, limit=limit, before=None if place is None else UUID(bytes=place)
+        )
+    last = found[limit - 1].id.bytes if len(found) > limit else None
+    return page([key_out(key) for key in found], limit, last)
+
+
+@post("/api-keys", operation_id="createApiKey", opt={"right": Right.MANAGE_KEYS})
+async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[KeyOut]:
+    """Make a key. It is shown in this answer and nowhere else; a repetition with the same Idempotency-Key repeats it."""
+
+    async def work(db: Db) -> tuple[int, Any]:
+        return 201, await _made(request, db, data.role, data.name)
+
+    answered = await _run(request, hash_of_request("createApiKey", data), work)
+    return _shown(request, answered)
+
+
+@post("/api-keys/{key_id:str}/rotate", operation_id="rotateApiKey", opt={"right": Right.MANAGE_KEYS})
+async def rotate_key(request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation]) -> Response[KeyOut]:
+    """Make a key of the same role and name; the old one goes on for the grace period."""
+    old_id = _key_id(key_id)
+
+    async def work(db: Db) -> tuple[int, Any]:
+        old = await usecases.retire_key(
+            db, program_id=request.actor.program_id, key_id=old_id, grace=timedelta(seconds=data.grace_seconds)
+        )
+        return 201, await _made(request, db, old.role, old.name)
+
+    answered = await _run(request, hash_of_request(f"rotateApiKey {old_id}", data), work)
+    return _shown(request, answered)
+
+
+@post("/api-keys/{key_id:str}/revoke", operation_id="revokeApiKey", opt={"right": Right.MANAGE_KEYS}, status_code=200)
+async def revoke_key(request: ApiRequest, key_id: FromPath[str]) -> KeyOut:
+    """End a key now, on every process within a second."""
+
+    async def work(db: Db) -> ApiKey:
+        return await usecases.revoke_key(db, program_id=request.actor.program_id, key_id=_key_id(key_id))
+
+    key = await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run"))
+    await request.part(Catalogue).refresh()
+    return key_out(key)
+
+
+def _key_id(text: str) -> UUID:
+    key_id = from_wire("key", text)
+    if key_id is None:
+        raise NotFound
+    return key_id
+
+
+async def _made(request: ApiRequest, db: Db, role: Role, name: str) -> dict[str, Any]:
+    """Make a key and give what is kept of the answer: the record, and the salt that its secret can be made from again."""
+    salt = secrets.token_bytes(32)
+    made = await usecases.add_key(
+        db, program_id=request.actor.program_id, role=role, name=name, key=_secret(request, salt),
+        entropy=random.getrandbits(62),
+    )
+    return {"key": msgspec.to_builtins(made), "salt": salt.hex()}
+
+
+def _secret(request: ApiRequest, salt: bytes) -> str:
+    live = request.part(Catalogue).program(request.actor.program_id).live
+    return new_key(live=live, secret=repeatable_secret(key_of(request.scope["headers"]), salt))
+
+
+async def _run(request: ApiRequest, request_hash: bytes, work: Any) -> Answered:  # noqa: ANN401 - as Commands.run
+    answered = await request.part(Commands).run(
+        program_id=request.actor.program_id, key=idempotency_key(request), request_hash=request_hash, work=work,
+        dry_run=flag(request, "dry_run"),
+    )
+    await request.part(Catalogue).refresh()
+    return answered
+
+
+def _shown(request: ApiRequest, answered: Answered) -> Response[KeyOut]:
+    key = msgspec.convert(answered.answer["key"], ApiKey)
+    secret = _secret(request, bytes.fromhex(answered.answer["salt"]))
+    headers = {"Cache-Control": "no-store"} | ({"Idempotent-Replayed": "true"} if answered.replayed else {})
+    return Response(key_out(key, secret), status_code=answered.status, headers=headers)
+
+
+router = Router(
+    "/", route_handlers=[get_program, change_program, list_keys, create_key, rotate_key, revoke_key], tags=["Program"]
+)

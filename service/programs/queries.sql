@@ -1,0 +1,65 @@
+-- Statements of programs and their keys.
+
+-- name: catalogue_version
+SELECT v.version FROM catalogue_version AS v;
+
+-- name: catalogue_bump
+-- Tells every process that programs or keys changed.
+UPDATE catalogue_version SET version = version + 1;
+
+-- name: program_all
+SELECT p.id, p.code, p.name, p.live, p.settings_version, s.settings
+FROM program AS p
+INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version;
+
+-- name: program_lock
+SELECT p.id, p.code, p.name, p.live, p.settings_version, s.settings
+FROM program AS p
+INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version
+WHERE p.id = $1::integer
+FOR NO KEY UPDATE OF p;
+
+-- name: program_insert
+INSERT INTO program (code, name, live, settings_version, created_at)
+VALUES ($1::text, $2::text, $3::boolean, 1, clock_timestamp())
+ON CONFLICT (code) DO NOTHING
+RETURNING id;
+
+-- name: settings_insert
+INSERT INTO program_settings (program_id, version, settings, recorded_at)
+VALUES ($1::integer, $2::integer, $3::jsonb, clock_timestamp());
+
+-- name: program_update
+UPDATE program SET name = $2::text, settings_version = $3::integer WHERE id = $1::integer;
+
+-- name: key_all_valid
+-- Keys that are valid now, with their programs.
+SELECT k.hash, k.program_id, k.id, k.role, k.expires_at, clock_timestamp() AS now
+FROM api_key AS k
+WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
+
+-- name: key_insert
+INSERT INTO api_key (program_id, id, role, name, hash, hint, created_at)
+VALUES ($1::integer, $2::uuid, $3::text, $4::text, $5::bytea, $6::text, $7::timestamptz);
+
+-- name: key_list
+-- A page of a program's keys, newest first, also the revoked ones.
+SELECT k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at
+FROM api_key AS k
+WHERE k.program_id = $1::integer AND k.id < $2::uuid
+ORDER BY k.id DESC
+LIMIT $3::integer;
+
+-- name: key_lock
+SELECT k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at
+FROM api_key AS k
+WHERE k.program_id = $1::integer AND k.id = $2::uuid
+FOR NO KEY UPDATE;
+
+-- name: key_end
+-- Revokes a key, or lets it end later.
+UPDATE api_key SET revoked_at = $3::timestamptz, expires_at = $4::timestamptz
+WHERE program_id = $1::integer AND id = $2::uuid;
+
+-- name: database_time
+SELECT clock_timestamp() AS now;

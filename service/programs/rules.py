@@ -1,0 +1,142 @@
+"""What a program is and how it is set. Pure."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from service.kernel.amounts import BOUND, CurrencyCode, exponent
+from service.kernel.errors import Invalid, Kind, Refusal
+from service.kernel.rounding import Rounding
+from service.platform.authentication import Role
+
+PROGRAM_CODE_PATTERN: Final = "^[a-z][a-z0-9-]{0,62}$(?!\n)"
+
+
+class Enrolment(Enum):
+    """How customers come into a program."""
+
+    IMPLICIT = "implicit"
+    """By their first fact."""
+    EXPLICIT = "explicit"
+    """By PUT /v1/customers/{id} only; facts of others are refused."""
+
+
+class Part(Enum):
+    """Whether a part of what the customer paid earns points."""
+
+    INCLUDED = "included"
+    EXCLUDED = "excluded"
+
+
+class EarnRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`points` for each `amount` of minor units: 1 point per 10.00 EUR is `{"points": 1, "amount": 1000}`."""
+
+    points: Annotated[int, Meta(ge=0, le=10**6)]
+    amount: Annotated[int, Meta(ge=1, le=BOUND)]
+
+
+class UnitRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`points` for each `units` of whole units of whatever currency: dollars, yen, dinars."""
+
+    points: Annotated[int, Meta(ge=0, le=10**6)]
+    units: Annotated[int, Meta(ge=1, le=10**6)]
+
+
+class BaseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every purchase earns: points for each amount of a currency.
+
+    A currency without a rate of its own takes `any_currency`, and earns nothing where that is null. `tax` and `shipping`
+    say whether these parts of the total count; a program that leaves both out is told shipping without its tax.
+    """
+
+    rates: dict[CurrencyCode, EarnRate] = {}
+    any_currency: UnitRate | None = UnitRate(points=1, units=1)
+    tax: Part = Part.INCLUDED
+    shipping: Part = Part.INCLUDED
+    rounding: Rounding = Rounding.DOWN
+
+
+class PointValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What points are worth: `points` are worth `amount` minor units of the program's currency."""
+
+    points: Annotated[int, Meta(ge=1, le=BOUND)] = 1
+    amount: Annotated[int, Meta(ge=1, le=BOUND)] = 1
+    minimum: Annotated[int, Meta(ge=1, le=BOUND)] = 1
+    step: Annotated[int, Meta(ge=1, le=BOUND)] = 1
+    greatest_share: Annotated[int, Meta(ge=1, le=10_000, description="Basis points of an order.")] | None = None
+
+
+class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a merchant sets. Each change is a new version, and what was booked names its version."""
+
+    currency: CurrencyCode = "EUR"
+    time_zone: Annotated[str, Meta(max_length=64)] = "UTC"
+    enrolment: Enrolment = Enrolment.IMPLICIT
+    oldest_fact_days: Annotated[int, Meta(ge=0, le=36_500)] | None = None
+    base_rule: BaseRule = BaseRule()
+    expiry: Literal["never"] = "never"
+    point_value: PointValue = PointValue()
+    debt_limit: Annotated[int, Meta(ge=0, le=BOUND)] | None = None
+    hold_seconds: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 900
+
+
+class Program(msgspec.Struct, frozen=True):
+    """One merchant's programme, with the settings of its newest version."""
+
+    id: int
+    code: str
+    name: str
+    live: bool
+    version: int
+    settings: ProgramSettings
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A key without its secret. `hint` is its last four characters."""
+
+    id: UUID
+    program_id: int
+    role: Role
+    name: str
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class ProgramExists(Refusal):
+    """The code of a new program is taken."""
+
+    kind = Kind.CONFLICT
+    code = "program_exists"
+    title = "There is a program with this code already"
+
+
+def changed(settings: ProgramSettings, change: dict[str, Any]) -> ProgramSettings:
+    """Replace the given settings and keep the others. Raises Invalid, with a pointer to the setting."""
+    merged = msgspec.to_builtins(settings) | change
+    try:
+        return checked(msgspec.convert(merged, ProgramSettings, strict=True))
+    except msgspec.ValidationError as fault:
+        detail = f"{fault}."
+        raise Invalid(detail, pointer="/settings", reason="type") from None
+
+
+def checked(settings: ProgramSettings) -> ProgramSettings:
+    """Refuse currencies and time zones that don't exist. Raises Invalid."""
+    for pointer, currency in [("/settings/currency", settings.currency)] + [
+        (f"/settings/base_rule/rates/{code}", code) for code in settings.base_rule.rates
+    ]:
+        if exponent(currency) is None:
+            raise Invalid("This is no ISO 4217 currency with a minor unit.", pointer=pointer, reason="unknown_currency")
+    try:
+        ZoneInfo(settings.time_zone)
+    except (KeyError, ValueError, OSError):
+        detail = "This is no time zone of the IANA database."
+        raise Invalid(detail, pointer="/settings/time_zone", reason="unknown_time_zone") from None
+    return settings

@@ -1,0 +1,68 @@
+"""Programs and keys on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from service.kernel.ids import to_wire
+from service.platform.authentication import Role
+from service.programs.rules import ApiKey, Program, ProgramSettings
+
+KeyName = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ProgramOut(msgspec.Struct, frozen=True):
+    """A program with its settings; `version` grows with each change of them."""
+
+    id: str
+    name: str
+    live: bool
+    version: int
+    settings: ProgramSettings
+
+
+class ProgramChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of a program. Each setting that is given is replaced whole, the others stay."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    settings: dict[str, Any] = {}
+
+
+class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A key to make."""
+
+    role: Role
+    name: KeyName = "API key"
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the old key goes on beside the new one."""
+
+    grace_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = 86_400
+
+
+class KeyOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A key. `key` is in the answer that made it, and nowhere else."""
+
+    id: str
+    role: Role
+    name: str
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    key: str | None = None
+
+
+def program_out(program: Program) -> ProgramOut:
+    """Render a program."""
+    return ProgramOut(program.code, program.name, program.live, program.version, program.settings)
+
+
+def key_out(key: ApiKey, secret: str | None = None) -> KeyOut:
+    """Render a key, with its secret where it was just made."""
+    return KeyOut(
+        to_wire("key", key.id), key.role, key.name, key.hint, key.created_at, key.expires_at, key.revoked_at, secret
+    )

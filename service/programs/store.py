@@ -1,0 +1,101 @@
+"""Rows of programs, their settings and their keys."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+from service.platform.authentication import Actor, Role
+from service.platform.statements import Db, load
+from service.programs.rules import ApiKey, Program, ProgramSettings
+
+_STATEMENTS = load(__file__)
+
+
+def _program(row: Record) -> Program:
+    settings = msgspec.json.decode(row["settings"], type=ProgramSettings)
+    return Program(row["id"], row["code"], row["name"], row["live"], row["settings_version"], settings)
+
+
+def _key(row: Record) -> ApiKey:
+    return ApiKey(row[0], row[1], Role(row[2]), *row[3:8])
+
+
+async def database_time(db: Db) -> datetime:
+    """Tell the database's time."""
+    return await db.fetchval(_STATEMENTS["database_time"].sql)
+
+
+async def catalogue_version(db: Db) -> int:
+    """Read the number that grows with every change to programs and keys."""
+    return await db.fetchval(_STATEMENTS["catalogue_version"].sql)
+
+
+async def bump_catalogue(db: Db) -> None:
+    """Tell every process that programs or keys changed."""
+    await db.execute(_STATEMENTS["catalogue_bump"].sql)
+
+
+async def all_programs(db: Db) -> dict[int, Program]:
+    """Read all programs, by id."""
+    return {row["id"]: _program(row) for row in await db.fetch(_STATEMENTS["program_all"].sql)}
+
+
+async def valid_keys(db: Db) -> tuple[dict[bytes, Actor], float | None]:
+    """Read the actors of all valid keys by the keys' hashes, and in how many seconds the next of them ends."""
+    rows = await db.fetch(_STATEMENTS["key_all_valid"].sql)
+    ends = [(row["expires_at"] - row["now"]).total_seconds() for row in rows if row["expires_at"] is not None]
+    actors = {row["hash"]: Actor(row["program_id"], row["id"], Role(row["role"])) for row in rows}
+    return actors, min(ends, default=None)
+
+
+async def lock_program(db: Db, *, program_id: int) -> Program:
+    """Lock a program's row and read it."""
+    row = await db.fetchrow(_STATEMENTS["program_lock"].sql, program_id)
+    if row is None:
+        raise LookupError(program_id)
+    return _program(row)
+
+
+async def insert_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> int | None:
+    """Add a program; None where the code is taken."""
+    program_id: int | None = await db.fetchval(_STATEMENTS["program_insert"].sql, code, name, live)
+    if program_id is not None:
+        await insert_settings(db, program_id=program_id, version=1, settings=settings)
+    return program_id
+
+
+async def insert_settings(db: Db, *, program_id: int, version: int, settings: ProgramSettings) -> None:
+    """Add a version of a program's settings."""
+    text = msgspec.json.encode(settings).decode()
+    await db.execute(_STATEMENTS["settings_insert"].sql, program_id, version, text)
+
+
+async def update_program(db: Db, *, program_id: int, name: str, version: int) -> None:
+    """Write a program's name and the version of its settings."""
+    await db.execute(_STATEMENTS["program_update"].sql, program_id, name, version)
+
+
+async def insert_key(db: Db, *, key: ApiKey, key_hash: bytes) -> None:
+    """Add a key."""
+    await db.execute(
+        _STATEMENTS["key_insert"].sql, key.program_id, key.id, key.role.value, key.name, key_hash, key.hint,
+        key.created_at,
+    )
+
+
+async def list_keys(db: Db, *, program_id: int, before: UUID, limit: int) -> list[ApiKey]:
+    """Read up to `limit` keys with an id below `before`, newest first."""
+    return [_key(row) for row in await db.fetch(_STATEMENTS["key_list"].sql, program_id, before, limit)]
+
+
+async def lock_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey | None:
+    """Lock a key's row and read it."""
+    row = await db.fetchrow(_STATEMENTS["key_lock"].sql, program_id, key_id)
+    return None if row is None else _key(row)
+
+
+async def end_key(db: Db, *, key: ApiKey) -> None:
+    """Write when a key was revoked and when it expires."""
+    await db.execute(_STATEMENTS["key_end"].sql, key.program_id, key.id, key.revoked_at, key.expires_at)

@@ -1,0 +1,102 @@
+"""What can be done with programs and keys."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from service.kernel.errors import NotFound
+from service.kernel.ids import time_ordered_id
+from service.platform.authentication import Role, hash_of_key
+from service.platform.statements import Db
+from service.programs import store
+from service.programs.rules import ApiKey, Program, ProgramExists, ProgramSettings, changed, checked
+
+GREATEST_ID: Final = UUID(int=(1 << 128) - 1)
+
+
+async def create_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> Program:
+    """Make a program. Raises ProgramExists, Invalid."""
+    program_id = await store.insert_program(db, code=code, name=name, live=live, settings=checked(settings))
+    if program_id is None:
+        raise ProgramExists
+    await store.bump_catalogue(db)
+    return Program(program_id, code, name, live, 1, settings)
+
+
+async def list_programs(db: Db) -> list[Program]:
+    """Read all programs, by code."""
+    return sorted((await store.all_programs(db)).values(), key=lambda program: program.code)
+
+
+async def program_with_code(db: Db, code: str) -> Program:
+    """Find a program by its code. Raises NotFound."""
+    found = [program for program in await list_programs(db) if program.code == code]
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+async def change_program(
+    db: Db, *, program_id: int, name: str | None, settings: Mapping[str, Any]
+) -> Program:
+    """Replace the given settings by a new version. Nothing to change makes no version. Raises Invalid."""
+    before = await store.lock_program(db, program_id=program_id)
+    after = msgspec.structs.replace(before, name=name or before.name, settings=changed(before.settings, dict(settings)))
+    if after == before:
+        return before
+    if after.settings != before.settings:
+        after = msgspec.structs.replace(after, version=before.version + 1)
+        await store.insert_settings(db, program_id=program_id, version=after.version, settings=after.settings)
+    await store.update_program(db, program_id=program_id, name=after.name, version=after.version)
+    await store.bump_catalogue(db)
+    return after
+
+
+async def add_key(db: Db, *, program_id: int, role: Role, name: str, key: str, entropy: int) -> ApiKey:
+    """Store a new key, by its hash. `key` is shown to the caller once; it is not kept."""
+    now = await store.database_time(db)
+    made = ApiKey(
+        id=time_ordered_id(now, entropy), program_id=program_id, role=role, name=name, hint=key[-4:], created_at=now
+    )
+    await store.insert_key(db, key=made, key_hash=hash_of_key(key))
+    await store.bump_catalogue(db)
+    return made
+
+
+async def list_keys(db: Db, *, program_id: int, before: UUID | None, limit: int) -> list[ApiKey]:
+    """Read up to `limit` + 1 keys, newest first, behind `before`."""
+    return await store.list_keys(db, program_id=program_id, before=before or GREATEST_ID, limit=limit + 1)
+
+
+async def get_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
+    """Lock a key and read it. Raises NotFound."""
+    key = await store.lock_key(db, program_id=program_id, key_id=key_id)
+    if key is None:
+        raise NotFound
+    return key
+
+
+async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
+    """End a key now; one that is revoked stays as it is. Raises NotFound."""
+    key = await get_key(db, program_id=program_id, key_id=key_id)
+    if key.revoked_at is not None:
+        return key
+    revoked = msgspec.structs.replace(key, revoked_at=await store.database_time(db))
+    await store.end_key(db, key=revoked)
+    await store.bump_catalogue(db)
+    return revoked
+
+
+async def retire_key(db: Db, *, program_id: int, key_id: UUID, grace: timedelta) -> ApiKey:
+    """Let a key go on for a grace period, for its successor to be put in place. Never prolongs a key. Raises NotFound."""
+    key = await get_key(db, program_id=program_id, key_id=key_id)
+    ends = await store.database_time(db) + grace
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= ends):
+        raise NotFound
+    retired = msgspec.structs.replace(key, expires_at=ends)
+    await store.end_key(db, key=retired)
+    await store.bump_catalogue(db)
+    return retired

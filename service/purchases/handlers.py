@@ -1,0 +1,120 @@
+"""`/v1/purchases`."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.params import FromPath, JSONBody
+
+from service.kernel.errors import Refusal
+from service.platform.authentication import Right
+from service.platform.database import Database
+from service.platform.http.body import decode
+from service.platform.http.request import ApiRequest, caller_id, flag, idempotency_key
+from service.platform.idempotency import Commands, hash_of_request
+from service.platform.statements import Db
+from service.programs.catalogue import Catalogue
+from service.programs.rules import Program
+from service.purchases import usecases
+from service.purchases.booking import Purchases
+from service.purchases.rules import Draft, Purchase
+from service.purchases.schemas import (
+    BatchIn,
+    BatchOut,
+    EntryOut,
+    PurchaseOut,
+    RecordedPurchaseOut,
+    entry_out,
+    purchase_out,
+    recorded_out,
+    status_of,
+)
+
+BULK_BYTES = 4 * 1024 * 1024
+REPLAYED = {"Idempotent-Replayed": "true"}
+
+
+@post("/", operation_id="reportPurchase", opt={"right": Right.REPORT_PURCHASES})
+async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Response[PurchaseOut]:
+    """Report a purchase: its points are booked once, however often it is reported."""
+    draft = usecases.draft(data, randomness=random.getrandbits(62))
+    if flag(request, "dry_run"):
+        return Response(await _quote(request, draft), status_code=200)
+    rewarded = await request.part(Purchases).report(request.actor.program_id, draft)
+    headers = REPLAYED if rewarded.replayed else None
+    return Response(purchase_out(rewarded), status_code=status_of(rewarded), headers=headers)
+
+
+async def _quote(request: ApiRequest, draft: Draft) -> PurchaseOut:
+    async with request.part(Database).connection() as db:
+        (outcome,) = await usecases.quote(db, program=_program(request), drafts=[draft], entropy=0)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return purchase_out(outcome)
+
+
+def _program(request: ApiRequest) -> Program:
+    return request.part(Catalogue).program(request.actor.program_id)
+
+
+@post("/batch", operation_id="reportPurchases", opt={"right": Right.REPORT_PURCHASES}, status_code=200,
+      request_max_body_size=BULK_BYTES)
+async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Response[BatchOut]:
+    """Report up to 500 purchases together; each is booked or refused on its own."""
+    drafts = [_draft_or_refusal(raw) for raw in data.purchases]
+    dry_run, entries = flag(request, "dry_run"), list[EntryOut]()
+
+    async def work(db: Db) -> tuple[int, Any]:
+        entries[:] = await _report_all(db, _program(request), drafts, dry_run=dry_run)
+        # Kept without the purchases: their answers name customers, and are rendered anew for a repetition.
+        return 200, [msgspec.to_builtins(EntryOut(entry.status, problem=entry.problem)) for entry in entries]
+
+    answered = await request.part(Commands).run(
+        program_id=request.actor.program_id, key=idempotency_key(request), work=work, dry_run=dry_run,
+        request_hash=hash_of_request("reportPurchases", [bytes(raw) for raw in data.purchases]),
+    )
+    if answered.replayed:
+        entries = await _replay(request, drafts, msgspec.convert(answered.answer, list[EntryOut]))
+    return Response(BatchOut(entries), headers=REPLAYED if answered.replayed else None)
+
+
+async def _report_all(
+    db: Db, program: Program, drafts: Sequence[Draft | Refusal], *, dry_run: bool
+) -> list[EntryOut]:
+    accepted = [each for each in drafts if isinstance(each, Draft)]
+    verb = usecases.quote if dry_run else usecases.report_apart
+    outcomes = iter(await verb(db, program=program, drafts=accepted, entropy=random.getrandbits(62)))
+    return [entry_out(each if isinstance(each, Refusal) else next(outcomes)) for each in drafts]
+
+
+async def _replay(request: ApiRequest, drafts: Sequence[Draft | Refusal], kept: list[EntryOut]) -> list[EntryOut]:
+    """Render the first answer again: the problems as they were, the purchases from what is booked."""
+    booked = [each for each, entry in zip(drafts, kept, strict=True) if entry.problem is None]
+    async with request.part(Database).connection() as db:
+        rendered = iter(await _report_all(db, _program(request), booked, dry_run=True))
+    return [
+        entry if entry.problem is not None else EntryOut(entry.status, purchase=next(rendered).purchase)
+        for entry in kept
+    ]
+
+
+def _draft_or_refusal(raw: msgspec.Raw) -> Draft | Refusal:
+    try:
+        return usecases.draft(decode(raw, Purchase), randomness=random.getrandbits(62))
+    except Refusal as refusal:
+        return refusal
+
+
+@get("/{purchase_id:str}", operation_id="getPurchase", opt={"right": Right.READ_PURCHASES})
+async def get_purchase(request: ApiRequest, purchase_id: FromPath[str]) -> RecordedPurchaseOut:
+    """Read a purchase as it was reported, with what it earned."""
+    async with request.part(Database).connection() as db:
+        recorded = await usecases.read(
+            db, program_id=request.actor.program_id, purchase_id=caller_id(purchase_id)
+        )
+    return recorded_out(recorded)
+
+
+router = Router("/purchases", route_handlers=[report_purchase, report_purchases, get_purchase], tags=["Purchases"])

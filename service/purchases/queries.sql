@@ -1,0 +1,38 @@
+-- Statements of purchases. Every one names one program.
+
+-- name: purchase_insert
+INSERT INTO purchase (
+    program_id, customer_id, id, external_id, currency, total, tax, shipping, points_paid, channel, referral_code,
+    items, metadata, earned, pending, lines, available_after, pending_after, held_after, debt_after, occurred_at,
+    recorded_at
+)
+SELECT
+    $1::integer, p.customer_id, p.id, p.external_id, p.currency, p.total, p.tax, p.shipping, p.points_paid, p.channel,
+    p.referral_code, p.items::jsonb, p.metadata::jsonb, p.earned, p.pending, p.lines::jsonb, p.available_after,
+    p.pending_after, p.held_after, p.debt_after, p.occurred_at, $2::timestamptz
+FROM unnest(
+    $3::bigint [], $4::uuid [], $5::text [], $6::text [], $7::bigint [], $8::bigint [], $9::bigint [], $10::bigint [],
+    $11::text [], $12::text [], $13::text [], $14::text [], $15::bigint [], $16::bigint [], $17::text [],
+    $18::bigint [], $19::bigint [], $20::bigint [], $21::bigint [], $22::timestamptz []
+) AS p (
+    customer_id, id, external_id, currency, total, tax, shipping, points_paid, channel, referral_code, items,
+    metadata, earned, pending, lines, available_after, pending_after, held_after, debt_after, occurred_at
+);
+
+-- name: purchase_rewards
+-- What purchases were answered with, for repetitions of them.
+SELECT
+    p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after
+FROM purchase AS p
+WHERE p.program_id = $1::integer AND p.id = ANY($2::uuid []);
+
+-- name: purchase_read
+-- A purchase by the caller's id, with the customer's.
+SELECT
+    p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
+    p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
+    p.held_after, p.debt_after, p.recorded_at
+FROM claim AS k
+INNER JOIN purchase AS p ON k.program_id = p.program_id AND k.subject_id = p.id
+INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
+WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;

@@ -1,0 +1,132 @@
+"""What a purchase is, when it can be accepted, and what it comes to. Pure."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from service.customers.rules import Balance, Customer, with_purchase
+from service.earning.rules import Line, Spending, base_line
+from service.kernel.amounts import CurrencyCode, MinorUnits, Quantity, exponent
+from service.kernel.errors import Invalid, Kind, Refusal
+from service.kernel.ids import CallerId, IdSource
+from service.points.rules import Cause, Lot, Transfer, credit
+from service.programs.rules import Program
+
+GREATEST_LEAD: Final = timedelta(minutes=5)
+"""How far ahead of the database's clock a fact may claim to have happened: clocks differ."""
+
+Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone.")]
+Label = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One line of a purchase; `amount` is that of the whole line, gross, in minor units."""
+
+    id: CallerId
+    amount: MinorUnits
+    quantity: Quantity = 1
+    sku: Label | None = None
+    category: Label | None = None
+
+
+class Purchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A purchase as a checkout reports it. `total` is what the customer pays, gross, after discounts, in minor units."""
+
+    id: CallerId
+    customer_id: CallerId
+    currency: CurrencyCode
+    total: MinorUnits
+    occurred_at: Time
+    tax: MinorUnits = 0
+    shipping: MinorUnits = 0
+    points_paid: MinorUnits = 0
+    channel: Label | None = None
+    referral_code: Label | None = None
+    items: Annotated[list[Item], Meta(max_length=1000)] = []
+    metadata: dict[str, Any] = {}
+
+
+class PurchaseConflict(Refusal):
+    """The id belongs to a purchase with other content."""
+
+    kind = Kind.CONFLICT
+    code = "purchase_conflict"
+    title = "This id belongs to a purchase with other content"
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A purchase on its way: normalised, with the hash of its content and 62 random bits for the id of its row.
+
+    The bits tell, when an answer of the database was lost, whether it was this very report that was booked.
+    """
+
+    purchase: Purchase
+    content_hash: bytes
+    randomness: int
+
+
+class Reward(msgspec.Struct, frozen=True):
+    """What a purchase is answered with, for ever. `earned` includes what is `pending`."""
+
+    earned: int
+    pending: int
+    lines: Sequence[Line]
+    balance: Balance
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """All that a purchase comes to: the rows to write and the customer after it."""
+
+    id: UUID
+    purchase: Purchase
+    reward: Reward
+    customer: Customer
+    transfers: Sequence[Transfer]
+    lots: Sequence[Lot]
+
+
+def normalised(purchase: Purchase) -> Purchase:
+    """Bring a purchase into the form that is compared and stored: times in UTC. Raises Invalid with a pointer."""
+    if exponent(purchase.currency) is None:
+        detail = "This is no ISO 4217 currency with a minor unit."
+        raise Invalid(detail, pointer="/currency", reason="unknown_currency")
+    seen = set[str]()
+    for number, item in enumerate(purchase.items):
+        if item.id in seen:
+            raise Invalid("Two items have this id.", pointer=f"/items/{number}/id", reason="duplicate")
+        seen.add(item.id)
+    try:
+        occurred_at = purchase.occurred_at.astimezone(UTC)
+    except OverflowError:
+        detail = "This time is outside the calendar."
+        raise Invalid(detail, pointer="/occurred_at", reason="out_of_range") from None
+    return msgspec.structs.replace(purchase, occurred_at=occurred_at)
+
+
+def check_time(purchase: Purchase, *, now: datetime, oldest_fact_days: int | None) -> None:
+    """Refuse a purchase from the future, or from before what the program takes. Raises Invalid."""
+    if purchase.occurred_at > now + GREATEST_LEAD:
+        detail = "This is more than 5 minutes in the future."
+        raise Invalid(detail, pointer="/occurred_at", reason="in_the_future")
+    if oldest_fact_days is not None and purchase.occurred_at < now - timedelta(days=oldest_fact_days):
+        detail = f"This program takes facts of the last {oldest_fact_days} days."
+        raise Invalid(detail, pointer="/occurred_at", reason="too_old")
+
+
+def book(
+    purchase: Purchase, *, customer: Customer, program: Program, purchase_id: UUID, ids: IdSource, now: datetime
+) -> Booking:
+    """Decide what a new purchase comes to, for a customer as of the moment. Raises Invalid."""
+    spending = Spending(purchase.currency, purchase.total, purchase.tax, purchase.shipping)
+    line = base_line(program.settings.base_rule, program.version, spending)
+    credited = credit(
+        with_purchase(customer, purchase.occurred_at, line.points), line.points, transfer_id=purchase_id, ids=ids,
+        cause=Cause("purchase", purchase.id), rule=line.rule, rule_version=line.version,
+        occurred_at=purchase.occurred_at, now=now,
+    )
+    reward = Reward(line.points, 0, (line,), credited.customer.balance)
+    return Booking(purchase_id, purchase, reward, credited.customer, credited.transfers, credited.lots)

@@ -1,0 +1,132 @@
+"""Purchases on the wire. The request is `rules.Purchase` itself."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from service.customers.rules import Balance
+from service.earning.rules import Line
+from service.kernel.errors import Refusal
+from service.platform.http.problems import Problem, of_refusal
+from service.purchases.rules import Item, Purchase
+from service.purchases.store import Recorded
+from service.purchases.usecases import Outcome, Rewarded
+
+
+class LineOut(msgspec.Struct, frozen=True):
+    """What one rule gave, and why."""
+
+    rule: str
+    points: int
+    why: str
+
+
+class PointsOut(msgspec.Struct, frozen=True):
+    """What a purchase earned; `earned` includes what is `pending`."""
+
+    earned: int
+    pending: int
+    lines: list[LineOut]
+
+
+class ReferralOut(msgspec.Struct, frozen=True):
+    """What became of the referral code that came with a purchase."""
+
+    status: str
+
+
+class PurchaseOut(msgspec.Struct, frozen=True):
+    """The answer to a purchase: the same for every repetition, also of the balance as it was then."""
+
+    id: str
+    customer_id: str
+    points: PointsOut
+    balance: Balance
+    tier: dict[str, Any] | None = None
+    referral: ReferralOut | None = None
+    surprises: list[dict[str, Any]] = []
+
+
+class RecordedPurchaseOut(msgspec.Struct, frozen=True):
+    """A purchase as it was reported, with what it earned."""
+
+    id: str
+    customer_id: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    currency: str
+    total: int
+    tax: int
+    shipping: int
+    points_paid: int
+    channel: str | None
+    referral_code: str | None
+    items: list[dict[str, Any]]
+    metadata: dict[str, Any]
+    points: PointsOut
+
+
+class BatchIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Purchases to report together, each on its own merits."""
+
+    purchases: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=500)]
+
+
+class EntryOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one purchase of a batch: the purchase, or the problem."""
+
+    status: int
+    purchase: PurchaseOut | None = None
+    problem: Problem | None = None
+
+
+class BatchOut(msgspec.Struct, frozen=True):
+    """What became of each purchase, in order."""
+
+    results: list[EntryOut]
+
+
+def points_out(earned: int, pending: int, lines: Sequence[Line]) -> PointsOut:
+    """Render what was earned."""
+    return PointsOut(earned, pending, [LineOut(line.rule, line.points, line.why) for line in lines])
+
+
+def purchase_out(rewarded: Rewarded) -> PurchaseOut:
+    """Render the answer to a purchase."""
+    reward = rewarded.reward
+    points = points_out(reward.earned, reward.pending, reward.lines)
+    purchase = rewarded.purchase
+    # Nothing is told of why a code was refused. Referrals are not offered yet, so that no code is valid.
+    referral = None if purchase.referral_code is None else ReferralOut(status="refused")
+    return PurchaseOut(purchase.id, purchase.customer_id, points, reward.balance, referral=referral)
+
+
+def status_of(rewarded: Rewarded) -> int:
+    """Return 201 for a purchase booked now, 200 for one booked before."""
+    return 200 if rewarded.replayed else 201
+
+
+def entry_out(outcome: Outcome) -> EntryOut:
+    """Render one entry of a batch."""
+    if isinstance(outcome, Refusal):
+        problem = of_refusal(outcome)
+        return EntryOut(problem.status, problem=problem)
+    return EntryOut(status_of(outcome), purchase=purchase_out(outcome))
+
+
+def recorded_out(recorded: Recorded) -> RecordedPurchaseOut:
+    """Render a purchase that is read back."""
+    purchase, reward = recorded.purchase, recorded.reward
+    return RecordedPurchaseOut(
+        purchase.id, purchase.customer_id, purchase.occurred_at, recorded.recorded_at, purchase.currency,
+        purchase.total, purchase.tax, purchase.shipping, purchase.points_paid, purchase.channel,
+        purchase.referral_code, [_item(item) for item in purchase.items], purchase.metadata,
+        points_out(reward.earned, reward.pending, reward.lines),
+    )
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return msgspec.structs.asdict(item)

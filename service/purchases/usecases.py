@@ -1,0 +1,195 @@
+"""Booking purchases: many at once, each exactly once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.customers import usecases as customers
+from service.customers.rules import Customer, CustomerUnknown, newcomer
+from service.customers.store import Opened
+from service.kernel.errors import NotFound, Refusal
+from service.kernel.ids import IdSource, randomness_of
+from service.platform.claims import Claim, ClaimKind, claiming, content_hash
+from service.platform.database import ROW_FAULTS
+from service.platform.outbox import Event, announcing
+from service.platform.statements import Db, write_together
+from service.platform.transaction import each_behind_savepoint, savepoint
+from service.points import usecases as points
+from service.programs.rules import Enrolment, Program
+from service.purchases import store
+from service.purchases.rules import Booking, Draft, Purchase, PurchaseConflict, Reward, book, check_time, normalised
+from service.purchases.store import Recorded
+
+PURCHASE_REWARDED: Final = "purchase.rewarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Rewarded:
+    """A purchase's answer; `replayed` when it was booked by an earlier report."""
+
+    purchase: Purchase
+    reward: Reward
+    replayed: bool = False
+
+
+Outcome = Rewarded | Refusal
+
+
+def draft(purchase: Purchase, *, randomness: int) -> Draft:
+    """Prepare a reported purchase. Raises Invalid."""
+    normal = normalised(purchase)
+    return Draft(normal, content_hash(normal), randomness)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is decided so far for the purchases of one transaction."""
+
+    program: Program
+    opened: Opened
+    ids: IdSource
+    known: Mapping[str, Reward]
+    customers: dict[str, Customer]
+    bookings: dict[str, Booking] = field(default_factory=dict[str, Booking])
+    claims: dict[str, Claim] = field(default_factory=dict[str, Claim])
+
+
+async def report(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> list[Outcome]:
+    """Book purchases of one program in the caller's transaction; answer one outcome for each, in order.
+
+    New ones are booked; those that are booked already are answered alike; other content under a known id and what can't
+    be accepted are refused, each on its own. Raises RowsMissing where somebody else was first: roll back and begin
+    again.
+    """
+    if not drafts:
+        return []
+    opened = await _open(db, program, drafts, lock=True)
+    unknown = _to_enrol(program, drafts, opened)
+    enrolled = await customers.enrol(db, customer_ids=unknown, now=opened.now) if unknown else {}
+    batch = await _batch(db, program, drafts, opened, enrolled, entropy)
+    outcomes = [_decide(batch, each) for each in drafts]
+    await _write(db, batch)
+    return outcomes
+
+
+async def report_apart(
+    db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int
+) -> Sequence[Outcome | Exception]:
+    """Book purchases as `report` does, but for one that the database refuses: it harms no other of them."""
+
+    async def some(each: Db, rows: Sequence[Draft]) -> Sequence[Outcome]:
+        return await report(each, program=program, drafts=rows, entropy=entropy)
+
+    try:
+        async with savepoint(db):
+            return await some(db, drafts)
+    except ROW_FAULTS:
+        return await each_behind_savepoint(db, drafts, some)
+
+
+async def quote(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> list[Outcome]:
+    """Answer what reporting these purchases would, and book nothing: no lock, no write."""
+    if not drafts:
+        return []
+    opened = await _open(db, program, drafts, lock=False)
+    unknown = _to_enrol(program, drafts, opened)
+    nobody = {customer_id: newcomer(-1 - place, customer_id, opened.now) for place, customer_id in enumerate(unknown)}
+    batch = await _batch(db, program, drafts, opened, nobody, entropy)
+    return [_decide(batch, each) for each in drafts]
+
+
+async def _open(db: Db, program: Program, drafts: Sequence[Draft], *, lock: bool) -> Opened:
+    facts = [(each.purchase.customer_id, each.purchase.id) for each in drafts]
+    return await customers.open_booking(db, program_id=program.id, facts=facts, kind=ClaimKind.PURCHASE, lock=lock)
+
+
+def _to_enrol(program: Program, drafts: Sequence[Draft], opened: Opened) -> list[str]:
+    """Name the unknown customers whom a new purchase may bring in."""
+    if program.settings.enrolment is Enrolment.EXPLICIT:
+        return []
+    new = (each.purchase.customer_id for each in drafts if each.purchase.id not in opened.claims)
+    return sorted({customer_id for customer_id in new if customer_id not in opened.customers})
+
+
+async def _batch(
+    db: Db, program: Program, drafts: Sequence[Draft], opened: Opened, enrolled: Mapping[str, Customer], entropy: int
+) -> _Batch:
+    known = await _known_rewards(db, program, drafts, opened)
+    return _Batch(program, opened, IdSource(opened.now, entropy), known, {**opened.customers, **enrolled})
+
+
+async def _known_rewards(
+    db: Db, program: Program, drafts: Sequence[Draft], opened: Opened
+) -> Mapping[str, Reward]:
+    """Read the answers of purchases that were booked before and are reported again with the same content."""
+    repeated = {
+        each.purchase.id: claim.subject_id
+        for each in drafts
+        if (claim := opened.claims.get(each.purchase.id)) is not None and claim.content_hash == each.content_hash
+    }
+    if not repeated:
+        return {}
+    rewards = await store.rewards(db, program_id=program.id, purchase_ids=list(repeated.values()))
+    return {purchase_id: rewards[row_id] for purchase_id, row_id in repeated.items()}
+
+
+def _decide(batch: _Batch, draft: Draft) -> Outcome:
+    """Decide on one purchase, after those before it in the batch."""
+    purchase = draft.purchase
+    claim = batch.opened.claims.get(purchase.id)
+    if claim is not None:
+        if claim.content_hash != draft.content_hash:
+            return PurchaseConflict()
+        # The same random bits: this report booked it, and only the commit's answer was lost.
+        ours = randomness_of(claim.subject_id) == draft.randomness
+        return Rewarded(purchase, batch.known[purchase.id], replayed=not ours)
+    first = batch.bookings.get(purchase.id)
+    if first is not None:
+        same = batch.claims[purchase.id].content_hash == draft.content_hash
+        return Rewarded(purchase, first.reward, replayed=True) if same else PurchaseConflict()
+    try:
+        booking = _book(batch, draft)
+    except Refusal as refusal:
+        return refusal
+    batch.bookings[purchase.id] = booking
+    batch.customers[purchase.customer_id] = booking.customer
+    batch.claims[purchase.id] = Claim(purchase.id, draft.content_hash, booking.id)
+    return Rewarded(purchase, booking.reward)
+
+
+def _book(batch: _Batch, draft: Draft) -> Booking:
+    purchase, settings, now = draft.purchase, batch.program.settings, batch.opened.now
+    check_time(purchase, now=now, oldest_fact_days=settings.oldest_fact_days)
+    customer = batch.customers.get(purchase.customer_id)
+    if customer is None:
+        raise CustomerUnknown("/customer_id")
+    return book(
+        purchase, customer=customer, program=batch.program, purchase_id=batch.ids.next(draft.randomness),
+        ids=batch.ids, now=now,
+    )
+
+
+async def _write(db: Db, batch: _Batch) -> None:
+    """Write all that was decided, as one statement. A customer for whom nothing was booked is not enrolled."""
+    program_id, now, bookings = batch.program.id, batch.opened.now, list(batch.bookings.values())
+    changed = list({booking.customer.id: booking.customer for booking in bookings}.values())
+    events = customers.enrolments(changed, batch.ids)
+    events += [Event(batch.ids.next(), PURCHASE_REWARDED, booking.customer.id, booking.id) for booking in bookings]
+    await write_together(db, [
+        *points.booking(
+            program_id, customers_after=changed, recorded_at=now,
+            transfers=[transfer for booking in bookings for transfer in booking.transfers],
+            lots=[lot for booking in bookings for lot in booking.lots],
+        ),
+        claiming(program_id, ClaimKind.PURCHASE, list(batch.claims.values())),
+        store.adding(program_id, bookings, now),
+        announcing(program_id, events, now),
+    ])
+
+
+async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded:
+    """Read a purchase by the caller's id. Raises NotFound."""
+    recorded = await store.read(db, program_id=program_id, purchase_id=purchase_id)
+    if recorded is None:
+        raise NotFound
+    return recorded
