@@ -3,12 +3,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import uvicorn
 from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
 from service.customers import handlers as customers
 from service.platform import redis as redis_client
+from service.platform import telemetry
 from service.platform.authentication import Authenticate
 from service.platform.database import Database
 from service.platform.http import docs, health, problems
@@ -95,3 +97,16 @@ def framework_app(parts: Parts) -> Litestar:
     return app
 
 
+def from_environment() -> ASGIApp:
+    """Make the application of a process that is told everything by its environment."""
+    telemetry.configure()
+    return create_app(Settings())
+
+
+def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, processes: int = 1) -> uvicorn.Config:
+    """Configure the HTTP server: one way for all who start it."""
+    return uvicorn.Config(
+        app or create_app(settings), factory=isinstance(app, str), host=settings.host, port=settings.port,
+        workers=processes, loop="uvloop", http="httptools", lifespan="on", access_log=False, server_header=False,
+        log_config=None, backlog=2048, timeout_graceful_shutdown=20,
+    )

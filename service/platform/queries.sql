@@ -24,3 +24,7 @@ WHERE c.program_id = $1::integer AND c.key = $2::text;
 -- name: command_insert
 INSERT INTO command (program_id, key, request_hash, status, answer, recorded_at)
 VALUES ($1::integer, $2::text, $3::bytea, $4::smallint, $5::jsonb, clock_timestamp());
+
+-- name: partitions_make
+-- Makes the partitions that are missing, with the owner's rights; answers their names.
+SELECT p.name FROM make_partitions($1::integer) AS p (name);

@@ -30,9 +30,8 @@ def _fault_without_values(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure(*, verbose: bool = False) -> None:
-    """Set up logging for this process."""
-    level = logging.DEBUG if verbose else logging.INFO
+def configure(level: int = logging.INFO) -> None:
+    """Set up logging for this process: what is below `level` isn't told."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

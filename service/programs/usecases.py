@@ -9,7 +9,7 @@ import msgspec
 
 from service.kernel.errors import NotFound
 from service.kernel.ids import time_ordered_id
-from service.platform.authentication import Role, hash_of_key
+from service.platform.authentication import Actor, Role, hash_of_key
 from service.platform.statements import Db
 from service.programs import store
 from service.programs.rules import ApiKey, Program, ProgramExists, ProgramSettings, changed, checked
@@ -64,6 +64,12 @@ async def add_key(db: Db, *, program_id: int, role: Role, name: str, key: str, e
     await store.insert_key(db, key=made, key_hash=hash_of_key(key))
     await store.bump_catalogue(db)
     return made
+
+
+async def valid_actors(db: Db) -> Mapping[bytes, Actor]:
+    """Read the actors of all valid keys, by the keys' hashes."""
+    actors, _ = await store.valid_keys(db)
+    return actors
 
 
 async def list_keys(db: Db, *, program_id: int, before: UUID | None, limit: int) -> list[ApiKey]:

@@ -10,6 +10,7 @@ from msgspec import Meta
 from service.customers.rules import Balance
 from service.earning.rules import Line
 from service.kernel.errors import Refusal
+from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem, of_refusal
 from service.purchases.rules import Item, Purchase
 from service.purchases.store import Recorded
@@ -69,7 +70,7 @@ class RecordedPurchaseOut(msgspec.Struct, frozen=True):
     points: PointsOut
 
 
-class BatchIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BatchIn(Envelope, frozen=True):
     """Purchases to report together, each on its own merits."""
 
     purchases: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=500)]

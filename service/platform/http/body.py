@@ -14,6 +14,10 @@ DEEPEST = 64
 T = TypeVar("T")
 
 
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body that holds entries as `msgspec.Raw`: each is decoded on its own, and its fault is that entry's alone."""
+
+
 class Undecodable(Refusal):
     """The body, or the path, is no text that could mean anything."""
 
@@ -79,7 +83,7 @@ _syntax = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constan
 def decode(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Decode JSON whose syntax was checked into a struct, without any leniency. Raises Invalid with a pointer."""
     content = bytes(raw)
-    if b"\\u" in content:
+    if b"\\u" in content and not issubclass(kind, Envelope):
         _check_characters(json.loads(content), "")
     try:
         return msgspec.json.decode(content, type=kind, strict=True)

@@ -1,0 +1,201 @@
+"""`./run`: everything on one machine, with a test program to try it on. Never for production."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+import uvicorn
+
+from service.app import uvicorn_config
+from service.kernel.errors import NotFound
+from service.platform import migrations
+from service.platform.authentication import Role, hash_of_key, new_key
+from service.platform.database import Database
+from service.platform.embedded import ChildPlan, ChildProcess, EmbeddedServers
+from service.platform.embedded.private_file import write_private
+from service.platform.settings import CHECKOUT, Settings
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.programs import usecases as programs
+from service.programs.rules import Program, ProgramSettings
+
+DEMO_PROGRAM: Final = "demo"
+SAMPLE: Final = CHECKOUT / "tests" / "data" / "cdnow_sample.txt"
+
+
+def start(settings: Settings, *, with_sample: bool) -> None:
+    """Start servers where none are given, then the API in this process and the worker beside it, until told to stop."""
+    listener = _listen(settings.host, settings.port)
+    _stop_on_signals()
+    wants_postgres, wants_redis = settings.database_url is None, settings.redis_url is None
+    servers = EmbeddedServers(settings.data_dir, _say, postgres=wants_postgres, valkey=wants_redis)
+    worker: ChildProcess | None = None
+    try:
+        addresses = servers.start()
+        settings = settings.model_copy(update={
+            "database_url": settings.database_url or addresses.database_url,
+            "database_owner_url": settings.database_owner_url or addresses.owner_database_url,
+            "redis_url": settings.redis_url or addresses.redis_url,
+        })
+        asyncio.run(_prepare(settings, with_sample=with_sample))
+        worker = _worker(settings)
+        worker.start()
+        config = uvicorn_config(settings)
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(settings, config, listener, servers, worker))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        _ignore_signals()
+        if worker is not None:
+            worker.stop()
+        servers.stop()
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else, so that a taken one is told at once."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as fault:
+        msg = f"Port {port} of {host} can't be used ({fault.strerror}): stop what uses it, or set LOYALTY_PORT."
+        raise click.ClickException(msg) from None
+    return listener
+
+
+def _stop_on_signals() -> None:
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def _ignore_signals() -> None:
+    # The way out is under way; a second Ctrl-C must not leave it half done.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+async def _prepare(settings: Settings, *, with_sample: bool) -> None:
+    applied = await migrations.migrate(settings.database_owner_url or settings.database_url or "")
+    if applied:
+        _say(f"Migrated the database: {', '.join(applied)}.")
+    database = Database(settings)
+    await database.open(size=2)
+    try:
+        keys_file = settings.data_dir / "keys.json"
+        program, keys = await transact(database.connection, lambda db: _demo_program(db, _kept_keys(keys_file)))
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        write_private(keys_file, json.dumps(keys, indent=2) + "\n")
+        if with_sample:
+            await _fill(database, program)
+    finally:
+        await database.close()
+
+
+def _kept_keys(keys_file: Path) -> dict[str, str]:
+    try:
+        return json.loads(keys_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+async def _demo_program(db: Db, kept: dict[str, str]) -> tuple[Program, dict[str, str]]:
+    """Make the test program where it is missing, and a key for each role where the kept ones don't fit."""
+    try:
+        program = await programs.program_with_code(db, DEMO_PROGRAM)
+    except NotFound:
+        program = await programs.create_program(
+            db, code=DEMO_PROGRAM, name="Demo", live=False, settings=ProgramSettings()
+        )
+    actors = await programs.valid_actors(db)
+    keys = dict[str, str]()
+    for role in Role:
+        key = kept.get(role.value, "")
+        actor = actors.get(hash_of_key(key))
+        if actor is None or actor.program_id != program.id or actor.role is not role:
+            key = new_key(live=False)
+            await programs.add_key(
+                db, program_id=program.id, role=role, name="demo", key=key, entropy=random.getrandbits(62)
+            )
+        keys[role.value] = key
+    return program, keys
+
+
+async def _fill(database: Database, program: Program) -> None:
+    raise NotImplementedError
+
+
+def _worker(settings: Settings) -> ChildProcess:
+    environment = os.environ | {
+        "DATABASE_URL": settings.database_url or "", "REDIS_URL": settings.redis_url or "",
+        "PYTHONPATH": str(CHECKOUT), "PYTHONSAFEPATH": "1",
+    }
+    if settings.database_owner_url is not None:
+        environment["DATABASE_OWNER_URL"] = settings.database_owner_url
+    command = [sys.executable, "-m", "service", "worker"]
+    return ChildProcess(ChildPlan(name="the worker", command=command, environment=environment), _say)
+
+
+async def _serve(
+    settings: Settings, config: uvicorn.Config, listener: socket.socket, servers: EmbeddedServers,
+    worker: ChildProcess,
+) -> None:
+    server = uvicorn.Server(config)
+    watching = asyncio.create_task(_watch(servers, worker, server))
+    greeting = asyncio.create_task(_greet(settings, server))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        greeting.cancel()
+        watching.cancel()
+        await asyncio.gather(greeting, return_exceptions=True)
+        (fault,) = await asyncio.gather(watching, return_exceptions=True)
+    if isinstance(fault, Exception):
+        raise fault
+
+
+async def _watch(servers: EmbeddedServers, worker: ChildProcess, server: uvicorn.Server) -> None:
+    """Start again what dies; end everything when that fails."""
+    try:
+        while True:
+            servers.check()
+            worker.check()
+            await asyncio.sleep(0.5)
+    except Exception:
+        server.should_exit = True
+        raise
+
+
+async def _greet(settings: Settings, server: uvicorn.Server) -> None:
+    while not server.started:
+        await asyncio.sleep(0.05)
+    address = f"http://{settings.host}:{settings.port}"
+    keys_file = settings.data_dir / "keys.json"
+    key = json.loads(keys_file.read_text(encoding="utf-8"))["checkout"]
+    _say(f"""
+The service is at     {address}
+Its API explained     {address}/docs
+Keys of the program   {keys_file}
+
+Report a purchase:
+
+curl -s {address}/v1/purchases -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+  -d '{{"id":"order-1001","customer_id":"c-42","occurred_at":"2026-11-21T10:00:00Z","currency":"EUR","total":12990}}'
+
+Ctrl-C stops it; what was booked stays.""")

@@ -1,0 +1,89 @@
+"""The worker: scheduled and queued work, beside the API. Any number of them may run."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from pgqueuer import AsyncpgDriver, PgQueuer
+from pgqueuer.models import Schedule
+
+from service.platform import jobs
+from service.platform.database import CONNECTION_FAULTS, Database
+from service.platform.settings import Settings
+from service.platform.statements import Db
+
+Job = Callable[[Db], Awaitable[object]]
+
+SCHEDULES: Final[dict[str, tuple[str, Job]]] = {
+    "make_partitions_ahead": ("7 * * * *", jobs.make_partitions_ahead),
+}
+"""What runs when: cron expressions in UTC, and jobs that are safe to run twice and at once."""
+
+_log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Work until told to stop. A database that goes away is waited for."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    database = Database(settings)
+    await database.open(size=4)
+    try:
+        while not stop.is_set():
+            await _work(database, stop)
+    finally:
+        await database.close()
+
+
+async def _work(database: Database, stop: asyncio.Event) -> None:
+    """Run jobs on one connection until told to stop or until it is lost."""
+    try:
+        connection = await database.connect()
+    except CONNECTION_FAULTS as fault:
+        _log.warning("worker_waits_for_database", reason=type(fault).__name__)
+        await _pause(stop)
+        return
+    try:
+        await _run_once_at_start(database)
+        queue = PgQueuer(AsyncpgDriver(connection))
+        for name, (expression, job) in SCHEDULES.items():
+            queue.schedule(name, expression, clean_old=True)(_scheduled(name, job, database))
+        working = asyncio.create_task(queue.run())
+        await asyncio.wait([working, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        queue.shutdown.set()
+        await working
+    except CONNECTION_FAULTS as fault:
+        _log.warning("worker_lost_connection", reason=type(fault).__name__)
+        await _pause(stop)
+    finally:
+        await connection.close(timeout=2)
+
+
+async def _run_once_at_start(database: Database) -> None:
+    """Run every schedule once: a worker that was away may have missed some."""
+    for name, (_, job) in SCHEDULES.items():
+        await _run(name, job, database)
+
+
+def _scheduled(name: str, job: Job, database: Database) -> Callable[[Schedule], Awaitable[None]]:
+    async def run_job(_: Schedule) -> None:
+        await _run(name, job, database)
+
+    return run_job
+
+
+async def _run(name: str, job: Job, database: Database) -> None:
+    async with database.connection() as db:
+        await job(db)
+    _log.info("job_done", job=name)
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(1):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""What must be true, in the words of the domain."""
