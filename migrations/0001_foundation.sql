@@ -263,7 +263,7 @@ BEGIN
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION make_partitions(integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION make_partitions(integer) FROM public;
 SELECT make_partitions(2);
 
 GRANT SELECT, INSERT, UPDATE ON program, api_key, catalogue_version TO loyalty_service;

@@ -46,7 +46,7 @@ def serve(processes: int) -> None:
         return
     from uvicorn.supervisors import Multiprocess
 
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[config.bind_socket()]).run()
+    Multiprocess(config, sockets=[config.bind_socket()]).run()
 
 
 @loyalty.command()
@@ -70,7 +70,8 @@ def migrate() -> None:
     from service.platform import migrations
 
     settings = command_line.settings()
-    applied = command_line.in_one_sentence(lambda: migrations.migrate(settings.database_owner_url or settings.database_url or ""))
+    url = settings.database_owner_url or settings.database_url or ""
+    applied = command_line.in_one_sentence(lambda: migrations.migrate(url))
     click.echo(f"Applied: {', '.join(applied)}." if applied else "The database is up to date.")
 
 

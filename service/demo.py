@@ -17,10 +17,12 @@ import uvicorn
 from service.app import uvicorn_config
 from service.kernel.errors import NotFound
 from service.platform import migrations
-from service.platform.authentication import Role, hash_of_key, new_key
+from service.platform.authentication import hash_of_key, new_key
 from service.platform.database import Database
 from service.platform.embedded import ChildPlan, ChildProcess, EmbeddedServers
+from service.platform.embedded.child_log import ChildLog
 from service.platform.embedded.private_file import write_private
+from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
@@ -149,7 +151,8 @@ def _worker(settings: Settings) -> ChildProcess:
     if settings.database_owner_url is not None:
         environment["DATABASE_OWNER_URL"] = settings.database_owner_url
     command = [sys.executable, "-m", "service", "worker"]
-    return ChildProcess(ChildPlan(name="the worker", command=command, environment=environment), _say)
+    log = ChildLog(settings.data_dir / "log" / "worker.log")
+    return ChildProcess(ChildPlan(name="the worker", command=command, environment=environment, log=log), _say)
 
 
 async def _serve(
@@ -183,7 +186,7 @@ async def _watch(servers: EmbeddedServers, worker: ChildProcess, server: uvicorn
 
 
 async def _greet(settings: Settings, server: uvicorn.Server) -> None:
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(0.05)
     address = f"http://{settings.host}:{settings.port}"
     keys_file = settings.data_dir / "keys.json"

@@ -17,9 +17,10 @@ import uvicorn
 
 from service.app import uvicorn_config
 from service.platform import migrations, telemetry
-from service.platform.authentication import Role, new_key
+from service.platform.authentication import new_key
 from service.platform.database import Database
 from service.platform.embedded import temporary_servers
+from service.platform.roles import Role
 from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact

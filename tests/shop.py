@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from service.platform.authentication import Role
+from service.platform.roles import Role
 from service.programs.rules import Program
 
 _numbers = itertools.count(1)

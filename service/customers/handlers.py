@@ -9,17 +9,24 @@ from service.customers import usecases
 from service.customers.rules import Customer, Profile, ProfileChange
 from service.customers.schemas import CustomerOut, customer_out
 from service.kernel.errors import Invalid
-from service.platform.authentication import Right
 from service.platform.database import Database
+from service.platform.http.operation import CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id, flag, new_caller_id
+from service.platform.roles import Right
 from service.platform.statements import Db
 from service.platform.transaction import transact
 
 _ID_BYTES = 8
+EMAIL = Parameter("email", "query", "Exactly this e-mail address.", {"type": "string", "maxLength": 254})
 
 
-@put("/{customer_id:str}", operation_id="putCustomer", opt={"right": Right.ENROL_CUSTOMERS})
+@put("/{customer_id:str}", operation_id="putCustomer", opt=operation(
+    Right.ENROL_CUSTOMERS, parameters=(DRY_RUN,), statuses=(200, 201), links=(
+        Link("getCustomer", "customer_id", "$response.body#/customer_id"),
+        Link("getBalance", "customer_id", "$response.body#/customer_id"),
+    ),
+))
 async def put_customer(
     request: ApiRequest, customer_id: FromPath[str], data: JSONBody[ProfileChange]
 ) -> Response[CustomerOut]:
@@ -36,7 +43,7 @@ async def put_customer(
     return Response(customer_out(customer, profile), status_code=201 if is_new and not dry_run else 200)
 
 
-@get("/{customer_id:str}", operation_id="getCustomer", opt={"right": Right.READ_CUSTOMERS})
+@get("/{customer_id:str}", operation_id="getCustomer", opt=operation(Right.READ_CUSTOMERS))
 async def get_customer(request: ApiRequest, customer_id: FromPath[str]) -> CustomerOut:
     """Read a customer's record."""
     async with request.part(Database).connection() as db:
@@ -46,7 +53,9 @@ async def get_customer(request: ApiRequest, customer_id: FromPath[str]) -> Custo
     return customer_out(customer, profile)
 
 
-@get("/", operation_id="listCustomers", opt={"right": Right.LIST_CUSTOMERS})
+@get("/", operation_id="listCustomers", opt=operation(
+    Right.LIST_CUSTOMERS, parameters=(LIMIT, CURSOR, EMAIL),
+))
 async def list_customers(request: ApiRequest) -> Page[CustomerOut]:
     """List customers, newest first; `?email=` finds those with exactly this address."""
     limit, place, email = limit_of(request), cursor_of(request, _ID_BYTES), request.query_params.get("email")

@@ -9,7 +9,7 @@ WITH locked AS MATERIALIZED (
         c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
         c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
     FROM customer AS c
-    WHERE c.program_id = $1::integer AND c.external_id = ANY($2::text [])
+    WHERE c.program_id = $1::integer AND c.external_id = any($2::text[])
     ORDER BY c.id
     FOR NO KEY UPDATE
 ),
@@ -22,7 +22,7 @@ SELECT
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at,
     k.content_hash, k.subject_id,
     clock_timestamp() AS now
-FROM unnest($2::text [], $3::text []) WITH ORDINALITY AS f (external_id, claim_id, place)
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS f (external_id, claim_id, place)
 CROSS JOIN all_locked
 LEFT JOIN locked AS l ON f.external_id = l.external_id
 LEFT JOIN claim AS k ON k.program_id = $1::integer AND k.kind = $4::smallint AND f.claim_id = k.id
@@ -42,13 +42,24 @@ INSERT INTO customer (
 SELECT
     $1::integer, n.id, n.external_id, n.version, n.available, n.pending, n.held, n.debt, n.lifetime_earned,
     n.purchase_count, n.first_purchase_at, n.last_purchase_at, n.enrolled_at
-FROM unnest(
-    $2::bigint [], $3::text [], $4::bigint [], $5::bigint [], $6::bigint [], $7::bigint [], $8::bigint [],
-    $9::bigint [], $10::bigint [], $11::timestamptz [], $12::timestamptz [], $13::timestamptz []
-) AS n (
-    id, external_id, version, available, pending, held, debt, lifetime_earned, purchase_count, first_purchase_at,
-    last_purchase_at, enrolled_at
-)
+FROM
+    unnest(
+        $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::bigint[], $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[]
+    )
+        AS n (
+            id,
+            external_id,
+            version,
+            available,
+            pending,
+            held,
+            debt,
+            lifetime_earned,
+            purchase_count,
+            first_purchase_at,
+            last_purchase_at, enrolled_at
+        )
 ORDER BY n.external_id
 ON CONFLICT DO NOTHING;
 
@@ -65,12 +76,23 @@ SET
     purchase_count = u.purchase_count,
     first_purchase_at = u.first_purchase_at,
     last_purchase_at = u.last_purchase_at
-FROM unnest(
-    $2::bigint [], $3::bigint [], $4::bigint [], $5::bigint [], $6::bigint [], $7::bigint [], $8::bigint [],
-    $9::bigint [], $10::timestamptz [], $11::timestamptz []
-) AS u (
-    id, version, available, pending, held, debt, lifetime_earned, purchase_count, first_purchase_at, last_purchase_at
-)
+FROM
+    unnest(
+        $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::bigint[], $10::timestamptz[], $11::timestamptz[]
+    )
+        AS u (
+            id,
+            version,
+            available,
+            pending,
+            held,
+            debt,
+            lifetime_earned,
+            purchase_count,
+            first_purchase_at,
+            last_purchase_at
+        )
 WHERE c.program_id = $1::integer AND c.id = u.id;
 
 -- name: customer_read
@@ -79,7 +101,7 @@ SELECT
     c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
 FROM customer AS c
-WHERE c.program_id = $1::integer AND c.external_id = ANY($2::text []);
+WHERE c.program_id = $1::integer AND c.external_id = any($2::text[]);
 
 -- name: profile_read
 SELECT p.email, p.phone, p.name, p.birthday, p.locale, p.attributes

@@ -60,11 +60,11 @@ class Profile(msgspec.Struct, frozen=True):
 class ProfileChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A change of a profile. What is left out stays; null empties; `attributes` are changed one by one."""
 
-    email: Email | None | UnsetType = UNSET
-    phone: Phone | None | UnsetType = UNSET
-    name: Name | None | UnsetType = UNSET
-    birthday: date | None | UnsetType = UNSET
-    locale: Locale | None | UnsetType = UNSET
+    email: Email | UnsetType | None = UNSET
+    phone: Phone | UnsetType | None = UNSET
+    name: Name | UnsetType | None = UNSET
+    birthday: date | UnsetType | None = UNSET
+    locale: Locale | UnsetType | None = UNSET
     attributes: dict[str, Attribute] = {}
 
 
@@ -112,7 +112,7 @@ def _changed_attributes(before: dict[str, Attribute], change: dict[str, Attribut
             raise Invalid(detail, pointer="/attributes", reason="out_of_range")
         if isinstance(value, int | float) and abs(value) > BOUND:
             raise Invalid("A number is at most 10^12.", pointer="/attributes", reason="out_of_range")
-    after = {name: value for name, value in (before | change).items() if value is not None}
+    after: dict[str, Attribute] = {name: value for name, value in (before | change).items() if value is not None}
     if len(after) > MOST_ATTRIBUTES:
         detail = f"A customer has at most {MOST_ATTRIBUTES} attributes."
         raise Invalid(detail, pointer="/attributes", reason="out_of_range")

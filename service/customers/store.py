@@ -1,7 +1,6 @@
 """Customers' rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -15,24 +14,13 @@ _STATEMENTS = load(__file__)
 _LOOK = _STATEMENTS["booking_open"].sql.replace("FOR NO KEY UPDATE", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A booking that is open: its customers are locked until the transaction ends."""
-
-    now: datetime
-    """The database's time, after all locks were had. No decision rests on another clock."""
-    customers: dict[str, Customer]
-    """By the callers' ids; the unknown ones are missing."""
-    claims: dict[str, Claim]
-    """By the facts' ids; the new ones are missing."""
-
-
 async def open_booking(
     db: Db, *, program_id: int, facts: Sequence[tuple[str, str]], kind: ClaimKind, lock: bool = True
-) -> Opened:
-    """Lock the customers of facts, given as pairs of `customer_id` and the fact's id. The first statement of a booking.
+) -> tuple[datetime, dict[str, Customer], dict[str, Claim]]:
+    """Lock the customers of facts, given as pairs of `customer_id` and the fact's id.
 
-    Without `lock` it only looks, for a quote that books nothing and must not make purchases wait.
+    Gives the database's time after all locks were had, the customers by the callers' ids, and the claims by the facts'
+    ids; what is unknown is missing. Without `lock` it only looks.
     """
     customer_ids = [customer_id for customer_id, _ in facts]
     fact_ids = [fact_id for _, fact_id in facts]
@@ -45,7 +33,7 @@ async def open_booking(
             customers[row[1]] = _customer(row)
         if row["subject_id"] is not None:
             claims[fact_id] = Claim(fact_id, row["content_hash"], row["subject_id"])
-    return Opened(rows[0]["now"], customers, claims)
+    return rows[0]["now"], customers, claims
 
 
 def _customer(row: Record) -> Customer:

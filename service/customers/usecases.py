@@ -1,14 +1,14 @@
 """What can be done with customers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.customers import store
 from service.customers.rules import Customer, Profile, ProfileChange, changed, newcomer
-from service.customers.store import Opened
 from service.kernel.errors import NotFound
 from service.kernel.ids import IdSource
-from service.platform.claims import ClaimKind
+from service.platform.claims import Claim, ClaimKind
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, Write, write_together
 
@@ -17,14 +17,26 @@ CUSTOMER_CHANGED = "customer.changed"
 GREATEST_INTERNAL_ID = 2**63 - 1
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A booking that is open: its customers are locked until the transaction ends."""
+
+    now: datetime
+    """The database's time, after all locks were had. No decision rests on another clock."""
+    customers: dict[str, Customer]
+    """By the callers' ids; the unknown ones are missing."""
+    claims: dict[str, Claim]
+    """By the facts' ids; the new ones are missing."""
+
+
 async def open_booking(
     db: Db, *, program_id: int, facts: Sequence[tuple[str, str]], kind: ClaimKind, lock: bool = True
 ) -> Opened:
-    """Begin a booking: lock the customers of facts (pairs of `customer_id` and the fact's id), sorted, and tell the time.
+    """Begin a booking: lock the customers of facts, pairs of `customer_id` and the fact's id, and tell the time.
 
     Without `lock` it only looks, for a quote.
     """
-    return await store.open_booking(db, program_id=program_id, facts=facts, kind=kind, lock=lock)
+    return Opened(*await store.open_booking(db, program_id=program_id, facts=facts, kind=kind, lock=lock))
 
 
 async def enrol(db: Db, *, customer_ids: Sequence[str], now: datetime) -> dict[str, Customer]:
@@ -65,7 +77,7 @@ async def put(
     db: Db, *, program_id: int, customer_id: str, change: ProfileChange, entropy: int
 ) -> tuple[Customer, Profile, bool]:
     """Enrol a customer or change the profile; tells whether the customer is new. Raises Invalid, RowsMissing."""
-    opened = await store.open_booking(db, program_id=program_id, facts=[(customer_id, "")], kind=ClaimKind.PURCHASE)
+    opened = await open_booking(db, program_id=program_id, facts=[(customer_id, "")], kind=ClaimKind.PURCHASE)
     ids = IdSource(opened.now, entropy)
     customer, before = opened.customers.get(customer_id), Profile()
     if customer is None:

@@ -41,8 +41,8 @@ def base_line(rule: BaseRule, version: int, spending: Spending) -> Line:
     if points > BOUND:
         raise Invalid("This earns more than 10^12 points.", pointer="/total", reason="out_of_range")
     each, counted = as_text(rate.amount, spending.currency), as_text(amount, spending.currency)
-    unit = "point" if rate.points == 1 else "points"
-    why = f"{rate.points} {unit} for each {each} of {counted} ({parts}), rounded {rule.rounding.value.replace('_', ' ')}"
+    unit, rounded = "point" if rate.points == 1 else "points", rule.rounding.value.replace("_", " ")
+    why = f"{rate.points} {unit} for each {each} of {counted} ({parts}), rounded {rounded}"
     return Line(BASE_RULE, version, points, why)
 
 

@@ -49,7 +49,7 @@ class NotFound(Refusal):
 
 
 class Invalid(Refusal):
-    """Content that can't be accepted. `pointer` is the RFC 6901 path of the field in the body, or `?name` in the query."""
+    """What can't be accepted. `pointer` is the RFC 6901 path of the field in the body, or `?name` of the query."""
 
     kind = Kind.INVALID
     code = "invalid_content"
@@ -62,7 +62,7 @@ class Invalid(Refusal):
 
 
 class Unavailable(Exception):  # noqa: N818 - see Refusal
-    """The infrastructure failed: the outcome is unknown, and the same call may be repeated after `retry_after` seconds."""
+    """The infrastructure failed: the outcome is unknown. The same call may be repeated after `retry_after` seconds."""
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail)

@@ -1,64 +1,19 @@
-"""Who calls, and what that role may do. Keys are 256 random bits, stored as their SHA-256 and shown once."""
+"""Who calls. Keys are 256 random bits, stored as their SHA-256 and shown once."""
 
 import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final, Protocol
+from typing import Protocol
 from uuid import UUID
 
-from litestar.connection import ASGIConnection
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from service.kernel.errors import Kind, Refusal
-
-
-class Role(Enum):
-    """What a key is for."""
-
-    CHECKOUT = "checkout"
-    BILLING = "billing"
-    PORTAL = "portal"
-    SUPPORT = "support"
-    MARKETER = "marketer"
-    ANALYST = "analyst"
-    ADMIN = "admin"
-
-
-class Right(Enum):
-    """What a route asks for; every route of `/v1` names one."""
-
-    REPORT_PURCHASES = "purchases.report"
-    READ_PURCHASES = "purchases.read"
-    ENROL_CUSTOMERS = "customers.enrol"
-    READ_CUSTOMERS = "customers.read"
-    LIST_CUSTOMERS = "customers.list"
-    READ_BALANCES = "balances.read"
-    READ_HISTORY = "history.read"
-    READ_PROGRAM = "program.read"
-    CHANGE_PROGRAM = "program.change"
-    MANAGE_KEYS = "keys.manage"
-
-
-_READS: Final = frozenset({
-    Right.READ_PURCHASES, Right.READ_CUSTOMERS, Right.LIST_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
-})
-
-RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
-    Role.CHECKOUT: frozenset({
-        Right.REPORT_PURCHASES, Right.READ_PURCHASES, Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
-    }),
-    Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
-    Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY}),
-    Role.SUPPORT: _READS,
-    Role.MARKETER: _READS - {Right.READ_PURCHASES} | {Right.ENROL_CUSTOMERS},
-    Role.ANALYST: _READS | {Right.READ_PROGRAM},
-    Role.ADMIN: frozenset(Right),
-}
+from service.platform.roles import RIGHTS, Right, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +86,11 @@ class Authenticate(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Serve the request with `scope["auth"]` set. Raises Unauthenticated or Forbidden."""
-        if scope["method"] == "OPTIONS":  # the framework's own answer: which methods there are
+        if scope["type"] != "http" or scope["method"] == "OPTIONS":  # the framework tells which methods there are
             await next_app(scope, receive, send)
             return
         scope["auth"] = actor = await _actor(scope)
-        connection: ASGIConnection[object, object, object, object] = ASGIConnection(scope)
-        right: Right = connection.route_handler.opt["right"]
+        right: Right = scope["route_handler"].opt["right"]
         if right not in RIGHTS[actor.role]:
             raise Forbidden
         await next_app(scope, receive, send)

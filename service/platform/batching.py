@@ -27,9 +27,9 @@ class _Waiting(Generic[Question, Answer]):
 class Gatherer(Generic[Key, Question, Answer]):
     """Answers questions in batches, each batch of one key (a program), the keys in the order in which they came.
 
-    `answer_all` takes a key and questions and gives as many answers in their order; an exception among them is raised to
-    that one question. What it raises itself goes to all of the batch. A question that nobody waits for any more stays in
-    its batch: a batch in flight is never cut. `queue_limit` bounds the memory; `patience` (seconds) the wait.
+    `answer_all` takes a key and questions and gives as many answers in their order; an exception among them is raised
+    to that one question. What it raises itself goes to all of the batch. A question that nobody waits for any more
+    stays in its batch: a batch in flight is never cut. `queue_limit` bounds the memory, `patience` (s) the wait.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The outbox: what happened, written with the change itself, so that no news is lost and none is told before it is true."""
+"""The outbox: what happened, written with the change itself: no news is lost, and none is told before it is true."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -44,4 +44,6 @@ def configure(level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"level":"%(levelname)s","logger":"%(name)s"}')
+    # Libraries' own messages may hold what a caller sent: only that there was one is told.
+    line = '{"event":"library","level":"%(levelname)s","logger":"%(name)s"}'
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=line)

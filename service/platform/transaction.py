@@ -96,10 +96,10 @@ async def savepoint(db: Db) -> AsyncGenerator[None]:
 
 
 async def each_behind_savepoint(
-    db: Db, rows: Sequence[Row], work: Callable[[Db, Sequence[Row]], Awaitable[Sequence[Result | Exception]]]
-) -> Sequence[Result | Exception]:
+    db: Db, rows: Sequence[Row], work: Callable[[Db, Sequence[Row]], Awaitable[Sequence[Result]]]
+) -> Sequence[Result | Invalid]:
     """Write each row by itself, so that one that the database refuses harms no other."""
-    outcomes: list[Result | Exception] = []
+    outcomes: list[Result | Invalid] = []
     for row in rows:
         try:
             async with savepoint(db):

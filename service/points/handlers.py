@@ -5,10 +5,11 @@ from uuid import UUID
 from litestar import Router, get
 from litestar.params import FromPath
 
-from service.platform.authentication import Right
 from service.platform.database import Database
+from service.platform.http.operation import CURSOR, LIMIT, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id
+from service.platform.roles import Right
 from service.points import usecases
 from service.points.balances import Balances
 from service.points.schemas import BalanceOut, LotOut, TransferOut, balance_out, lot_out, transfer_out
@@ -16,14 +17,16 @@ from service.points.schemas import BalanceOut, LotOut, TransferOut, balance_out,
 _ID_BYTES = 16
 
 
-@get("/balance", operation_id="getBalance", opt={"right": Right.READ_BALANCES})
+@get("/balance", operation_id="getBalance", opt=operation(Right.READ_BALANCES))
 async def get_balance(request: ApiRequest, customer_id: FromPath[str]) -> BalanceOut:
     """Read a customer's balance."""
     customer = await request.part(Balances).of(request.actor.program_id, caller_id(customer_id))
     return balance_out(customer)
 
 
-@get("/transactions", operation_id="listTransactions", opt={"right": Right.READ_HISTORY})
+@get("/transactions", operation_id="listTransactions", opt=operation(
+    Right.READ_HISTORY, parameters=(LIMIT, CURSOR)
+))
 async def list_transactions(request: ApiRequest, customer_id: FromPath[str]) -> Page[TransferOut]:
     """List every movement of a customer's points, newest first."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
@@ -36,7 +39,7 @@ async def list_transactions(request: ApiRequest, customer_id: FromPath[str]) -> 
     return page([transfer_out(booked) for booked in found], limit, last)
 
 
-@get("/lots", operation_id="listLots", opt={"right": Right.READ_HISTORY})
+@get("/lots", operation_id="listLots", opt=operation(Right.READ_HISTORY, parameters=(LIMIT, CURSOR)))
 async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[LotOut]:
     """List a customer's lots of points that have something left, newest first."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)

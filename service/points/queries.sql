@@ -10,9 +10,9 @@ SELECT
     t.cause_id, t.rule, t.rule_version, t.customer_version, t.available_after, t.pending_after, t.held_after,
     t.debt_after, t.occurred_at, $2::timestamptz
 FROM unnest(
-    $3::bigint [], $4::uuid [], $5::text [], $6::text [], $7::bigint [], $8::text [], $9::text [], $10::text [],
-    $11::text [], $12::integer [], $13::bigint [], $14::bigint [], $15::bigint [], $16::bigint [], $17::bigint [],
-    $18::timestamptz []
+    $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[],
+    $11::text[], $12::integer[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
+    $18::timestamptz[]
 ) AS t (
     customer_id, id, from_bucket, to_bucket, points, reason, cause_type, cause_id, rule, rule_version,
     customer_version, available_after, pending_after, held_after, debt_after, occurred_at
@@ -23,8 +23,8 @@ INSERT INTO lot (program_id, customer_id, id, granted, remaining, available_at, 
 SELECT
     $1::integer, l.customer_id, l.id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id
 FROM unnest(
-    $2::bigint [], $3::uuid [], $4::bigint [], $5::bigint [], $6::timestamptz [], $7::timestamptz [], $8::text [],
-    $9::text []
+    $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::timestamptz[], $8::text[],
+    $9::text[]
 ) AS l (customer_id, id, granted, remaining, available_at, expires_at, cause_type, cause_id);
 
 -- name: transfer_list

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from service.customers.rules import Balance
-from service.points.rules import Cause, Lot, Transfer
 from service.platform.statements import Db, Write, load
+from service.points.rules import Cause, Lot, Transfer
 
 _STATEMENTS = load(__file__)
 

@@ -9,8 +9,9 @@ import click
 
 from service.kernel.errors import NotFound
 from service.kernel.ids import from_wire, to_wire
-from service.platform.authentication import Role, new_key
+from service.platform.authentication import new_key
 from service.platform.command_line import ask
+from service.platform.roles import Role
 from service.platform.statements import Db
 from service.programs import usecases
 from service.programs.rules import ApiKey, ProgramSettings, changed

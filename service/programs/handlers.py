@@ -12,11 +12,13 @@ from litestar.params import FromPath, JSONBody
 
 from service.kernel.errors import NotFound
 from service.kernel.ids import from_wire
-from service.platform.authentication import Right, Role, key_of, new_key, repeatable_secret
+from service.platform.authentication import key_of, new_key, repeatable_secret
 from service.platform.database import Database
+from service.platform.http.operation import CURSOR, DRY_RUN, IDEMPOTENCY_KEY, LIMIT, Link, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, flag, idempotency_key
 from service.platform.idempotency import Answered, Commands, hash_of_request
+from service.platform.roles import Right, Role
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases
@@ -27,13 +29,15 @@ from service.programs.schemas import KeyOut, NewKey, ProgramChange, ProgramOut, 
 _ID_BYTES = 16
 
 
-@get("/program", operation_id="getProgram", opt={"right": Right.READ_PROGRAM})
+@get("/program", operation_id="getProgram", opt=operation(Right.READ_PROGRAM))
 async def get_program(request: ApiRequest) -> ProgramOut:
     """Read the program of the key, with its settings."""
     return program_out(request.part(Catalogue).program(request.actor.program_id))
 
 
-@patch("/program", operation_id="changeProgram", opt={"right": Right.CHANGE_PROGRAM})
+@patch("/program", operation_id="changeProgram", opt=operation(
+    Right.CHANGE_PROGRAM, parameters=(DRY_RUN,)
+))
 async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> ProgramOut:
     """Change the program's name or settings, from now on; what was booked stays as it was."""
 
@@ -47,7 +51,7 @@ async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> 
     return program_out(program)
 
 
-@get("/api-keys", operation_id="listApiKeys", opt={"right": Right.MANAGE_KEYS})
+@get("/api-keys", operation_id="listApiKeys", opt=operation(Right.MANAGE_KEYS, parameters=(LIMIT, CURSOR)))
 async def list_keys(request: ApiRequest) -> Page[KeyOut]:
     """List the program's keys, newest first, also the revoked ones."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
@@ -59,9 +63,13 @@ async def list_keys(request: ApiRequest) -> Page[KeyOut]:
     return page([key_out(key) for key in found], limit, last)
 
 
-@post("/api-keys", operation_id="createApiKey", opt={"right": Right.MANAGE_KEYS})
+@post("/api-keys", operation_id="createApiKey", opt=operation(
+    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), statuses=(200, 201), links=(
+        Link("rotateApiKey", "key_id", "$response.body#/id"), Link("revokeApiKey", "key_id", "$response.body#/id"),
+    ),
+))
 async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[KeyOut]:
-    """Make a key. It is shown in this answer and nowhere else; a repetition with the same Idempotency-Key repeats it."""
+    """Make a key. It is shown in this answer and nowhere else; a repetition with the same Idempotency-Key shows it."""
 
     async def work(db: Db) -> tuple[int, Any]:
         return 201, await _made(request, db, data.role, data.name)
@@ -70,7 +78,9 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
     return _shown(request, answered)
 
 
-@post("/api-keys/{key_id:str}/rotate", operation_id="rotateApiKey", opt={"right": Right.MANAGE_KEYS})
+@post("/api-keys/{key_id:str}/rotate", operation_id="rotateApiKey", opt=operation(
+    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), statuses=(200, 201),
+))
 async def rotate_key(request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation]) -> Response[KeyOut]:
     """Make a key of the same role and name; the old one goes on for the grace period."""
     old_id = _key_id(key_id)
@@ -85,7 +95,9 @@ async def rotate_key(request: ApiRequest, key_id: FromPath[str], data: JSONBody[
     return _shown(request, answered)
 
 
-@post("/api-keys/{key_id:str}/revoke", operation_id="revokeApiKey", opt={"right": Right.MANAGE_KEYS}, status_code=200)
+@post("/api-keys/{key_id:str}/revoke", operation_id="revokeApiKey", status_code=200, opt=operation(
+    Right.MANAGE_KEYS, parameters=(DRY_RUN,)
+))
 async def revoke_key(request: ApiRequest, key_id: FromPath[str]) -> KeyOut:
     """End a key now, on every process within a second."""
 
@@ -105,7 +117,7 @@ def _key_id(text: str) -> UUID:
 
 
 async def _made(request: ApiRequest, db: Db, role: Role, name: str) -> dict[str, Any]:
-    """Make a key and give what is kept of the answer: the record, and the salt that its secret can be made from again."""
+    """Make a key; give what is kept of the answer: the record, and the salt to make the secret from again."""
     salt = secrets.token_bytes(32)
     made = await usecases.add_key(
         db, program_id=request.actor.program_id, role=role, name=name, key=_secret(request, salt),

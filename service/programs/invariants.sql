@@ -10,4 +10,7 @@ FROM (
     UNION
     SELECT DISTINCT 'outbox' AS kind, program_id FROM outbox
 ) AS r
-WHERE NOT EXISTS (SELECT FROM program AS p WHERE p.id = r.program_id);
+WHERE NOT EXISTS (
+    SELECT FROM program AS p
+    WHERE p.id = r.program_id
+);

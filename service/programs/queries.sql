@@ -30,7 +30,8 @@ INSERT INTO program_settings (program_id, version, settings, recorded_at)
 VALUES ($1::integer, $2::integer, $3::jsonb, clock_timestamp());
 
 -- name: program_update
-UPDATE program SET name = $2::text, settings_version = $3::integer WHERE id = $1::integer;
+UPDATE program SET name = $2::text, settings_version = $3::integer
+WHERE id = $1::integer;
 
 -- name: key_all_valid
 -- Keys that are valid now, with their programs.

@@ -12,7 +12,7 @@ from msgspec import Meta
 from service.kernel.amounts import BOUND, CurrencyCode, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.rounding import Rounding
-from service.platform.authentication import Role
+from service.platform.roles import Role
 
 PROGRAM_CODE_PATTERN: Final = "^[a-z][a-z0-9-]{0,62}$(?!\n)"
 
@@ -50,8 +50,8 @@ class UnitRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BaseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What every purchase earns: points for each amount of a currency.
 
-    A currency without a rate of its own takes `any_currency`, and earns nothing where that is null. `tax` and `shipping`
-    say whether these parts of the total count; a program that leaves both out is told shipping without its tax.
+    A currency without a rate of its own takes `any_currency`, and earns nothing where that is null. `tax` and
+    `shipping` say whether these parts of the total count; a program that leaves both out is told shipping net.
     """
 
     rates: dict[CurrencyCode, EarnRate] = {}

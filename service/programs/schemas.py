@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from service.kernel.ids import to_wire
-from service.platform.authentication import Role
+from service.platform.roles import Role
 from service.programs.rules import ApiKey, Program, ProgramSettings
 
 KeyName = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
-from service.platform.authentication import Actor, Role
+from service.platform.authentication import Actor
+from service.platform.roles import Role
 from service.platform.statements import Db, load
 from service.programs.rules import ApiKey, Program, ProgramSettings
 

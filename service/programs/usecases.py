@@ -9,7 +9,8 @@ import msgspec
 
 from service.kernel.errors import NotFound
 from service.kernel.ids import time_ordered_id
-from service.platform.authentication import Actor, Role, hash_of_key
+from service.platform.authentication import Actor, hash_of_key
+from service.platform.roles import Role
 from service.platform.statements import Db
 from service.programs import store
 from service.programs.rules import ApiKey, Program, ProgramExists, ProgramSettings, changed, checked
@@ -97,7 +98,7 @@ async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
 
 
 async def retire_key(db: Db, *, program_id: int, key_id: UUID, grace: timedelta) -> ApiKey:
-    """Let a key go on for a grace period, for its successor to be put in place. Never prolongs a key. Raises NotFound."""
+    """Let a key end after a grace period, for its successor to be put in place. Prolongs no key. Raises NotFound."""
     key = await get_key(db, program_id=program_id, key_id=key_id)
     ends = await store.database_time(db) + grace
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= ends):

@@ -8,18 +8,20 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
+from service.customers.rules import CustomerUnknown
 from service.kernel.errors import Refusal
-from service.platform.authentication import Right
 from service.platform.database import Database
 from service.platform.http.body import decode
+from service.platform.http.operation import DRY_RUN, IDEMPOTENCY_KEY, Link, operation
 from service.platform.http.request import ApiRequest, caller_id, flag, idempotency_key
 from service.platform.idempotency import Commands, hash_of_request
+from service.platform.roles import Right
 from service.platform.statements import Db
 from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 from service.purchases import usecases
 from service.purchases.booking import Purchases
-from service.purchases.rules import Draft, Purchase
+from service.purchases.rules import Draft, Purchase, PurchaseConflict
 from service.purchases.schemas import (
     BatchIn,
     BatchOut,
@@ -36,7 +38,17 @@ BULK_BYTES = 4 * 1024 * 1024
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
-@post("/", operation_id="reportPurchase", opt={"right": Right.REPORT_PURCHASES})
+_OF_ANSWER = (
+    Link("getPurchase", "purchase_id", "$response.body#/id"),
+    Link("getBalance", "customer_id", "$response.body#/customer_id"),
+    Link("listTransactions", "customer_id", "$response.body#/customer_id"),
+)
+
+
+@post("/", operation_id="reportPurchase", opt=operation(
+    Right.REPORT_PURCHASES, parameters=(DRY_RUN,), refusals=(PurchaseConflict, CustomerUnknown), links=_OF_ANSWER,
+    statuses=(200, 201),
+))
 async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Response[PurchaseOut]:
     """Report a purchase: its points are booked once, however often it is reported."""
     draft = usecases.draft(data, randomness=random.getrandbits(62))
@@ -59,8 +71,9 @@ def _program(request: ApiRequest) -> Program:
     return request.part(Catalogue).program(request.actor.program_id)
 
 
-@post("/batch", operation_id="reportPurchases", opt={"right": Right.REPORT_PURCHASES}, status_code=200,
-      request_max_body_size=BULK_BYTES)
+@post("/batch", operation_id="reportPurchases", status_code=200, request_max_body_size=BULK_BYTES, opt=operation(
+    Right.REPORT_PURCHASES, parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+))
 async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Response[BatchOut]:
     """Report up to 500 purchases together; each is booked or refused on its own."""
     drafts = [_draft_or_refusal(raw) for raw in data.purchases]
@@ -107,7 +120,7 @@ def _draft_or_refusal(raw: msgspec.Raw) -> Draft | Refusal:
         return refusal
 
 
-@get("/{purchase_id:str}", operation_id="getPurchase", opt={"right": Right.READ_PURCHASES})
+@get("/{purchase_id:str}", operation_id="getPurchase", opt=operation(Right.READ_PURCHASES))
 async def get_purchase(request: ApiRequest, purchase_id: FromPath[str]) -> RecordedPurchaseOut:
     """Read a purchase as it was reported, with what it earned."""
     async with request.part(Database).connection() as db:

@@ -34,7 +34,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Purchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A purchase as a checkout reports it. `total` is what the customer pays, gross, after discounts, in minor units."""
+    """A purchase as a checkout reports it. `total` is what is paid: gross, after discounts, in minor units."""
 
     id: CallerId
     customer_id: CallerId

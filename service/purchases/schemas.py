@@ -12,7 +12,7 @@ from service.earning.rules import Line
 from service.kernel.errors import Refusal
 from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem, of_refusal
-from service.purchases.rules import Item, Purchase
+from service.purchases.rules import Item
 from service.purchases.store import Recorded
 from service.purchases.usecases import Outcome, Rewarded
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer, CustomerUnknown, newcomer
-from service.customers.store import Opened
+from service.customers.usecases import Opened
 from service.kernel.errors import NotFound, Refusal
 from service.kernel.ids import IdSource, randomness_of
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
@@ -74,7 +74,7 @@ async def report(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: 
 
 async def report_apart(
     db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int
-) -> Sequence[Outcome | Exception]:
+) -> Sequence[Outcome]:
     """Book purchases as `report` does, but for one that the database refuses: it harms no other of them."""
 
     async def some(each: Db, rows: Sequence[Draft]) -> Sequence[Outcome]:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.platform.authentication import Role
+from service.platform.roles import Role
 from tests.conftest import NewShop
 from tests.shop import Shop, purchase, unique
 

@@ -118,9 +118,10 @@ def _as_invalid(message: str) -> Invalid:
     pointer = _pointer(place[1]) if place else ""
     said = message[: place.start()] if place else message
     if field := _FIELD.match(said):
-        missing = field[1] == "missing required"
-        detail = "This field is required." if missing else "There is no such field here."
-        return Invalid(detail, pointer=f"{pointer}/{escape(field[2])}", reason="missing" if missing else "unknown_field")
+        pointer = f"{pointer}/{escape(field[2])}"
+        if field[1] == "missing required":
+            return Invalid("This field is required.", pointer=pointer, reason="missing")
+        return Invalid("There is no such field here.", pointer=pointer, reason="unknown_field")
     if "matching regex" in said or said.startswith("Invalid"):
         detail = "This text doesn't have the form that the documentation tells for the field."
         return Invalid(detail, pointer=pointer, reason="invalid_format")

@@ -57,7 +57,7 @@ async def _database(database: Database) -> State:
 
 async def _redis(redis: Redis) -> State:
     try:
-        await redis.ping()  # pyright: ignore[reportUnknownMemberType, reportGeneralTypeIssues]
+        await redis.ping()  # pyright: ignore[reportUnknownMemberType]
     except (RedisError, OSError, TimeoutError):
         return "down"
     return "ok"

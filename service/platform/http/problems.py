@@ -1,4 +1,4 @@
-"""RFC 9457 problems: the only shape in which this service says no, and the only place that knows the status of a kind."""
+"""RFC 9457 problems: the only shape in which this service says no, and the only place that knows statuses."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -58,7 +58,8 @@ def of_refusal(refusal: Refusal, request_id: str | None = None) -> Problem:
     errors = None
     if isinstance(refusal, Invalid):
         errors = [FieldError(pointer=refusal.pointer, code=refusal.reason, message=refusal.detail)]
-    return _problem(STATUS[refusal.kind], refusal.code, refusal.title, refusal.detail or refusal.title, request_id, errors)
+    detail = refusal.detail or refusal.title
+    return _problem(STATUS[refusal.kind], refusal.code, refusal.title, detail, request_id, errors)
 
 
 def _problem(

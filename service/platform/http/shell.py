@@ -18,8 +18,8 @@ _UNRESERVED = "-._~!$&'()*+,;=:@"
 class Shell:
     """ASGI around the application.
 
-    Servers decode paths before routing, so that an id with a `/` would become two segments. The shell routes by the path
-    as it was sent, each segment in one canonical spelling; `caller_id` (in request.py) decodes what handlers get.
+    Servers decode paths before routing, so that an id with a `/` would become two segments. The shell routes by the
+    path as it was sent, each segment in one canonical spelling; `caller_id` (request.py) decodes what handlers get.
     `literals` are paths of one method that would hide an id of the same name: `{"/v1/purchases/batch": "POST"}`.
     """
 

@@ -1,0 +1,70 @@
+"""What a route tells of itself beyond its types: the right it asks for, its parameters, refusals and links.
+
+Authentication reads the right; the OpenAPI document is made from all of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from service.kernel.errors import Refusal
+from service.platform.http.paging import DEFAULT_LIMIT, GREATEST_LIMIT
+from service.platform.roles import Right
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter in the query or a header."""
+
+    name: str
+    where: Literal["query", "header"]
+    description: str
+    schema: Mapping[str, Any]
+
+
+LIMIT: Final = Parameter(
+    "limit", "query", "How many to give at most.",
+    {"type": "integer", "minimum": 1, "maximum": GREATEST_LIMIT, "default": DEFAULT_LIMIT},
+)
+CURSOR: Final = Parameter(
+    "cursor", "query", "`next_cursor` of the page before.", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+)
+DRY_RUN: Final = Parameter(
+    "dry_run", "query", "Answer what would be, with 200, and store nothing.", {"type": "boolean", "default": False}
+)
+IDEMPOTENCY_KEY: Final = Parameter(
+    "Idempotency-Key", "header", "Repeats of the call with this key repeat its answer and do nothing.",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An operation that takes a value of this one's answer: `parameter` from `source`, a runtime expression."""
+
+    operation_id: str
+    parameter: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that a route tells of itself."""
+
+    right: Right
+    parameters: Sequence[Parameter]
+    refusals: Sequence[type[Refusal]]
+    links: Sequence[Link]
+    statuses: Sequence[int]
+
+
+def operation(
+    right: Right,
+    *,
+    parameters: Sequence[Parameter] = (),
+    refusals: Sequence[type[Refusal]] = (),
+    links: Sequence[Link] = (),
+    statuses: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Make the `opt` of a route. `statuses` are those of success, where there are several."""
+    return {"right": right, "told": Told(right, parameters, refusals, links, statuses)}

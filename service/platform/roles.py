@@ -1,0 +1,49 @@
+"""What the role of a key may do: the table of the contract. Pure."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+
+class Role(Enum):
+    """What a key is for."""
+
+    CHECKOUT = "checkout"
+    BILLING = "billing"
+    PORTAL = "portal"
+    SUPPORT = "support"
+    MARKETER = "marketer"
+    ANALYST = "analyst"
+    ADMIN = "admin"
+
+
+class Right(Enum):
+    """What a route asks for; every route of `/v1` names one."""
+
+    REPORT_PURCHASES = "purchases.report"
+    READ_PURCHASES = "purchases.read"
+    ENROL_CUSTOMERS = "customers.enrol"
+    READ_CUSTOMERS = "customers.read"
+    LIST_CUSTOMERS = "customers.list"
+    READ_BALANCES = "balances.read"
+    READ_HISTORY = "history.read"
+    READ_PROGRAM = "program.read"
+    CHANGE_PROGRAM = "program.change"
+    MANAGE_KEYS = "keys.manage"
+
+
+_READS: Final = frozenset({
+    Right.READ_PURCHASES, Right.READ_CUSTOMERS, Right.LIST_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
+})
+
+RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
+    Role.CHECKOUT: frozenset({
+        Right.REPORT_PURCHASES, Right.READ_PURCHASES, Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
+    }),
+    Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
+    Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY}),
+    Role.SUPPORT: _READS,
+    Role.MARKETER: _READS - {Right.READ_PURCHASES} | {Right.ENROL_CUSTOMERS},
+    Role.ANALYST: _READS | {Right.READ_PROGRAM},
+    Role.ADMIN: frozenset(Right),
+}
