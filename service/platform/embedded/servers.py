@@ -114,8 +114,9 @@ class EmbeddedServers:
         account = server_account(folder.path / "postgres")
         home = folder.home_for(account)
         owner = login = redis_url = None
-        postgres = PostgresServer(folder, home, self._report, durable=self._durable) if self._wants_postgres else None
+        # Valkey first: a missing binary of either is told before a database is made.
         valkey = ValkeyServer(folder, home, self._report) if self._wants_valkey else None
+        postgres = PostgresServer(folder, home, self._report, durable=self._durable) if self._wants_postgres else None
         self._sockets = SocketFolder(home, account)
         if valkey is not None:
             redis_url = valkey.start(self._sockets)

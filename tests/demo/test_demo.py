@@ -1,0 +1,128 @@
+"""`./run`: what a newcomer and a killed machine see."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+
+import pytest
+
+from service.platform.settings import CHECKOUT
+from tests.demo.running import Demo, new_demo
+
+PURCHASE = {
+    "id": "order-1", "customer_id": "c-1", "occurred_at": "2026-11-21T10:00:00Z", "currency": "EUR", "total": 12990,
+}
+
+
+@pytest.fixture
+def demo() -> Generator[Demo]:
+    """Give a demo that isn't started yet."""
+    with new_demo() as made:
+        yield made
+
+
+def gone(demo: Demo) -> bool:
+    """Wait until no process of the demo is left; False after ten seconds."""
+    give_up_at = time.monotonic() + 10
+    while demo.processes():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_the_pasted_line_of_the_greeting_books_a_purchase(demo: Demo) -> None:
+    demo.start()
+    demo.wait_until_ready()
+    while "Ctrl-C" not in demo.said:
+        time.sleep(0.05)
+    pasted = re.search(r"^curl .*\n.*$", demo.said, re.MULTILINE)
+    assert pasted is not None
+    answer = subprocess.run(["sh", "-c", pasted[0]], capture_output=True, text=True, check=True, timeout=20)
+    assert json.loads(answer.stdout)["points"]["earned"] == 129
+    assert (demo.folder / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert set(demo.keys) == {"checkout", "billing", "portal", "support", "marketer", "analyst", "admin"}
+    assert all(key.startswith("lk_test_") for key in demo.keys.values())
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_however_it_ends_nothing_is_left_running_and_what_was_acknowledged_is_there(
+    demo: Demo, end: signal.Signals
+) -> None:
+    process = demo.start()
+    demo.wait_until_ready()
+    keys = demo.keys
+    assert demo.call("/v1/purchases", PURCHASE)[0] == 201
+    os.kill(process.pid, end)
+    status = process.wait(30)
+    assert status == (0 if end is not signal.SIGKILL else -end)
+    assert gone(demo), demo.processes()
+    demo.start()
+    demo.wait_until_ready()
+    assert demo.keys == keys
+    assert demo.call("/v1/customers/c-1/balance")[1]["available"] == 129
+    assert demo.call("/v1/purchases", PURCHASE)[0] == 200
+
+
+def test_a_worker_that_is_killed_is_started_again(demo: Demo) -> None:
+    demo.start()
+    demo.wait_until_ready()
+
+    def workers() -> set[int]:
+        listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+        assert demo.process is not None
+        mine = (line.split(None, 2) for line in listing.splitlines()[1:])
+        return {int(pid) for pid, parent, args in mine if int(parent) == demo.process.pid and args.endswith(" worker")}
+
+    while not workers():
+        time.sleep(0.05)
+    (first,) = workers()
+    os.kill(first, signal.SIGKILL)
+    while workers() - {first} == set():
+        time.sleep(0.05)
+    assert demo.call("/v1/purchases", PURCHASE)[0] == 201
+
+
+def started_beside(demo: Demo, **environment: str) -> tuple[int, str]:
+    """Start a second one and return its exit status and what it says."""
+    result = subprocess.run(
+        [sys.executable, "-m", "service", "demo"], env=demo.environment | environment, cwd=CHECKOUT,
+        capture_output=True, text=True, check=False, timeout=60,
+    )
+    return result.returncode, result.stdout + result.stderr
+
+
+def test_a_taken_port_is_one_clear_line(demo: Demo) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", demo.port))
+        taken.listen()
+        status, said = started_beside(demo)
+    assert status != 0
+    assert said.count("\n") == 1
+    assert f"Port {demo.port}" in said
+
+
+def test_a_data_folder_in_use_is_one_clear_line(demo: Demo) -> None:
+    process = demo.start()
+    demo.wait_until_ready()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        other = free.getsockname()[1]
+    status, said = started_beside(demo, LOYALTY_PORT=str(other))
+    assert status != 0
+    assert said.count("\n") == 1
+    assert str(process.pid) in said
+
+
+@pytest.mark.parametrize("variable", ["LOYALTY_POSTGRES_BIN", "LOYALTY_VALKEY_BIN"])
+def test_a_missing_binary_is_one_clear_line(demo: Demo, variable: str) -> None:
+    status, said = started_beside(demo, **{variable: "/nowhere"})
+    assert status != 0
+    assert said.count("\n") == 1
+    assert variable in said
