@@ -46,20 +46,39 @@ async def _work(database: Database, stop: asyncio.Event) -> None:
         _log.warning("worker_waits_for_database", reason=type(fault).__name__)
         await _pause(stop)
         return
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
     try:
         await _run_once_at_start(database)
-        queue = PgQueuer(AsyncpgDriver(connection))
-        for name, (expression, job) in SCHEDULES.items():
-            queue.schedule(name, expression, clean_old=True)(_scheduled(name, job, database))
-        working = asyncio.create_task(queue.run())
-        await asyncio.wait([working, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-        queue.shutdown.set()
-        await working
+        await _run_queue(_queue(connection, database), stop, lost)
     except CONNECTION_FAULTS as fault:
         _log.warning("worker_lost_connection", reason=type(fault).__name__)
         await _pause(stop)
     finally:
-        await connection.close(timeout=2)
+        connection.terminate()
+
+
+def _queue(connection: Db, database: Database) -> PgQueuer:
+    queue = PgQueuer(AsyncpgDriver(connection))
+    for name, (expression, job) in SCHEDULES.items():
+        queue.schedule(name, expression, clean_old=True)(_scheduled(name, job, database))
+    return queue
+
+
+async def _run_queue(queue: PgQueuer, stop: asyncio.Event, lost: asyncio.Event) -> None:
+    """Run until told to stop, or until the connection is lost: the queue by itself would not notice for half a minute."""
+    working = asyncio.create_task(queue.run())
+    ends = [asyncio.create_task(event.wait()) for event in (stop, lost)]
+    await asyncio.wait([working, *ends], return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+    queue.shutdown.set()
+    if lost.is_set():
+        working.cancel()
+        await asyncio.wait([working])
+        _log.warning("worker_lost_connection")
+        return
+    await working
 
 
 async def _run_once_at_start(database: Database) -> None:

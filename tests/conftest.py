@@ -118,7 +118,7 @@ async def owner(servers: Servers, database_name: str) -> AsyncGenerator[Db]:
 async def running(settings: Settings) -> AsyncGenerator[str]:
     """Run the service on a free port; gives its address."""
     server = uvicorn.Server(uvicorn_config(settings.model_copy(update={"port": 0})))
-    server.capture_signals = ExitStack  # type: ignore[method-assign] # pyright: ignore[reportAttributeAccessIssue]
+    server.capture_signals = ExitStack
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -2,31 +2,54 @@
 
 -- name: booking_open
 -- The first statement of every booking: lock the customers, sorted by id, and look up what the facts' ids are known
--- for. Gives a row for each fact, in order, and the database's time after all locks were had. Claims are read with the
--- snapshot from before the wait, so the write proves again that they are free.
-WITH locked AS MATERIALIZED (
-    SELECT
-        c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
-        c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
-    FROM customer AS c
-    WHERE c.program_id = $1::integer AND c.external_id = any($2::text[])
-    ORDER BY c.id
-    FOR NO KEY UPDATE
+-- for. Gives the locked customers, then the claims that there are, then the database's time after all locks were had,
+-- each in columns of its own. Claims are read with the snapshot from before the wait, so the write proves again that
+-- they are free. Each look-up is a query of its own by a whole unique key, so that no plan can choose anything else.
+WITH known AS MATERIALIZED (
+    SELECT i.id
+    FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
+    CROSS JOIN
+        LATERAL (
+            SELECT c.id FROM customer AS c
+            WHERE c.program_id = $1::integer AND c.external_id = w.external_id
+            OFFSET 0
+        ) AS i
+    ORDER BY i.id
 ),
 
--- Counting them takes all locks before the first row, and so the time below, is given.
+locked AS MATERIALIZED (
+    SELECT r.*
+    FROM known AS n
+    CROSS JOIN LATERAL (
+        SELECT
+            c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
+            c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
+        FROM customer AS c
+        WHERE c.program_id = $1::integer AND c.id = n.id
+        FOR NO KEY UPDATE
+    ) AS r
+),
+
+-- Counting them takes all locks before the time is read.
 all_locked AS MATERIALIZED (SELECT count(*) AS customers FROM locked)
 
 SELECT
-    l.id, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
-    l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at,
-    k.content_hash, k.subject_id,
-    clock_timestamp() AS now
-FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS f (external_id, claim_id, place)
-CROSS JOIN all_locked
-LEFT JOIN locked AS l ON f.external_id = l.external_id
-LEFT JOIN claim AS k ON k.program_id = $1::integer AND k.kind = $4::smallint AND f.claim_id = k.id
-ORDER BY f.place;
+    l.id, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned, l.purchase_count,
+    l.first_purchase_at, l.last_purchase_at, l.enrolled_at, NULL::text AS claim_id, NULL::bytea AS content_hash,
+    NULL::uuid AS subject_id, NULL::timestamptz AS now
+FROM locked AS l
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
+FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
+CROSS JOIN
+    LATERAL (
+        SELECT c.id, c.content_hash, c.subject_id FROM claim AS c
+        WHERE c.program_id = $1::integer AND c.kind = $4::smallint AND c.id = f.claim_id
+        OFFSET 0
+    ) AS k
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp()
+FROM all_locked;
 
 -- name: customer_reserve
 -- Internal ids for customers to enrol; the ones that come to nothing leave gaps.
@@ -64,22 +87,19 @@ ORDER BY n.external_id
 ON CONFLICT DO NOTHING;
 
 -- name: customer_update
--- Writes customers' rows that are locked.
-UPDATE customer AS c
-SET
-    version = u.version,
-    available = u.available,
-    pending = u.pending,
-    held = u.held,
-    debt = u.debt,
-    lifetime_earned = u.lifetime_earned,
-    purchase_count = u.purchase_count,
-    first_purchase_at = u.first_purchase_at,
-    last_purchase_at = u.last_purchase_at
+-- Writes customers' rows that are locked. They are found by their key alone, as a conflict: a join could be planned
+-- otherwise.
+INSERT INTO customer (
+    program_id, id, version, available, pending, held, debt, lifetime_earned, purchase_count, first_purchase_at,
+    last_purchase_at, enrolled_at
+)
+SELECT
+    $1::integer, u.id, u.version, u.available, u.pending, u.held, u.debt, u.lifetime_earned, u.purchase_count,
+    u.first_purchase_at, u.last_purchase_at, 'infinity'
 FROM
     unnest(
-        $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::timestamptz[], $11::timestamptz[]
+        $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+        $10::timestamptz[], $11::timestamptz[]
     )
         AS u (
             id,
@@ -93,15 +113,28 @@ FROM
             first_purchase_at,
             last_purchase_at
         )
-WHERE c.program_id = $1::integer AND c.id = u.id;
+ON CONFLICT (program_id, id) DO UPDATE SET
+    version = excluded.version,
+    available = excluded.available,
+    pending = excluded.pending,
+    held = excluded.held,
+    debt = excluded.debt,
+    lifetime_earned = excluded.lifetime_earned,
+    purchase_count = excluded.purchase_count,
+    first_purchase_at = excluded.first_purchase_at,
+    last_purchase_at = excluded.last_purchase_at;
 
 -- name: customer_read
 -- Customers' rows by the callers' ids, unlocked.
 SELECT
     c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
-FROM customer AS c
-WHERE c.program_id = $1::integer AND c.external_id = any($2::text[]);
+FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
+CROSS JOIN LATERAL (
+    SELECT r.* FROM customer AS r
+    WHERE r.program_id = $1::integer AND r.external_id = w.external_id
+    OFFSET 0
+) AS c;
 
 -- name: profile_read
 SELECT p.email, p.phone, p.name, p.birthday, p.locale, p.attributes

@@ -28,12 +28,12 @@ async def open_booking(
     rows = await db.fetch(sql, program_id, customer_ids, fact_ids, int(kind))
     customers: dict[str, Customer] = {}
     claims: dict[str, Claim] = {}
-    for fact_id, row in zip(fact_ids, rows, strict=True):
-        if row[0] is not None and row[1] not in customers:
+    for row in rows[:-1]:
+        if row[0] is not None:
             customers[row[1]] = _customer(row)
-        if row["subject_id"] is not None:
-            claims[fact_id] = Claim(fact_id, row["content_hash"], row["subject_id"])
-    return rows[0]["now"], customers, claims
+        else:
+            claims[row["claim_id"]] = Claim(row["claim_id"], row["content_hash"], row["subject_id"])
+    return rows[-1]["now"], customers, claims
 
 
 def _customer(row: Record) -> Customer:

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from service.kernel.errors import Unavailable
 from service.platform.settings import Settings
 from service.platform.statements import Db
 
@@ -21,14 +22,26 @@ else:
 SERVICE_ROLE = "loyalty_service"
 
 CONNECTION_FAULTS = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError,
-                     asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.CannotConnectNowError)
-"""The connection is gone or useless. After COMMIT was sent this means that the outcome is unknown."""
+                     asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.CannotConnectNowError,
+                     asyncpg.ReadOnlySQLTransactionError)
+"""The connection is gone or useless, or leads to a server that was demoted to a standby.
+
+After COMMIT was sent this means that the outcome is unknown.
+"""
 
 TRY_AGAIN_FAULTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 """The transaction was rolled back for the sake of another one: classes 40001, 40P01, 55P03."""
 
 ROW_FAULTS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """A row that the database refuses: classes 22 and 23."""
+
+
+_BY_KEY: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+"""For connections whose statements all look rows up by whole keys.
+
+A plan is made once, maybe while the tables are small or nobody has counted them yet; a scan chosen then would go on
+being used when they have grown.
+"""
 
 
 class _Connection(_Base):
@@ -49,9 +62,9 @@ class Database:
         self._pool: Pool[Record] | None = None
 
     async def connect(self) -> Db:
-        """Open a connection of one's own. Statements stay prepared on it; it has no reset query."""
+        """Open a connection for the hot paths. Statements stay prepared on it; it has no reset query."""
         return await asyncpg.connect(
-            self._url, server_settings=self._session, timeout=3, max_cached_statement_lifetime=0,
+            self._url, server_settings=self._session and self._session | _BY_KEY, timeout=3, max_cached_statement_lifetime=0,
             connection_class=_Connection,
         )
 
@@ -79,7 +92,22 @@ class Database:
             msg = "the pool is not open"
             raise RuntimeError(msg)
         async with self._pool.acquire(timeout=3) as proxy:
-            yield _unwrapped(proxy)
+            db = _unwrapped(proxy)
+            try:
+                yield db
+            except (TimeoutError, asyncio.CancelledError):
+                db.terminate()  # a statement was given up: waiting for its end could take for ever
+                raise
+
+    @asynccontextmanager
+    async def reading(self, patience: float = 4.0) -> AsyncGenerator[Db]:
+        """Borrow a connection to read what a caller waits for. Raises Unavailable when `patience` (s) ends."""
+        try:
+            async with asyncio.timeout(patience), self.connection() as db:
+                yield db
+        except (asyncpg.PostgresConnectionError, OSError, TimeoutError) as fault:
+            detail = "The database doesn't answer."
+            raise Unavailable(detail) from fault
 
 
 def _unwrapped(proxy: "PoolConnectionProxy[Record] | Db") -> Db:

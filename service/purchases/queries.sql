@@ -23,8 +23,12 @@ FROM unnest(
 -- What purchases were answered with, for repetitions of them.
 SELECT
     p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after
-FROM purchase AS p
-WHERE p.program_id = $1::integer AND p.id = any($2::uuid[]);
+FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
+CROSS JOIN LATERAL (
+    SELECT r.* FROM purchase AS r
+    WHERE r.program_id = $1::integer AND r.id = w.id
+    OFFSET 0
+) AS p;
 
 -- name: purchase_read
 -- A purchase by the caller's id, with the customer's.

@@ -1,0 +1,53 @@
+"""The house keeps its shape: what a room may hold, and how large it may grow."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from service.platform.settings import CHECKOUT
+
+SERVICE = CHECKOUT / "service"
+ROOMS = ["customers", "earning", "points", "programs", "purchases"]
+SAME_IN_EVERY_ROOM = {
+    "__init__.py", "handlers.py", "commands.py", "schemas.py", "usecases.py", "rules.py", "store.py", "queries.sql",
+    "invariants.sql", "jobs.py",
+}
+NAMED_FOR_WHAT_THEY_ARE = {
+    "purchases": {"booking.py", "imports.py", "mapping.py"}, "points": {"balances.py"}, "programs": {"catalogue.py"},
+}
+SOURCES = sorted(SERVICE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_holds_the_same_few_files_as_every_other(room: str) -> None:
+    found = {path.name for path in (SERVICE / room).iterdir() if path.is_file()}
+    assert found - SAME_IN_EVERY_ROOM <= NAMED_FOR_WHAT_THEY_ARE.get(room, set())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SERVICE)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+def test_nothing_is_called_by_a_name_that_says_nothing() -> None:
+    names = {path.stem for path in SOURCES} | {path.name for path in SERVICE.rglob("*") if path.is_dir()}
+    assert not names & {"helpers", "utils", "util", "manager", "common", "misc", "base"}
+
+
+def test_only_one_place_commits() -> None:
+    committing = {path.name for path in SOURCES if '"COMMIT"' in path.read_text(encoding="utf-8")}
+    assert committing == {"transaction.py"}
+
+
+def test_the_architecture_is_told_in_under_200_lines_and_names_files_that_exist() -> None:
+    text = (CHECKOUT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert text.count("\n") < 200
+    for word in text.replace("`", " ").replace("*", " ").split():
+        path = word.rstrip(",.;:")
+        if "/" in path and path.endswith((".py", ".sql")):
+            assert (SERVICE / path).exists(), path

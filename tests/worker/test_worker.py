@@ -1,0 +1,132 @@
+"""The worker: schedules, and partitions made ahead."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from service.platform import jobs
+from service.platform.database import Database
+from service.platform.settings import CHECKOUT, Settings
+from service.platform.statements import Db
+from tests.conftest import Servers, new_database
+
+WORKER_SECONDS = 30
+
+
+@pytest.fixture
+async def scratch(servers: Servers) -> AsyncGenerator[tuple[Settings, Db]]:
+    """Give a database of the test's own, with a connection as its owner."""
+    async with new_database(servers) as name:
+        owner = await asyncpg.connect(servers.database_url(name, owner=True))
+        yield servers.settings(name), owner
+        await owner.close()
+
+
+async def partitions(db: Db) -> set[str]:
+    rows = await db.fetch("SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'purchase'::regclass")
+    return {row["name"] for row in rows}
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(WORKER_SECONDS):
+        while not await true():
+            await asyncio.sleep(0.05)
+
+
+def start_worker(settings: Settings) -> "subprocess.Popen[bytes]":
+    named = {
+        "DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url,
+        "REDIS_URL": settings.redis_url, "PYTHONPATH": str(CHECKOUT),
+    }
+    environment = {name: value for name, value in os.environ.items() if name not in named}
+    environment |= {name: value for name, value in named.items() if value is not None}
+    return subprocess.Popen(
+        [sys.executable, "-m", "service", "worker"], env=environment, cwd=CHECKOUT, stderr=subprocess.DEVNULL
+    )
+
+
+async def test_a_missing_partition_is_made_by_the_services_own_role(scratch: tuple[Settings, Db]) -> None:
+    settings, owner = scratch
+    before = await partitions(owner)
+    assert len(before) == 3
+    await owner.execute(f"DROP TABLE {max(before)}")
+    database = Database(settings)
+    await database.open(size=2)
+    async with database.connection() as db, database.connection() as other:
+        made = await asyncio.gather(jobs.make_partitions_ahead(db), jobs.make_partitions_ahead(other))
+    await database.close()
+    assert sorted(made, key=len) == [[], [max(before)]]
+    assert await partitions(owner) == before
+
+
+async def test_partitions_take_hot_tables_settings_and_constraints(scratch: tuple[Settings, Db]) -> None:
+    _, owner = scratch
+    options = await owner.fetchval("SELECT reloptions FROM pg_class WHERE relname = $1", max(await partitions(owner)))
+    assert "autovacuum_vacuum_insert_threshold=1000000" in options
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute(
+            """
+            INSERT INTO transfer (
+                program_id, customer_id, id, from_bucket, to_bucket, points, reason, cause_type, cause_id,
+                customer_version, available_after, pending_after, held_after, debt_after, occurred_at, recorded_at
+            ) SELECT 1, 1, (to_char(0, 'FM0') || substr(gen_random_uuid()::text, 2))::uuid, 'redeemed', 'debt', 1, '',
+                '', '', 1, 0, 0, 0, 0, now(), now()
+            """
+        )
+
+
+async def test_the_worker_makes_partitions_when_it_starts_keeps_its_schedule_and_stops_in_order(
+    scratch: tuple[Settings, Db]
+) -> None:
+    settings, owner = scratch
+    before = await partitions(owner)
+    await owner.execute(f"DROP TABLE {max(before)}")
+    worker = start_worker(settings)
+    try:
+        async def made() -> bool:
+            return await partitions(owner) == before
+
+        async def scheduled() -> bool:
+            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == 1
+
+        await until(made)
+        await until(scheduled)
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(worker.wait, WORKER_SECONDS) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+async def test_a_worker_whose_connections_are_killed_goes_on(scratch: tuple[Settings, Db]) -> None:
+    settings, owner = scratch
+    worker = start_worker(settings)
+    try:
+        async def works() -> bool:
+            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == 1
+
+        await until(works)
+        assert settings.database_url is not None
+        same_login = await asyncpg.connect(settings.database_url)
+        await same_login.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = session_user AND application_name = 'loyalty'"
+        )
+        await same_login.close()
+        before = await partitions(owner)
+        await owner.execute(f"DROP TABLE {max(before)}")
+
+        async def made() -> bool:
+            return await partitions(owner) == before
+
+        await until(made)
+        assert worker.poll() is None
+    finally:
+        worker.kill()
+        worker.wait()
