@@ -34,6 +34,7 @@ _REASONS: Final[Mapping[int, str]] = {
     422: "The content can't be accepted; `errors` points to the fields.",
     503: "The outcome is unknown; repeat the same call after `Retry-After` seconds.",
 }
+_TAGS: Final = ("Purchases", "Points", "Customers", "Program", "Health")
 _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN}
 _KEY_ID: Final = {"type": "string", "pattern": "^key_[0-9a-f]{32}$"}
 
@@ -60,6 +61,7 @@ def document(app: Litestar) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Loyalty", "version": "1", "description": _INTRODUCTION},
         "security": [{"key": []}],
+        "tags": [{"name": name} for name in _TAGS],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(components.items())),
@@ -103,7 +105,7 @@ def _operation(
     name = str(handler.operation_id)
     example = examples.get(name, {})
     made: dict[str, Any] = {
-        "operationId": name, "tags": sorted(handler.tags or []), "summary": _summary(handler),
+        "operationId": name, "tags": _tags(handler), "summary": _summary(handler),
         "parameters": _parameters(path, told), "responses": _responses(path, handler, told, references, example),
     }
     if handler.parsed_data_field is not None:
@@ -115,6 +117,10 @@ def _operation(
         return made | {"security": []}
     roles = sorted(role.value for role, rights in RIGHTS.items() if told.right in rights)
     return made | {"description": f"Roles: {', '.join(roles)}.", "x-right": told.right.value, "x-roles": roles}
+
+
+def _tags(handler: HTTPRouteHandler) -> list[str]:
+    return sorted({tag for layer in handler.ownership_layers for tag in layer.tags or ()})
 
 
 def _summary(handler: HTTPRouteHandler) -> str:

@@ -1,6 +1,6 @@
 """The OpenAPI document and a page that shows it. Nothing is loaded from elsewhere; the page runs no inline script."""
 
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,9 @@ from litestar.params import FromPath
 from service.platform.settings import CHECKOUT
 
 DOCUMENT: Final = CHECKOUT / "openapi" / "openapi.json"
-_ASSETS: Final = Path(str(files("swagger_ui_bundle"))) / "vendor"
+# Its files only: the package's code, which fits other frameworks, is not imported.
+_PACKAGE: Final = find_spec("swagger_ui")
+_ASSETS: Final = Path(str(_PACKAGE.origin)).parent / "static" if _PACKAGE else Path("/nonexistent")
 _SERVED: Final = {
     "swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "favicon-32x32.png": "image/png",
 }
@@ -22,6 +24,7 @@ _POLICY: Final = (
 )
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
 }
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -59,10 +62,7 @@ async def asset(name: FromPath[str]) -> Response[bytes]:
         return Response(_START.encode(), media_type="text/javascript", headers=_HEADERS)
     if name not in _SERVED:
         raise NotFoundException
-    found = next(_ASSETS.rglob(name), None)
-    if found is None:
-        raise NotFoundException
-    return Response(found.read_bytes(), media_type=_SERVED[name], headers=_HEADERS)
+    return Response((_ASSETS / name).read_bytes(), media_type=_SERVED[name], headers=_HEADERS)
 
 
 routes: Final = [document, page, asset]
