@@ -14,6 +14,7 @@ from service.platform import telemetry
 from service.platform.authentication import Authenticate
 from service.platform.database import Database
 from service.platform.http import docs, health, problems
+from service.platform.http.direct import Direct
 from service.platform.http.request import ApiRequest, Services
 from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
@@ -69,7 +70,9 @@ def routes() -> Router:
 
 def create_app(settings: Settings) -> ASGIApp:
     """Put the application together. It connects when it starts, not now."""
-    return Shell(framework_app(Parts(settings)), LITERAL_PATHS)
+    parts = Parts(settings)
+    hot = [*purchases.hot_routes(parts.purchases), *points.hot_routes(parts.balances)]
+    return Shell(Direct(framework_app(parts), parts.catalogue, hot, BODY_BYTES), LITERAL_PATHS)
 
 
 def framework_app(parts: Parts) -> Litestar:
@@ -108,5 +111,5 @@ def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, proc
     return uvicorn.Config(
         app or create_app(settings), factory=isinstance(app, str), host=settings.host, port=settings.port,
         workers=processes, loop="uvloop", http="httptools", lifespan="on", access_log=False, server_header=False,
-        log_config=None, backlog=2048, timeout_graceful_shutdown=20,
+        log_config=None, proxy_headers=False, backlog=2048, timeout_graceful_shutdown=20,
     )

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import click
 import uvicorn
@@ -28,6 +29,9 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases as programs
 from service.programs.rules import Program, ProgramSettings
+from service.purchases.csv_lines import WHITESPACE
+from service.purchases.imports import Table, Tally, Told, import_purchases
+from service.purchases.mapping import Mapping
 
 DEMO_PROGRAM: Final = "demo"
 SAMPLE: Final = CHECKOUT / "tests" / "data" / "cdnow_sample.txt"
@@ -140,7 +144,22 @@ async def _demo_program(db: Db, kept: dict[str, str]) -> tuple[Program, dict[str
 
 
 async def _fill(database: Database, program: Program) -> None:
-    raise NotImplementedError
+    """Book the CDNOW sample. Its columns: customer id in the master file, and in the sample, day, CDs, dollars.
+
+    Customers are called by the master file's id, which is the shop's own. A start with what is there already books
+    nothing.
+    """
+    mapping = Mapping(
+        columns={"customer_id": "1", "occurred_at": "3", "item.quantity": "4", "item.amount": "5", "total": "5"},
+        values={"currency": "USD", "item.category": "cd"},
+        id_template="cdnow-{line}", date_format="%Y%m%d", decimal_mark=".", header=False,
+    )
+    table = Table(SAMPLE, mapping, delimiter=WHITESPACE, zone=ZoneInfo("UTC"))
+    tally = Tally()
+    told = Told(lambda first, _, why: _say(f"line {first} of the sample: {why}"))
+    _say("Filling the program with sample purchases ...")
+    await import_purchases(database, table, program_code=program.code, tally=tally, told=told)
+    _say(f"The sample purchases: {tally.booked:,} booked, {tally.known:,} there already, {tally.bad:,} bad.")
 
 
 def _worker(settings: Settings) -> ChildProcess:

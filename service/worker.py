@@ -66,7 +66,7 @@ def _queue(connection: Db, database: Database) -> PgQueuer:
 
 
 async def _run_queue(queue: PgQueuer, stop: asyncio.Event, lost: asyncio.Event) -> None:
-    """Run until told to stop, or until the connection is lost: the queue by itself would not notice for half a minute."""
+    """Run until told to stop, or until the connection is lost: the queue alone would not notice for half a minute."""
     working = asyncio.create_task(queue.run())
     ends = [asyncio.create_task(event.wait()) for event in (stop, lost)]
     await asyncio.wait([working, *ends], return_when=asyncio.FIRST_COMPLETED)

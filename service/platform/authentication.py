@@ -78,6 +78,16 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return key.strip().decode("ascii")
 
 
+async def authenticate(keys: KeyRing, headers: Iterable[tuple[bytes, bytes]], right: Right) -> Actor:
+    """Return who calls, if the role has the right. Raises Unauthenticated, Forbidden."""
+    actor = await keys.find(hash_of_key(key_of(headers)))
+    if actor is None:
+        raise Unauthenticated
+    if right not in RIGHTS[actor.role]:
+        raise Forbidden
+    return actor
+
+
 class Authenticate(ASGIMiddleware):
     """Finds the actor of each request and holds the route's right against its role, before the body is read.
 
@@ -89,16 +99,6 @@ class Authenticate(ASGIMiddleware):
         if scope["type"] != "http" or scope["method"] == "OPTIONS":  # the framework tells which methods there are
             await next_app(scope, receive, send)
             return
-        scope["auth"] = actor = await _actor(scope)
-        right: Right = scope["route_handler"].opt["right"]
-        if right not in RIGHTS[actor.role]:
-            raise Forbidden
+        keys: KeyRing = scope["litestar_app"].state.key_ring
+        scope["auth"] = await authenticate(keys, scope["headers"], scope["route_handler"].opt["right"])
         await next_app(scope, receive, send)
-
-
-async def _actor(scope: Scope) -> Actor:
-    keys: KeyRing = scope["litestar_app"].state.key_ring
-    actor = await keys.find(hash_of_key(key_of(scope["headers"])))
-    if actor is None:
-        raise Unauthenticated
-    return actor

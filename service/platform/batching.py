@@ -70,7 +70,7 @@ class Gatherer(Generic[Key, Question, Answer]):
             detail = "Too much is waiting already; nothing was done."
             raise Unavailable(detail)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting[Question, Answer](question, loop.create_future(), loop.time() + self._patience)
+        waiting: _Waiting[Question, Answer] = _Waiting(question, loop.create_future(), loop.time() + self._patience)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = deque()
@@ -89,11 +89,12 @@ class Gatherer(Generic[Key, Question, Answer]):
             self._in_flight = batch
             try:
                 answers = await self._answer_all(key, [waiting.question for waiting in batch])
-            except Exception as fault:  # noqa: BLE001 - it is raised to everybody who asked
-                answers = [fault] * len(batch)
+                for waiting, answer in zip(batch, answers, strict=True):
+                    _tell(waiting.answer, answer)
+            except Exception as fault:  # noqa: BLE001 - it is raised to everybody who has no answer
+                for waiting in batch:
+                    _tell(waiting.answer, fault)
             self._in_flight = []
-            for waiting, answer in zip(batch, answers, strict=True):
-                _tell(waiting.answer, answer)
 
     def _next_batch(self) -> tuple[Key, list[_Waiting[Question, Answer]]]:
         key = next(iter(self._queues))

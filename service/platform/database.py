@@ -63,8 +63,9 @@ class Database:
 
     async def connect(self) -> Db:
         """Open a connection for the hot paths. Statements stay prepared on it; it has no reset query."""
+        session = self._session | _BY_KEY if self._session else {}
         return await asyncpg.connect(
-            self._url, server_settings=self._session and self._session | _BY_KEY, timeout=3, max_cached_statement_lifetime=0,
+            self._url, server_settings=session, timeout=3, max_cached_statement_lifetime=0,
             connection_class=_Connection,
         )
 
@@ -97,6 +98,8 @@ class Database:
                 yield db
             except (TimeoutError, asyncio.CancelledError):
                 db.terminate()  # a statement was given up: waiting for its end could take for ever
+                if self._pool is not None:
+                    await self._pool.expire_connections()  # the others may be as silent: each would cost a caller
                 raise
 
     @asynccontextmanager
@@ -123,5 +126,6 @@ def _session_settings(*, take_role: bool) -> dict[str, str]:
         "lock_timeout": "2s",
         "statement_timeout": "10s",
         "idle_in_transaction_session_timeout": "15s",
+        "client_connection_check_interval": "1s",  # a statement of a lost connection holds its locks no longer
     }
     return settings | ({"role": SERVICE_ROLE} if take_role else {})

@@ -110,8 +110,9 @@ class Commands:
             return Answered(request_hash, 200 if dry_run else status, answer)
         answered = await self._recent.find(program_id, key)
         if answered is None:
+            made = list[Answered]()
             answered = await transact(
-                self._database.connection, lambda db: self._once(db, program_id, key, request_hash, work)
+                self._database.connection, lambda db: self._once(db, program_id, key, request_hash, work, made)
             )
             await self._recent.keep(program_id, key, msgspec.structs.replace(answered, replayed=True))
         if answered.request_hash != request_hash:
@@ -119,14 +120,19 @@ class Commands:
         return answered
 
     async def _once(
-        self, db: Db, program_id: int, key: str, request_hash: bytes, work: Callable[[Db], Awaitable[tuple[int, Any]]]
+        self, db: Db, program_id: int, key: str, request_hash: bytes, work: Callable[[Db], Awaitable[tuple[int, Any]]],
+        made: list[Answered],
     ) -> Answered:
+        """Do the work, or read what was answered. `made` holds what earlier attempts of this call have answered."""
         if not await db.fetchval(_STATEMENTS["command_lock"].sql, program_id, key):
             raise KeyInFlight
         row = await db.fetchrow(_STATEMENTS["command_read"].sql, program_id, key)
         if row is not None:
-            return Answered(row["request_hash"], row["status"], msgspec.json.decode(row["answer"]), replayed=True)
+            found = Answered(row["request_hash"], row["status"], msgspec.json.decode(row["answer"]))
+            # Our own: it was committed, and only the commit's answer was lost.
+            return found if found in made else msgspec.structs.replace(found, replayed=True)
         status, answer = await work(db)
         text = msgspec.json.encode(answer).decode()
         await db.execute(_STATEMENTS["command_insert"].sql, program_id, key, request_hash, status, text)
+        made.append(Answered(request_hash, status, msgspec.json.decode(text)))
         return Answered(request_hash, status, answer)

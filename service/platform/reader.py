@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from service.kernel.errors import Unavailable
@@ -29,9 +30,10 @@ class Reader(Generic[Scope, Row, Outcome]):
         self._connection: Db | None = None
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; one that hangs is cut after 2 s."""
         if self._connection is not None:
-            await self._connection.close(timeout=2)
+            with suppress(*CONNECTION_FAULTS):
+                await self._connection.close(timeout=2)
 
     async def read(self, scope: Scope, rows: Sequence[Row]) -> Sequence[Outcome | Exception]:
         """Answer a batch. Raises Unavailable."""

@@ -6,8 +6,8 @@ several times, so it must find out by itself what an earlier run has booked (cla
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final, TypeVar
 
 import asyncpg
 import structlog
@@ -19,6 +19,7 @@ from service.platform.statements import Db, RowsMissing
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
+_COMMIT_GRACE_SECONDS: Final = 0.4
 _log = structlog.get_logger()
 
 
@@ -38,7 +39,9 @@ async def transact(
     pause = 0.0
     while True:
         try:
-            async with connect() as db:
+            async with AsyncExitStack() as borrowed:
+                async with asyncio.timeout_at(deadline):
+                    db = await borrowed.enter_async_context(connect())
                 return await _attempt(db, work, deadline, rollback=rollback)
         except (*TRY_AGAIN_FAULTS, RowsMissing) as fault:
             _log.info("transaction_begun_again", reason=type(fault).__name__)
@@ -62,7 +65,7 @@ async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: fl
         await _roll_back(db)
         msg = "a statement was called wrongly"
         raise RuntimeError(msg) from fault
-    except CONNECTION_FAULTS:
+    except (*CONNECTION_FAULTS, asyncio.CancelledError):
         db.terminate()  # also for a time limit: what the server does with the statement is not known
         raise
     except BaseException:
@@ -71,9 +74,25 @@ async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: fl
     if rollback:
         await _roll_back(db)
     else:
-        # No time limit: once COMMIT is sent, only the server's answer or the connection's end tells anything.
-        await db.execute("COMMIT")
+        await _commit(db, deadline)
     return result
+
+
+async def _commit(db: Db, deadline: float) -> None:
+    """Commit. Only the server's answer or the connection's end tells anything, so COMMIT is never cancelled.
+
+    A connection that is half-open would be waited for in vain and for ever: it is dropped a little after the deadline,
+    and the outcome is unknown. The server goes on with what it has.
+    """
+    dropping = asyncio.get_running_loop().call_at(deadline + _COMMIT_GRACE_SECONDS, db.terminate)
+    try:
+        done = await db.execute("COMMIT")
+    finally:
+        dropping.cancel()
+    if done != "COMMIT":
+        # The server answers ROLLBACK, and no error, when a statement failed and the work went on regardless.
+        msg = f"the transaction was not committed: {done}"
+        raise RuntimeError(msg)
 
 
 async def _roll_back(db: Db) -> None:
@@ -89,7 +108,7 @@ async def savepoint(db: Db) -> AsyncGenerator[None]:
     await db.execute("SAVEPOINT undo")
     try:
         yield
-    except BaseException:
+    except Exception:  # not a cancellation: the connection is still at the statement that was given up
         await db.execute("ROLLBACK TO SAVEPOINT undo")
         raise
     await db.execute("RELEASE SAVEPOINT undo")
@@ -98,13 +117,23 @@ async def savepoint(db: Db) -> AsyncGenerator[None]:
 async def each_behind_savepoint(
     db: Db, rows: Sequence[Row], work: Callable[[Db, Sequence[Row]], Awaitable[Sequence[Result]]]
 ) -> Sequence[Result | Invalid]:
-    """Write each row by itself, so that one that the database refuses harms no other."""
+    """Write each row by itself, so that one that the database refuses harms no other.
+
+    Whoever calls it has locked what the rows need: here they would be locked in the rows' order.
+    """
     outcomes: list[Result | Invalid] = []
     for row in rows:
         try:
             async with savepoint(db):
                 outcomes.extend(await work(db, [row]))
         except ROW_FAULTS as fault:
-            _log.error("row_refused_by_database", reason=type(fault).__name__, sqlstate=fault.sqlstate)
-            outcomes.append(Invalid("This can't be booked.", pointer="", reason="unbookable"))
+            outcomes.append(refusal_of_row(fault))
     return outcomes
+
+
+def refusal_of_row(fault: asyncpg.PostgresError) -> Invalid:
+    """Tell of a row that the database refused. A row without a partition is no fault of the row's: that is raised."""
+    if isinstance(fault, asyncpg.CheckViolationError) and fault.constraint_name is None:
+        raise fault
+    _log.error("row_refused_by_database", reason=type(fault).__name__, sqlstate=fault.sqlstate)
+    return Invalid("This can't be booked.", pointer="", reason="unbookable")

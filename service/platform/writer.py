@@ -1,22 +1,28 @@
 """Writing in batches through one connection of its own, a batch at a time."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Generic, TypeVar
 
+import structlog
+
+from service.kernel.errors import Unavailable
 from service.platform.database import CONNECTION_FAULTS, ROW_FAULTS, Database
 from service.platform.statements import Db
-from service.platform.transaction import each_behind_savepoint, transact
+from service.platform.transaction import refusal_of_row, transact
 
 Row = TypeVar("Row")
 Outcome = TypeVar("Outcome")
 Scope = TypeVar("Scope")
 
+_log = structlog.get_logger()
+
 
 class Writer(Generic[Scope, Row, Outcome]):
     """Writes batches of rows, each in one transaction; see `transact` for what `work` must bear.
 
-    Statements stay prepared on the connection. A batch with a row that the database refuses is written row by row.
+    Statements stay prepared on the connection. A batch with a row that fails is written again, each row in a
+    transaction of its own, so that it harms no other: whether the database refuses it or deciding about it goes wrong.
     """
 
     def __init__(
@@ -29,23 +35,33 @@ class Writer(Generic[Scope, Row, Outcome]):
         self._kept: Db | None = None
 
     async def close(self) -> None:
-        """Close the connection."""
-        if self._kept is not None and not self._kept.is_closed():
-            await self._kept.close(timeout=2)
+        """Close the connection; one that hangs is cut after 2 s."""
+        if self._kept is not None:
+            with suppress(*CONNECTION_FAULTS):
+                await self._kept.close(timeout=2)
 
     async def write(self, scope: Scope, rows: Sequence[Row]) -> Sequence[Outcome | Exception]:
         """Write rows in one transaction; answer as many outcomes. Raises Unavailable."""
-
-        async def together(db: Db) -> Sequence[Outcome | Exception]:
-            return await self._work(db, scope, rows)
-
-        async def one_by_one(db: Db) -> Sequence[Outcome | Exception]:
-            return await each_behind_savepoint(db, rows, lambda each, row: self._work(each, scope, row))
-
         try:
-            return await transact(self._connection, together)
-        except ROW_FAULTS:
-            return await transact(self._connection, one_by_one)
+            return await self._transact(scope, rows)
+        except Unavailable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - whose fault it is shows when each is written by itself
+            _log.warning("batch_written_one_by_one", reason=type(fault).__name__)
+        outcomes: list[Outcome | Exception] = []
+        for row in rows:
+            try:
+                outcomes.extend(await self._transact(scope, [row]))
+            except Unavailable:
+                raise  # also to those whose rows are written: a repetition tells them
+            except ROW_FAULTS as fault:
+                outcomes.append(refusal_of_row(fault))
+            except Exception as fault:  # noqa: BLE001 - it is raised to the one who sent the row
+                outcomes.append(fault)
+        return outcomes
+
+    async def _transact(self, scope: Scope, rows: Sequence[Row]) -> Sequence[Outcome | Exception]:
+        return await transact(self._connection, lambda db: self._work(db, scope, rows))
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Db]:
@@ -54,5 +70,5 @@ class Writer(Generic[Scope, Row, Outcome]):
         try:
             yield self._kept
         except CONNECTION_FAULTS:
-            self._kept = None
+            self._kept.terminate()
             raise

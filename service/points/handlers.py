@@ -5,7 +5,9 @@ from uuid import UUID
 from litestar import Router, get
 from litestar.params import FromPath
 
+from service.platform.authentication import Actor
 from service.platform.database import Database
+from service.platform.http.direct import Answer, Route
 from service.platform.http.operation import CURSOR, LIMIT, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id
@@ -50,6 +52,15 @@ async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[Lot
         )
     last = found[limit - 1].id.bytes if len(found) > limit else None
     return page([lot_out(lot) for lot in found], limit, last)
+
+
+def hot_routes(balances: Balances) -> list[Route]:
+    """Give the short way for what every page of a shop may ask; it answers as `get_balance`."""
+
+    async def serve(actor: Actor, segment: str, _: bytes) -> Answer:
+        return Answer(200, balance_out(await balances.of(actor.program_id, caller_id(segment))))
+
+    return [Route("GET", "/v1/customers/", Right.READ_BALANCES, serve, after="/balance")]
 
 
 router = Router(

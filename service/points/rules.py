@@ -75,14 +75,15 @@ class Credited(msgspec.Struct, frozen=True):
 
 def moved(before: Balance, source: Bucket, target: Bucket, points: int) -> Balance:
     """Move points between buckets. Debt counts the other way round: points that leave it make it grow."""
-    change = dict.fromkeys(Bucket, 0)
-    change[source] -= points
-    change[target] += points
+
+    def change(bucket: Bucket) -> int:
+        return points * ((target is bucket) - (source is bucket))
+
     return Balance(
-        available=before.available + change[Bucket.AVAILABLE],
-        pending=before.pending + change[Bucket.PENDING],
-        held=before.held + change[Bucket.HELD],
-        debt=before.debt - change[Bucket.DEBT],
+        available=before.available + change(Bucket.AVAILABLE),
+        pending=before.pending + change(Bucket.PENDING),
+        held=before.held + change(Bucket.HELD),
+        debt=before.debt - change(Bucket.DEBT),
     )
 
 

@@ -15,6 +15,7 @@ from service.programs import store
 from service.programs.rules import Program
 
 POLL_SECONDS: Final = 0.5
+_PATIENCE_SECONDS: Final = 2.0  # who asks may wait for two looks, and is answered within 5 s
 _log = structlog.get_logger()
 
 
@@ -36,8 +37,10 @@ class Catalogue:
 
     async def close(self) -> None:
         """Stop polling."""
-        if self._polling is not None:
-            self._polling.cancel()
+        tasks = [task for task in (self._polling, self._refreshing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def find(self, key_hash: bytes) -> Actor | None:
         """Return the actor of a valid key."""
@@ -61,14 +64,15 @@ class Catalogue:
         await asyncio.shield(self._refreshing)
 
     async def _look(self) -> None:
-        async with self._database.connection() as db:
+        async with self._database.reading(_PATIENCE_SECONDS) as db:
             version = await store.catalogue_version(db)
             now = asyncio.get_running_loop().time()
             if version == self._version and now < self._reload_at:
                 return
-            # The version was read first: a change in between is loaded again at the next look.
-            programs = await store.all_programs(db)
+            # The version was read first: a change in between is loaded again at the next look. Keys before programs:
+            # the program of each key that is found must be found, too.
             actors, seconds = await store.valid_keys(db)
+            programs = await store.all_programs(db)
         self._programs, self._actors, self._version = programs, actors, version
         self._reload_at = float("inf") if seconds is None else now + seconds
         _log.debug("catalogue_loaded", version=version, programs=len(programs))

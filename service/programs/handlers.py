@@ -24,9 +24,21 @@ from service.platform.transaction import transact
 from service.programs import usecases
 from service.programs.catalogue import Catalogue
 from service.programs.rules import ApiKey, Program
-from service.programs.schemas import KeyOut, NewKey, ProgramChange, ProgramOut, Rotation, key_out, program_out
+from service.programs.schemas import (
+    KeyOut,
+    NewKey,
+    Nothing,
+    ProgramChange,
+    ProgramOut,
+    Rotation,
+    key_out,
+    program_out,
+)
 
 _ID_BYTES = 16
+_ROTATION = Rotation()
+_NOTHING = Nothing()
+_REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 @get("/program", operation_id="getProgram", opt=operation(Right.READ_PROGRAM))
@@ -74,15 +86,17 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
     async def work(db: Db) -> tuple[int, Any]:
         return 201, await _made(request, db, data.role, data.name)
 
-    answered = await _run(request, hash_of_request("createApiKey", data), work)
+    answered = await _run(request, "createApiKey", data, work)
     return _shown(request, answered)
 
 
 @post("/api-keys/{key_id:str}/rotate", operation_id="rotateApiKey", opt=operation(
     Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), statuses=(200, 201),
 ))
-async def rotate_key(request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation]) -> Response[KeyOut]:
-    """Make a key of the same role and name; the old one goes on for the grace period."""
+async def rotate_key(
+    request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation] = _ROTATION
+) -> Response[KeyOut]:
+    """Make a key of the same role and name; the old one goes on for the grace period. The body may be empty."""
     old_id = _key_id(key_id)
 
     async def work(db: Db) -> tuple[int, Any]:
@@ -91,22 +105,26 @@ async def rotate_key(request: ApiRequest, key_id: FromPath[str], data: JSONBody[
         )
         return 201, await _made(request, db, old.role, old.name)
 
-    answered = await _run(request, hash_of_request(f"rotateApiKey {old_id}", data), work)
+    answered = await _run(request, f"rotateApiKey {old_id}", data, work)
     return _shown(request, answered)
 
 
 @post("/api-keys/{key_id:str}/revoke", operation_id="revokeApiKey", status_code=200, opt=operation(
-    Right.MANAGE_KEYS, parameters=(DRY_RUN,)
+    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY)
 ))
-async def revoke_key(request: ApiRequest, key_id: FromPath[str]) -> KeyOut:
-    """End a key now, on every process within a second."""
+async def revoke_key(
+    request: ApiRequest, key_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
+) -> Response[KeyOut]:
+    """End a key now, on every process within a second. The body may be empty."""
+    its_id = _key_id(key_id)
 
-    async def work(db: Db) -> ApiKey:
-        return await usecases.revoke_key(db, program_id=request.actor.program_id, key_id=_key_id(key_id))
+    async def work(db: Db) -> tuple[int, Any]:
+        key = await usecases.revoke_key(db, program_id=request.actor.program_id, key_id=its_id)
+        return 200, msgspec.to_builtins(key)
 
-    key = await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run"))
-    await request.part(Catalogue).refresh()
-    return key_out(key)
+    answered = await _run(request, f"revokeApiKey {its_id}", data, work)
+    key = msgspec.convert(answered.answer, ApiKey)
+    return Response(key_out(key), headers=_REPLAYED if answered.replayed else None)
 
 
 def _key_id(text: str) -> UUID:
@@ -131,7 +149,9 @@ def _secret(request: ApiRequest, salt: bytes) -> str:
     return new_key(live=live, secret=repeatable_secret(key_of(request.scope["headers"]), salt))
 
 
-async def _run(request: ApiRequest, request_hash: bytes, work: Any) -> Answered:  # noqa: ANN401 - as Commands.run
+async def _run(request: ApiRequest, operation_id: str, data: object, work: Any) -> Answered:  # noqa: ANN401 - as run
+    # A new secret is made from the caller's key, so that another caller's repetition can't be answered alike.
+    request_hash = hash_of_request(f"{operation_id} by {request.actor.key_id}", data)
     answered = await request.part(Commands).run(
         program_id=request.actor.program_id, key=idempotency_key(request), request_hash=request_hash, work=work,
         dry_run=flag(request, "dry_run"),
@@ -143,7 +163,7 @@ async def _run(request: ApiRequest, request_hash: bytes, work: Any) -> Answered:
 def _shown(request: ApiRequest, answered: Answered) -> Response[KeyOut]:
     key = msgspec.convert(answered.answer["key"], ApiKey)
     secret = _secret(request, bytes.fromhex(answered.answer["salt"]))
-    headers = {"Cache-Control": "no-store"} | ({"Idempotent-Replayed": "true"} if answered.replayed else {})
+    headers = {"Cache-Control": "no-store"} | (_REPLAYED if answered.replayed else {})
     return Response(key_out(key, secret), status_code=answered.status, headers=headers)
 
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from service.kernel.amounts import BOUND, CurrencyCode, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.rounding import Rounding
+from service.platform.http.body import as_invalid
 from service.platform.roles import Role
 
 PROGRAM_CODE_PATTERN: Final = "^[a-z][a-z0-9-]{0,62}$(?!\n)"
@@ -123,8 +124,7 @@ def changed(settings: ProgramSettings, change: dict[str, Any]) -> ProgramSetting
     try:
         return checked(msgspec.convert(merged, ProgramSettings, strict=True))
     except msgspec.ValidationError as fault:
-        detail = f"{fault}."
-        raise Invalid(detail, pointer="/settings", reason="type") from None
+        raise as_invalid(str(fault), within="/settings") from None
 
 
 def checked(settings: ProgramSettings) -> ProgramSettings:

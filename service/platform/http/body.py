@@ -26,12 +26,18 @@ class Undecodable(Refusal):
     title = "The request can't be decoded"
 
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string that isn't closed goes to the end: then nothing is tried twice, whatever the body is.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_PLACE = re.compile(r" - at `(\$.*)`$")
+_PLACE = re.compile(r" - at (?:`key` in )?`(\$.*)`$")
+_INSIDE_MAPPING = "[...]"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
-_FIELD = re.compile(r"^Object (missing required|contains unknown) field `(.*)`$", re.DOTALL)
+_FIELD = re.compile(r"^Object (missing required|contains unknown) field `(.*?)`?$", re.DOTALL)
 _UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape in a string; group 1 is one of half a surrogate pair."""
 
 
 def check_syntax(raw: bytes) -> None:
@@ -72,25 +78,39 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return decoded
 
 
+def _no_text(_: str) -> None:
+    """Read a number as nothing, where only texts are looked at."""
+
+
 def _no_constant(_: str) -> NoReturn:
     msg = "NaN and Infinity are not JSON."
     raise ValueError(msg)
 
 
-_syntax = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+# Numbers are kept as text: Python refuses to read one of more than 4,300 digits, and no number counts here.
+_syntax = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=str, parse_float=str)
+_texts = json.JSONDecoder(parse_int=_no_text, parse_float=_no_text)
 
 
 def decode(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Decode JSON whose syntax was checked into a struct, without any leniency. Raises Invalid with a pointer."""
     content = bytes(raw)
-    if b"\\u" in content and not issubclass(kind, Envelope):
-        _check_characters(json.loads(content), "")
+    if b"\\u" in content:
+        if issubclass(kind, Envelope):
+            content = _ESCAPE.sub(_whole, content)
+        else:
+            _check_characters(_texts.decode(content.decode()), "")
     try:
         return msgspec.json.decode(content, type=kind, strict=True)
     except (msgspec.ValidationError, OverflowError) as fault:
-        raise _as_invalid(str(fault)) from None
+        raise as_invalid(str(fault)) from None
     except msgspec.DecodeError as fault:
         raise Undecodable(str(fault)) from None
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    """Write NUL for half a surrogate pair: an envelope's parser fails at that one, an entry is refused for both."""
+    return rb"\u0000" if found[1] else found[0]
 
 
 def _check_characters(value: object, pointer: str) -> None:
@@ -112,13 +132,14 @@ def escape(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
-def _as_invalid(message: str) -> Invalid:
-    """Turn msgspec's words into a pointer, a reason and a sentence."""
+def as_invalid(message: str, within: str = "") -> Invalid:
+    """Turn msgspec's words about what stands at the pointer `within` into a pointer, a reason and a sentence."""
     place = _PLACE.search(message)
-    pointer = _pointer(place[1]) if place else ""
+    pointer = within + (_pointer(place[1]) if place else "")
     said = message[: place.start()] if place else message
     if field := _FIELD.match(said):
-        pointer = f"{pointer}/{escape(field[2])}"
+        if not (place and _INSIDE_MAPPING in place[1]):
+            pointer = f"{pointer}/{escape(field[2])}"
         if field[1] == "missing required":
             return Invalid("This field is required.", pointer=pointer, reason="missing")
         return Invalid("There is no such field here.", pointer=pointer, reason="unknown_field")

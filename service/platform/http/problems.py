@@ -93,12 +93,17 @@ def unavailable(fault: Exception, request_id: str) -> tuple[Problem, dict[str, s
     return problem, {"Retry-After": str(retry_after)}
 
 
-def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[Problem]:
-    """Answer a refusal."""
+def refused(refusal: Refusal, request_id: str) -> tuple[Problem, dict[str, str]]:
+    """Write a refusal, with the headers that go with it."""
     headers = {"WWW-Authenticate": "Bearer"} if refusal.kind is Kind.UNAUTHENTICATED else {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
-    return answer(of_refusal(refusal, request_id_of(request.scope)), headers)
+    return of_refusal(refusal, request_id), headers
+
+
+def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[Problem]:
+    """Answer a refusal."""
+    return answer(*refused(refusal, request_id_of(request.scope)))
 
 
 def on_framework_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Response[Problem]:

@@ -58,6 +58,7 @@ class ApiRequest(Request[None, Actor, Any]):
     async def json(self) -> Any:  # noqa: ANN401 - the framework's signature
         """Decode the body into the type that the handler declares, strictly."""
         require_json(self)
+        idempotency_key(self)  # one that can't be a key is refused where none is needed, too
         raw = await self.body()
         check_syntax(raw)
         field = self.route_handler.parsed_data_field
@@ -66,11 +67,12 @@ class ApiRequest(Request[None, Actor, Any]):
 
 def require_json(request: Request[Any, Any, Any]) -> None:
     """Refuse a body of another media type or with a content encoding. Raises UnsupportedMedia."""
-    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.strip().lower().replace('"', "")
-    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
+    media_type, *parameters = request.headers.get("content-type", "").lower().split(";")
+    named = (parameter.strip().partition("=") for parameter in parameters)
+    charsets = {value.strip('"') for name, _, value in named if name == "charset"}
+    if media_type.strip() != "application/json" or not charsets <= {"utf-8"}:
         raise UnsupportedMedia
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if request.headers.get("content-encoding", "").lower() not in {"", "identity"}:
         raise UnsupportedMedia
 
 

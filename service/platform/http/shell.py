@@ -1,5 +1,6 @@
 """The outermost layer: request ids, paths as they were sent, and a problem for whatever else escapes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -10,9 +11,10 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.kernel.errors import NotFound, Refusal
 from service.platform.http.body import Undecodable
-from service.platform.http.problems import Problem, of_refusal, unavailable
+from service.platform.http.problems import Problem, refused, unavailable
 
 _UNRESERVED = "-._~!$&'()*+,;=:@"
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 class Shell:
@@ -47,7 +49,7 @@ class Shell:
             scope["path"] = self._route(scope["raw_path"], scope["method"])
             await self._app(scope, receive, send_with_id)
         except Refusal as refusal:
-            await _send(send_with_id, of_refusal(refusal, request_id), {})
+            await _send(send_with_id, *refused(refusal, request_id))
         except Exception as fault:
             if started:
                 raise
@@ -56,8 +58,8 @@ class Shell:
     def _route(self, raw_path: bytes, method: str) -> str:
         try:
             path = canonical(raw_path.partition(b"?")[0])
-        except UnicodeDecodeError:
-            detail = "The path is not UTF-8."
+        except ValueError:
+            detail = "The path is not percent-encoded UTF-8."
             raise Undecodable(detail) from None
         if "//" in path:
             raise NotFound
@@ -71,9 +73,12 @@ class Shell:
 
 
 def canonical(raw_path: bytes) -> str:
-    """Spell each segment in one way: percent-encoded where it must be, else plain. Raises UnicodeDecodeError."""
+    """Spell each segment in one way: percent-encoded where it must be, else plain. Raises ValueError."""
     if b"%" not in raw_path and raw_path.isascii():
         return raw_path.decode("ascii")
+    if _BROKEN_ESCAPE.search(raw_path):
+        msg = "a % without two hexadecimal digits"
+        raise ValueError(msg)
     segments = (unquote_to_bytes(segment).decode("utf-8") for segment in raw_path.split(b"/"))
     return "/".join(quote(segment, safe=_UNRESERVED) for segment in segments)
 

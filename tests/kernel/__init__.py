@@ -1,0 +1,1 @@
+"""The kernel: pure values, tried on random ones."""

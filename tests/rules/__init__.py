@@ -1,0 +1,1 @@
+"""Pure rules, tried on random values."""
