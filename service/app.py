@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from litestar import Litestar, Router
-from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
 from service.customers import handlers as customers
@@ -39,7 +38,7 @@ class Parts:
         self.catalogue = Catalogue(self.database)
         self.purchases = Purchases(self.database, self.catalogue)
         self.balances = Balances(self.database)
-        commands = Commands(self.database, RecentAnswers(self.redis))
+        commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
         self.services = Services(
             self.database, self.redis, self.catalogue, self.purchases, self.balances, commands
         )
@@ -92,7 +91,7 @@ def framework_app(parts: Parts) -> Litestar:
         request_max_body_size=BODY_BYTES,
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
-        openapi_config=OpenAPIConfig(title="Loyalty", version="1", path="/_unused", render_plugins=[]),
+        openapi_config=None,  # service/openapi.py makes the document
         logging_config=None,
     )
     app.state.services = parts.services

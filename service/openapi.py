@@ -112,7 +112,7 @@ def _operation(
         media: dict[str, Any] = {"schema": references[_key(handler.parsed_data_field.annotation)]}
         if "request" in example:
             media["example"] = example["request"]
-        made["requestBody"] = {"required": True, "content": {"application/json": media}}
+        made["requestBody"] = {"required": not handler.parsed_data_field.has_default, "content": {"application/json": media}}
     if told is None:
         return made | {"security": []}
     roles = sorted(role.value for role, rights in RIGHTS.items() if told.right in rights)

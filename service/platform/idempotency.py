@@ -59,15 +59,23 @@ def hash_of_request(operation: str, content: object) -> bytes:
 
 
 class RecentAnswers:
-    """Answers of the last minutes in Redis. Every fault of Redis is the same as an empty one."""
+    """Answers of the last minutes in Redis. Every fault of Redis is the same as an empty one.
 
-    def __init__(self, redis: Redis) -> None:
+    They are kept under the identity of the database, so that no other database's answers are found, nor those of a
+    database before it was restored or failed over and maybe lost the command. `identity` gives None while unknown.
+    """
+
+    def __init__(self, redis: Redis, identity: Callable[[], str | None]) -> None:
         self._redis = redis
+        self._identity = identity
 
     async def find(self, program_id: int, key: str) -> Answered | None:
         """Return a recent answer; None where there is none or Redis doesn't answer at once."""
+        name = self._name(program_id, key)
+        if name is None:
+            return None
         try:
-            found = await self._redis.get(_redis_key(program_id, key))
+            found = await self._redis.get(name)
             return None if found is None else msgspec.json.decode(found, type=Answered)
         except (RedisError, OSError, TimeoutError, msgspec.DecodeError) as fault:
             _log.info("redis_away", reason=type(fault).__name__)
@@ -75,14 +83,17 @@ class RecentAnswers:
 
     async def keep(self, program_id: int, key: str, answered: Answered) -> None:
         """Keep an answer that is committed."""
+        name = self._name(program_id, key)
+        if name is None:
+            return
         try:
-            await self._redis.set(_redis_key(program_id, key), msgspec.json.encode(answered), ex=_RECENT_SECONDS)
+            await self._redis.set(name, msgspec.json.encode(answered), ex=_RECENT_SECONDS)
         except (RedisError, OSError, TimeoutError) as fault:
             _log.info("redis_away", reason=type(fault).__name__)
 
-
-def _redis_key(program_id: int, key: str) -> str:
-    return f"loyalty:answer:{program_id}:{key}"
+    def _name(self, program_id: int, key: str) -> str | None:
+        identity = self._identity()
+        return None if identity is None else f"loyalty:answer:{identity}:{program_id}:{key}"
 
 
 class Commands:

@@ -3,6 +3,7 @@
 Events name what happened and carry ids of the service's own, counts and classes of faults; never what a caller sent.
 """
 
+import json
 import logging
 import sys
 import traceback
@@ -30,6 +31,16 @@ def _fault_without_values(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
+class _LibraryFormatter(logging.Formatter):
+    """Tells that a library said something, and where: its words and tracebacks may hold what a caller sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        place = f"{record.filename}:{record.lineno}"
+        said = {"event": "library", "level": record.levelname.lower(), "logger": record.name, "place": place}
+        return json.dumps(said)
+
+
 def configure(level: int = logging.INFO) -> None:
     """Set up logging for this process: what is below `level` isn't told."""
     structlog.configure(
@@ -44,6 +55,6 @@ def configure(level: int = logging.INFO) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # Libraries' own messages may hold what a caller sent: only that there was one is told.
-    line = '{"event":"library","level":"%(levelname)s","logger":"%(name)s"}'
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=line)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LibraryFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

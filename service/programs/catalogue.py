@@ -25,6 +25,7 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._version = -1
+        self._identity: str | None = None
         self._reload_at = float("inf")
         self._programs: dict[int, Program] = {}
         self._actors: dict[bytes, Actor] = {}
@@ -54,6 +55,10 @@ class Catalogue:
         """Return a program by its id. Raises KeyError."""
         return self._programs[program_id]
 
+    def database_identity(self) -> str | None:
+        """Return what names the database as of the last look: another one after a restore or a failover."""
+        return self._identity
+
     async def refresh(self) -> None:
         """Look for news now. Whoever asks while that is under way waits for the look after it."""
         under_way = self._refreshing
@@ -65,7 +70,7 @@ class Catalogue:
 
     async def _look(self) -> None:
         async with self._database.reading(_PATIENCE_SECONDS) as db:
-            version = await store.catalogue_version(db)
+            version, self._identity = await store.catalogue_version(db)
             now = asyncio.get_running_loop().time()
             if version == self._version and now < self._reload_at:
                 return

@@ -23,7 +23,7 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases
 from service.programs.catalogue import Catalogue
-from service.programs.rules import ApiKey, Program
+from service.programs.rules import ApiKey, KeyEnds, Program
 from service.programs.schemas import (
     KeyOut,
     NewKey,
@@ -91,7 +91,7 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
 
 
 @post("/api-keys/{key_id:str}/rotate", operation_id="rotateApiKey", opt=operation(
-    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), statuses=(200, 201),
+    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), refusals=(KeyEnds,), statuses=(200, 201),
 ))
 async def rotate_key(
     request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation] = _ROTATION

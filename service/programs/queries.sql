@@ -1,7 +1,14 @@
 -- Statements of programs and their keys.
 
 -- name: catalogue_version
-SELECT v.version FROM catalogue_version AS v;
+-- The number that grows with every change, and what names this very database: the server, the database in it, and the
+-- line of history that it writes, which is another one after a restore or a failover.
+SELECT
+    v.version,
+    c.system_identifier::text || '/' || d.oid::text || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS identity
+FROM catalogue_version AS v
+CROSS JOIN pg_control_system() AS c
+INNER JOIN pg_database AS d ON d.datname = current_database();
 
 -- name: catalogue_bump
 -- Tells every process that programs or keys changed.
@@ -13,11 +20,16 @@ FROM program AS p
 INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version;
 
 -- name: program_lock
+-- Locks the program alone: a join with the settings would be read before the wait, and miss the version made meanwhile.
+SELECT p.id FROM program AS p
+WHERE p.id = $1::integer
+FOR NO KEY UPDATE;
+
+-- name: program_read
 SELECT p.id, p.code, p.name, p.live, p.settings_version, s.settings
 FROM program AS p
 INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version
-WHERE p.id = $1::integer
-FOR NO KEY UPDATE OF p;
+WHERE p.id = $1::integer;
 
 -- name: program_insert
 INSERT INTO program (code, name, live, settings_version, created_at)

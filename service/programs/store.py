@@ -28,9 +28,12 @@ async def database_time(db: Db) -> datetime:
     return await db.fetchval(_STATEMENTS["database_time"].sql)
 
 
-async def catalogue_version(db: Db) -> int:
-    """Read the number that grows with every change to programs and keys."""
-    return await db.fetchval(_STATEMENTS["catalogue_version"].sql)
+async def catalogue_version(db: Db) -> tuple[int, str]:
+    """Read the number that grows with every change to programs and keys, and what names this very database."""
+    row = await db.fetchrow(_STATEMENTS["catalogue_version"].sql)
+    if row is None:
+        raise LookupError
+    return row["version"], row["identity"]
 
 
 async def bump_catalogue(db: Db) -> None:
@@ -53,7 +56,8 @@ async def valid_keys(db: Db) -> tuple[dict[bytes, Actor], float | None]:
 
 async def lock_program(db: Db, *, program_id: int) -> Program:
     """Lock a program's row and read it."""
-    row = await db.fetchrow(_STATEMENTS["program_lock"].sql, program_id)
+    await db.execute(_STATEMENTS["program_lock"].sql, program_id)
+    row = await db.fetchrow(_STATEMENTS["program_read"].sql, program_id)
     if row is None:
         raise LookupError(program_id)
     return _program(row)

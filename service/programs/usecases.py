@@ -13,7 +13,7 @@ from service.platform.authentication import Actor, hash_of_key
 from service.platform.roles import Role
 from service.platform.statements import Db
 from service.programs import store
-from service.programs.rules import ApiKey, Program, ProgramExists, ProgramSettings, changed, checked
+from service.programs.rules import ApiKey, KeyEnds, Program, ProgramExists, ProgramSettings, changed, checked
 
 GREATEST_ID: Final = UUID(int=(1 << 128) - 1)
 
@@ -98,11 +98,11 @@ async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
 
 
 async def retire_key(db: Db, *, program_id: int, key_id: UUID, grace: timedelta) -> ApiKey:
-    """Let a key end after a grace period, for its successor to be put in place. Prolongs no key. Raises NotFound."""
+    """Let a key end after a grace period, for its successor to be put in place. Raises NotFound, KeyEnds."""
     key = await get_key(db, program_id=program_id, key_id=key_id)
     ends = await store.database_time(db) + grace
-    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= ends):
-        raise NotFound
+    if key.revoked_at is not None or key.expires_at is not None:
+        raise KeyEnds
     retired = msgspec.structs.replace(key, expires_at=ends)
     await store.end_key(db, key=retired)
     await store.bump_catalogue(db)

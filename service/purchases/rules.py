@@ -45,7 +45,7 @@ class Purchase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     shipping: MinorUnits = 0
     points_paid: MinorUnits = 0
     channel: Label | None = None
-    referral_code: Label | None = None
+    referral_code: str | None = None
     items: Annotated[list[Item], Meta(max_length=1000)] = []
     metadata: dict[str, Any] = {}
 

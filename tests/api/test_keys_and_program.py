@@ -322,9 +322,6 @@ async def test_a_wrong_change_is_refused_whole(shop: Shop) -> None:
     assert (await shop.get("/v1/program", Role.ADMIN)).text == before.text
 
 
-@pytest.mark.xfail(
-    reason="program_lock joins the settings in the locking statement: whoever waited finds no row, 503", strict=False
-)
 async def test_changes_at_once_make_versions_one_after_the_other(shop: Shop) -> None:
     answers = await asyncio.gather(*(change(shop, settings={"hold_seconds": seconds}) for seconds in range(1, 11)))
     assert sorted(answer.body["version"] for answer in answers) == list(range(2, 12))

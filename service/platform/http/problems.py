@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import structlog
 from litestar import MediaType, Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 
 from service.kernel.errors import Invalid, Kind, Refusal, Unavailable
 
@@ -30,6 +30,8 @@ _OF_FRAMEWORK: Final[Mapping[int, tuple[int, str, str]]] = {
     413: (413, "too_large", "The body is too large"),
 }
 
+_CALLER_LEFT: Final = "client disconnected prematurely"
+"""The framework's words for it; it has no class of its own for that."""
 _log = structlog.get_logger()
 
 
@@ -83,7 +85,10 @@ def answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respon
 
 def unavailable(fault: Exception, request_id: str) -> tuple[Problem, dict[str, str]]:
     """Write a fault that is no refusal: its outcome is unknown, so it is never told as one."""
-    if isinstance(fault, Unavailable):
+    if isinstance(fault, InternalServerException) and fault.detail == _CALLER_LEFT:
+        detail, retry_after = "The caller left before the request was whole.", 1
+        _log.info("caller_left", request_id=request_id)
+    elif isinstance(fault, Unavailable):
         detail, retry_after = fault.detail, fault.retry_after
         _log.warning("unavailable", request_id=request_id, reason=detail)
     else:
