@@ -14,6 +14,7 @@ from service.platform.authentication import Authenticate
 from service.platform.database import Database
 from service.platform.http import docs, health, problems
 from service.platform.http.direct import Direct
+from service.platform.http.protocol import BoundedProtocol
 from service.platform.http.request import ApiRequest, Services
 from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
@@ -109,6 +110,6 @@ def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, proc
     """Configure the HTTP server: one way for all who start it."""
     return uvicorn.Config(
         app or create_app(settings), factory=isinstance(app, str), host=settings.host, port=settings.port,
-        workers=processes, loop="uvloop", http="httptools", lifespan="on", access_log=False, server_header=False,
+        workers=processes, loop="uvloop", http=BoundedProtocol, lifespan="on", access_log=False, server_header=False,
         log_config=None, proxy_headers=False, backlog=2048, timeout_graceful_shutdown=20,
     )

@@ -29,9 +29,9 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases as programs
 from service.programs.rules import Program, ProgramSettings
-from service.purchases.csv_lines import WHITESPACE
-from service.purchases.imports import Table, Tally, Told, import_purchases
-from service.purchases.mapping import Mapping
+from service.purchases.importing.csv_lines import WHITESPACE
+from service.purchases.importing.mapping import Mapping
+from service.purchases.importing.table import Table, Tally, Told, import_purchases
 
 DEMO_PROGRAM: Final = "demo"
 SAMPLE: Final = CHECKOUT / "tests" / "data" / "cdnow_sample.txt"

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import asyncpg
 import click
 import pydantic
 
@@ -74,6 +75,15 @@ def in_one_sentence(run: Callable[[], Awaitable[T]]) -> T:
         raise click.ClickException(f"{fault.detail} Check DATABASE_URL.") from None
     except CONNECTION_FAULTS as fault:
         msg = f"The database doesn't answer ({type(fault).__name__}): check DATABASE_URL."
+        raise click.ClickException(msg) from None
+    except asyncpg.UndefinedTableError:
+        msg = "The database has no tables of this service: run `loyalty migrate` first."
+        raise click.ClickException(msg) from None
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as fault:
+        msg = f"The database can't be used: {fault.args[0]}. Check DATABASE_URL."
+        raise click.ClickException(msg) from None
+    except asyncpg.PostgresError as fault:
+        msg = f"The database refuses this ({type(fault).__name__}): {fault.args[0]}."
         raise click.ClickException(msg) from None
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -97,7 +97,10 @@ class Database:
             try:
                 yield db
             except (TimeoutError, asyncio.CancelledError):
-                db.terminate()  # a statement was given up: waiting for its end could take for ever
+                # A statement was given up: waiting for its end could take for ever. Whoever gave it up may have ended
+                # the connection already, and the pool has taken it back.
+                with suppress(asyncpg.InterfaceError):
+                    db.terminate()
                 if self._pool is not None:
                     await self._pool.expire_connections()  # the others may be as silent: each would cost a caller
                 raise

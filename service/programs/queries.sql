@@ -31,6 +31,12 @@ FROM program AS p
 INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version
 WHERE p.id = $1::integer;
 
+-- name: program_with_code
+SELECT p.id, p.code, p.name, p.live, p.settings_version, s.settings
+FROM program AS p
+INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version
+WHERE p.code = $1::text;
+
 -- name: program_insert
 INSERT INTO program (code, name, live, settings_version, created_at)
 VALUES ($1::text, $2::text, $3::boolean, 1, clock_timestamp())

@@ -63,6 +63,12 @@ async def lock_program(db: Db, *, program_id: int) -> Program:
     return _program(row)
 
 
+async def program_with_code(db: Db, *, code: str) -> Program | None:
+    """Read a program by its code."""
+    row = await db.fetchrow(_STATEMENTS["program_with_code"].sql, code)
+    return None if row is None else _program(row)
+
+
 async def insert_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> int | None:
     """Add a program; None where the code is taken."""
     program_id: int | None = await db.fetchval(_STATEMENTS["program_insert"].sql, code, name, live)

@@ -34,10 +34,10 @@ async def list_programs(db: Db) -> list[Program]:
 
 async def program_with_code(db: Db, code: str) -> Program:
     """Find a program by its code. Raises NotFound."""
-    found = [program for program in await list_programs(db) if program.code == code]
-    if not found:
+    program = await store.program_with_code(db, code=code)
+    if program is None:
         raise NotFound
-    return found[0]
+    return program
 
 
 async def change_program(

@@ -12,11 +12,11 @@ import click
 from service.kernel.errors import NotFound, Unavailable
 from service.platform.command_line import in_one_sentence, settings
 from service.platform.database import Database
-from service.purchases.csv_lines import delimiter_named, encoding_named
-from service.purchases.import_progress import ImportProgress, counted
-from service.purchases.imports import Table, Tally, Told, import_purchases
-from service.purchases.line_reader import check
-from service.purchases.mapping import Mapping, MappingFault
+from service.purchases.importing.csv_lines import delimiter_named, encoding_named
+from service.purchases.importing.line_reader import check
+from service.purchases.importing.mapping import Mapping, MappingFault
+from service.purchases.importing.progress import ImportProgress, counted
+from service.purchases.importing.table import Table, Tally, Told, import_purchases
 
 INTERRUPTED: Final = 130
 """The exit status after Ctrl-C, as shells have it."""

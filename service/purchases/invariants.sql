@@ -38,10 +38,12 @@ WHERE
     OR c.last_purchase_at IS DISTINCT FROM s.last_at;
 
 -- name: one_event_for_each_purchase
--- Every purchase announced itself once.
-SELECT p.program_id, p.id, count(o.id) AS events
+-- Every purchase announced itself once, and nothing else did.
+SELECT coalesce(p.program_id, o.program_id) AS program_id, coalesce(p.id, o.subject_id) AS id, o.events
 FROM purchase AS p
-LEFT JOIN outbox AS o
-    ON p.program_id = o.program_id AND p.id = o.subject_id AND o.type = 'purchase.rewarded'
-GROUP BY p.program_id, p.id
-HAVING count(o.id) != 1;
+FULL JOIN (
+    SELECT e.program_id, e.subject_id, count(*) AS events FROM outbox AS e
+    WHERE e.type = 'purchase.rewarded'
+    GROUP BY e.program_id, e.subject_id
+) AS o ON p.program_id = o.program_id AND p.id = o.subject_id
+WHERE p.id IS NULL OR o.events IS DISTINCT FROM 1;

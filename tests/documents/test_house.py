@@ -14,7 +14,7 @@ SAME_IN_EVERY_ROOM = {
     "invariants.sql", "jobs.py",
 }
 NAMED_FOR_WHAT_THEY_ARE = {
-    "purchases": {"booking.py", "imports.py", "mapping.py"}, "points": {"balances.py"}, "programs": {"catalogue.py"},
+    "purchases": {"booking.py"}, "points": {"balances.py"}, "programs": {"catalogue.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
 

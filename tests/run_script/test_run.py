@@ -19,7 +19,7 @@ MakePython = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 - a module that only exists as a file
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give the script as a module, with a checkout of its own that has lock files."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     loader = SourceFileLoader("run_script", str(SCRIPT))
@@ -58,7 +58,7 @@ def make_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePython:
 
 
 @pytest.fixture
-def installations(run: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # noqa: ANN401 - see run
+def installations(run: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stand in for the slow steps of a set-up, and list the lock files that would have been installed."""
     done: list[str] = []
 
@@ -74,7 +74,7 @@ def installations(run: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:  # no
     return done
 
 
-def offer(run: Any, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, list[str]]]) -> None:  # noqa: ANN401
+def offer(run: Any, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, list[str]]]) -> None:
     """Let the script find these installers."""
 
     def installers(scratch: Path) -> Iterator[tuple[str, list[str]]]:
@@ -84,7 +84,7 @@ def offer(run: Any, monkeypatch: pytest.MonkeyPatch, found: list[tuple[str, list
     monkeypatch.setattr(run, "installers", installers)
 
 
-def test_a_newer_python_is_found_by_running_it(run: Any, make_python: MakePython) -> None:  # noqa: ANN401
+def test_a_newer_python_is_found_by_running_it(run: Any, make_python: MakePython) -> None:
     """A name on PATH may be an old Python, or a version manager's that only fails."""
     make_python("python3.14", "echo 'no such version' >&2; exit 127")
     make_python("python3.13", "echo 3.10")
@@ -92,21 +92,21 @@ def test_a_newer_python_is_found_by_running_it(run: Any, make_python: MakePython
     assert run.newer_python() == str(wanted)
 
 
-def test_without_a_newer_python_one_sentence_is_told(run: Any, make_python: MakePython) -> None:  # noqa: ANN401
+def test_without_a_newer_python_one_sentence_is_told(run: Any, make_python: MakePython) -> None:
     """It names the version that is there and the one that is needed."""
     make_python("python3", "echo 3.9")
     with pytest.raises(run.SetUpError, match=r"no Python 3\.11 or later is on PATH"):
         run.newer_python()
 
 
-def test_a_set_up_is_done_once(run: Any, installations: list[str]) -> None:  # noqa: ANN401
+def test_a_set_up_is_done_once(run: Any, installations: list[str]) -> None:
     """The second start finds the stamp."""
     run.set_up("embedded")
     run.set_up("embedded")
     assert installations == ["embedded"]
 
 
-def test_a_set_up_for_the_tests_serves_the_service_too(run: Any, installations: list[str]) -> None:  # noqa: ANN401
+def test_a_set_up_for_the_tests_serves_the_service_too(run: Any, installations: list[str]) -> None:
     """The service doesn't set up again after `./run test`, and the tests only add to what the service has."""
     run.set_up("embedded")
     kept = run.VENV / "kept"
@@ -117,7 +117,7 @@ def test_a_set_up_for_the_tests_serves_the_service_too(run: Any, installations: 
     assert kept.exists()
 
 
-def test_a_changed_lock_file_sets_up_anew(run: Any, installations: list[str]) -> None:  # noqa: ANN401
+def test_a_changed_lock_file_sets_up_anew(run: Any, installations: list[str]) -> None:
     """What the environment held before is gone."""
     run.set_up("embedded")
     (run.VENV / "left").touch()
@@ -127,7 +127,7 @@ def test_a_changed_lock_file_sets_up_anew(run: Any, installations: list[str]) ->
     assert not (run.VENV / "left").exists()
 
 
-def test_another_python_sets_up_anew(run: Any, installations: list[str]) -> None:  # noqa: ANN401
+def test_another_python_sets_up_anew(run: Any, installations: list[str]) -> None:
     """The system's Python was replaced beneath the environment."""
     run.set_up("embedded")
     stamp = json.loads(run.STAMP.read_text())
@@ -137,7 +137,7 @@ def test_another_python_sets_up_anew(run: Any, installations: list[str]) -> None
 
 
 @pytest.mark.parametrize("damage", ["no stamp", "half a stamp", "no python", "moved"])
-def test_a_broken_environment_is_made_anew(run: Any, installations: list[str], damage: str) -> None:  # noqa: ANN401
+def test_a_broken_environment_is_made_anew(run: Any, installations: list[str], damage: str) -> None:
     """An interrupted set-up, a removed Python and a moved checkout all end in a working environment."""
     run.set_up("embedded")
     if damage == "no stamp":
@@ -154,7 +154,7 @@ def test_a_broken_environment_is_made_anew(run: Any, installations: list[str], d
     assert len(installations) == 2
 
 
-def test_two_set_ups_at_once_are_kept_apart(run: Any, installations: list[str]) -> None:  # noqa: ANN401
+def test_two_set_ups_at_once_are_kept_apart(run: Any, installations: list[str]) -> None:
     """The second waits, and finds that nothing is left to do."""
     with run.set_up_lock():
         second = threading.Thread(target=run.set_up, args=("embedded",))
@@ -177,12 +177,12 @@ def test_two_set_ups_at_once_are_kept_apart(run: Any, installations: list[str]) 
         (["keys", "list", "--help"], ["service", "keys", "list", "--help"]),
     ],
 )
-def test_arguments_choose_the_program(run: Any, arguments: list[str], expected: list[str]) -> None:  # noqa: ANN401
+def test_arguments_choose_the_program(run: Any, arguments: list[str], expected: list[str]) -> None:
     """What isn't the script's own is handed on as it is."""
     assert run.module_and_arguments(arguments) == expected
 
 
-def test_the_launcher_finds_the_service_from_anywhere(run: Any, installations: list[str]) -> None:  # noqa: ANN401
+def test_the_launcher_finds_the_service_from_anywhere(run: Any, installations: list[str]) -> None:
     """`.venv/bin/loyalty` runs the checkout's service, even beside a folder that is called service too."""
     run.set_up("embedded")
     assert installations
@@ -195,7 +195,7 @@ def test_the_launcher_finds_the_service_from_anywhere(run: Any, installations: l
     assert said == "ours keys a b\n"
 
 
-def test_the_installers_heed_the_persons_index_alone(run: Any) -> None:  # noqa: ANN401
+def test_the_installers_heed_the_persons_index_alone(run: Any) -> None:
     """Settings that would put packages elsewhere are left out."""
     given = {"PIP_INDEX_URL": "x", "UV_INDEX_URL": "y", "PIP_TARGET": "/t", "PYTHONHOME": "/h", "PIP_USER": "1"}
     left = run.set_up_environment(given)
@@ -203,14 +203,14 @@ def test_the_installers_heed_the_persons_index_alone(run: Any) -> None:  # noqa:
     assert not {"PIP_TARGET", "PYTHONHOME"} & set(left)
 
 
-def test_no_installer_at_all_is_one_sentence(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_no_installer_at_all_is_one_sentence(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what to install."""
     offer(run, monkeypatch, [])
     with pytest.raises(run.SetUpError, match=r"install uv, or pip, or Python's venv package"):
         run.install(run.lock_file("embedded"))
 
 
-def test_a_failing_installer_makes_room_for_the_next(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_a_failing_installer_makes_room_for_the_next(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where both fail, both are heard."""
     failing = [("uv", ["/bin/sh", "-c", "echo error: one >&2; exit 2"]), ("pip", ["/bin/sh", "-c", "exit 1"])]
     working = ("pip", ["/bin/sh", "-c", "exit 0"])

@@ -14,7 +14,7 @@ import msgspec
 from service.kernel.amounts import exponent
 from service.kernel.errors import Invalid, Refusal
 from service.platform.http.body import decode
-from service.purchases.mapping import FIELDS, ITEM, METADATA, Kind, Mapping, MappingFault, check_fields
+from service.purchases.importing.mapping import FIELDS, ITEM, METADATA, Kind, Mapping, MappingFault, check_fields
 from service.purchases.rules import Purchase, normalised
 
 LONGEST_NUMBER: Final = 30

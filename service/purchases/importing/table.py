@@ -17,9 +17,9 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases as programs
 from service.purchases import usecases
-from service.purchases.csv_lines import CsvLines, Record
-from service.purchases.line_reader import BadLine, LineReader
-from service.purchases.mapping import Mapping, MappingFault, places
+from service.purchases.importing.csv_lines import CsvLines, Record
+from service.purchases.importing.line_reader import BadLine, LineReader
+from service.purchases.importing.mapping import Mapping, MappingFault, places
 from service.purchases.rules import Draft
 from service.purchases.usecases import Outcome
 

@@ -1,0 +1,89 @@
+"""The server's side of a connection, with bounds that the server itself doesn't set.
+
+A request must be whole within ten seconds of its first byte, and a connection must bring one; its head has at most 64 KiB.
+What is no HTTP gets a problem like every other mistake.
+"""
+
+import asyncio
+from typing import Any, Final, cast
+
+import msgspec
+import uuid_utils
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.platform.http.body import Undecodable
+from service.platform.http.problems import of_refusal
+
+PATIENCE_SECONDS: Final = 10.0
+GREATEST_HEAD_BYTES: Final = 64 * 1024
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 as the server speaks it, but not for ever and not without end."""
+
+    patience_seconds = PATIENCE_SECONDS
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as the server calls it
+        super().__init__(*arguments, **named)
+        self._incomplete_since: float | None = None
+        self._head_bytes: int | None = 0
+        self._check: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._incomplete_since = self.loop.time()
+        self._check = self.loop.call_later(self.patience_seconds, self._lose_patience)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        if self._check is not None:
+            self._check.cancel()
+        super().connection_lost(exc)
+
+    def _lose_patience(self) -> None:
+        """Cut a connection whose request takes too long; one timer a connection, not one a request."""
+        since, now = self._incomplete_since, self.loop.time()
+        if since is not None and now - since >= self.patience_seconds:
+            self.transport.abort()
+            return
+        due = self.patience_seconds if since is None else since + self.patience_seconds - now
+        self._check = self.loop.call_later(due, self._lose_patience)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of a request."""
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        # Only a head that isn't whole yet is still counted.
+        if self._head_bytes is not None and self._head_bytes > GREATEST_HEAD_BYTES:
+            self.send_400_response("The head of the request has more than 64 KiB.")
+
+    def on_message_begin(self) -> None:
+        """Begin to count and to wait."""
+        self._incomplete_since = self.loop.time()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop counting."""
+        self._head_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Stop waiting."""
+        self._head_bytes = 0
+        self._incomplete_since = None
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP request, and close."""
+        if self.transport.is_closing():
+            return
+        request_id = f"req_{uuid_utils.uuid7().hex}"
+        content = msgspec.json.encode(of_refusal(Undecodable(msg), request_id))
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
+            f"Content-Length: {len(content)}\r\nRequest-Id: {request_id}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + content)
+        self.transport.close()

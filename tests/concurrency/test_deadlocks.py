@@ -1,0 +1,92 @@
+"""Bookings lock in one order, whatever order their purchases come in: they wait for each other, never in a circle."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+
+import asyncpg
+
+from service.kernel.errors import Refusal
+from service.platform.database import Database
+from service.platform.settings import Settings
+from service.platform.statements import Db
+from service.platform.writer import Writer
+from service.purchases import usecases
+from service.purchases.rules import Draft
+from service.purchases.usecases import Outcome, Rewarded
+from tests.concurrency.till import draft
+from tests.shop import Shop
+
+Verb = Callable[..., Awaitable[Sequence[Outcome | Exception]]]
+ROUNDS = 40
+WRITERS = 3
+
+
+class Rivals:
+    """Writers of one shop that book at once, each by a connection of its own, and count the deadlocks they meet."""
+
+    def __init__(self, settings: Settings, shop: Shop, verb: Verb) -> None:
+        self._shop = shop
+        self._verb = verb
+        self.deadlocks = 0
+        self.writers = [Writer[int, Draft, Rewarded](Database(settings), self._book) for _ in range(WRITERS)]
+
+    async def _book(self, db: Db, _: int, drafts: Sequence[Draft]) -> Sequence[Outcome | Exception]:
+        try:
+            return await self._verb(
+                db, program=self._shop.program, drafts=drafts, entropy=random.getrandbits(62)
+            )
+        except asyncpg.DeadlockDetectedError:
+            self.deadlocks += 1
+            raise
+
+    async def book(self, batches: Sequence[Sequence[Draft]]) -> list[Sequence[Outcome | Exception]]:
+        """Book one batch by each writer, all at once."""
+        return await asyncio.gather(*(
+            writer.write(self._shop.program.id, batch) for writer, batch in zip(self.writers, batches, strict=True)
+        ))
+
+
+async def test_batches_of_the_same_customers_in_other_orders_never_deadlock(
+    settings: Settings, shop: Shop, owner: Db
+) -> None:
+    """Half of the customers are known, the other half are enrolled by whoever is first."""
+    rivals, chance, total = Rivals(settings, shop, usecases.report), random.Random(1), 0
+    async with AsyncExitStack() as closing:
+        for writer in rivals.writers:
+            closing.push_async_callback(writer.close)
+        for round_ in range(ROUNDS):
+            # Names whose order in text isn't that of their internal ids.
+            customers = [f"{name}-{number}" for name in ("c", f"new-{round_}") for number in range(9, 21)]
+            orders = [customers, customers[::-1], chance.sample(customers, len(customers))]
+            ids = [f"r{round_}-{number}" for number in range(30)]
+            for outcomes in await rivals.book([
+                # Some ids are reported by more than one writer, for other customers too.
+                [draft(id=chance.choice(ids), customer_id=customer_id) for customer_id in order] for order in orders
+            ]):
+                total += sum(1 for outcome in outcomes if isinstance(outcome, Rewarded) and not outcome.replayed)
+    assert rivals.deadlocks == 0
+    booked = await owner.fetchval("SELECT count(*) FROM purchase WHERE program_id = $1", shop.program.id)
+    assert total == booked > 0
+
+
+async def test_bulk_calls_with_a_row_that_is_refused_lock_in_one_order_too(settings: Settings, shop: Shop) -> None:
+    """Such a call is written row by row: were it locked row by row, two in opposite orders would form a circle."""
+    customers = [f"c-{number}" for number in range(20)]
+    for customer_id in customers:
+        await shop.buy(customer_id=customer_id)
+    rivals = Rivals(settings, shop, usecases.report_apart)
+    async with AsyncExitStack() as closing:
+        for writer in rivals.writers:
+            closing.push_async_callback(writer.close)
+        for _ in range(5):
+            orders = [customers, customers[::-1], random.sample(customers, 20)]
+            for outcomes in await rivals.book([
+                # The database takes no NUL character in a text; the door would have refused it.
+                [*(draft(customer_id=customer_id) for customer_id in order), draft(channel="\x00")] for order in orders
+            ]):
+                assert [isinstance(outcome, Refusal) for outcome in outcomes] == [False] * 20 + [True]
+    assert rivals.deadlocks == 0
+    assert (await shop.balance("c-0"))["available"] == 16 * 129
+

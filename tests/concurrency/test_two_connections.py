@@ -1,0 +1,148 @@
+"""Two transactions on the same rows: who waits, who wins, and what each is answered."""
+
+import msgspec
+import pytest
+
+from service.platform.statements import Db, RowsMissing
+from service.purchases.rules import PurchaseConflict
+from service.purchases.usecases import Outcome, Rewarded
+from tests.concurrency.till import Till, draft, waits_for
+from tests.shop import Shop
+
+Tills = tuple[Till, Till]
+
+
+def _available(outcome: Outcome) -> int:
+    assert isinstance(outcome, Rewarded)
+    return outcome.reward.balance.available
+
+
+async def test_the_second_booking_of_a_customer_waits_for_the_first_and_adds_to_it(
+    tills: Tills, shop: Shop, owner: Db
+) -> None:
+    first, second = tills
+    await shop.buy()
+    (booked,) = await first.begin(draft())
+    waiting = second.beginning(draft())
+    await waits_for(owner, second.pid, first.pid)
+    await first.end()
+    (after,) = await waiting
+    await second.end()
+    assert (_available(booked), _available(after)) == (258, 387)
+    assert (await shop.balance("c-42"))["available"] == 387
+
+
+async def test_a_booking_that_waited_for_one_that_was_rolled_back_knows_nothing_of_it(
+    tills: Tills, shop: Shop, owner: Db
+) -> None:
+    first, second = tills
+    await shop.buy()
+    await first.begin(draft())
+    waiting = second.beginning(draft())
+    await waits_for(owner, second.pid, first.pid)
+    await first.end(commit=False)
+    (after,) = await waiting
+    await second.end()
+    assert _available(after) == 258
+
+
+async def test_a_purchase_that_was_booked_while_its_repetition_waited_makes_that_begin_again_and_answers_alike(
+    tills: Tills, shop: Shop, owner: Db
+) -> None:
+    """The claim was looked up with the snapshot from before the wait, so only the write can meet it."""
+    first, second = tills
+    await shop.buy()
+    report = draft(id="order-1")
+    (booked,) = await first.begin(report)
+    waiting = second.beginning(draft(id="order-1"))
+    await waits_for(owner, second.pid, first.pid)
+    await first.end()
+    with pytest.raises(RowsMissing):
+        await waiting
+    await second.end(commit=False)
+    (again,) = await second.begin(draft(id="order-1"))
+    await second.end()
+    assert isinstance(booked, Rewarded)
+    assert isinstance(again, Rewarded)
+    assert again.replayed
+    assert msgspec.json.encode(again.reward) == msgspec.json.encode(booked.reward)
+
+
+@pytest.mark.parametrize("wins", [True, False])
+async def test_one_id_for_two_customers_at_once_is_decided_by_who_commits(
+    tills: Tills, shop: Shop, owner: Db, *, wins: bool
+) -> None:
+    """They lock different customers, so that they meet at the claim alone."""
+    first, second = tills
+    await shop.buy(customer_id="a")
+    await shop.buy(customer_id="b")
+    await first.begin(draft(id="order-1", customer_id="a"))
+    waiting = second.beginning(draft(id="order-1", customer_id="b"))
+    await waits_for(owner, second.pid, first.pid)
+    await first.end(commit=wins)
+    if wins:
+        with pytest.raises(RowsMissing):
+            await waiting
+        await second.end(commit=False)
+        (refused,) = await second.begin(draft(id="order-1", customer_id="b"))
+        assert isinstance(refused, PurchaseConflict)
+    else:
+        assert _available((await waiting)[0]) == 258
+    await second.end()
+    balances = [(await shop.balance(customer_id))["available"] for customer_id in "ab"]
+    assert balances == ([258, 129] if wins else [129, 258])
+
+
+@pytest.mark.parametrize("wins", [True, False])
+async def test_a_customer_whom_two_bookings_would_enrol_is_enrolled_once(
+    tills: Tills, shop: Shop, owner: Db, *, wins: bool
+) -> None:
+    first, second = tills
+    await first.begin(draft(customer_id="new"))
+    report = draft(customer_id="new")
+    waiting = second.beginning(report)
+    await waits_for(owner, second.pid, first.pid)
+    await first.end(commit=wins)
+    if wins:
+        with pytest.raises(RowsMissing):
+            await waiting
+        await second.end(commit=False)
+        assert _available((await second.begin(report))[0]) == 258
+    else:
+        assert _available((await waiting)[0]) == 129
+    await second.end()
+    assert (await shop.balance("new"))["available"] == (258 if wins else 129)
+    enrolled = await owner.fetchval(
+        "SELECT count(*) FROM outbox WHERE program_id = $1 AND type = 'customer.enrolled'", shop.program.id
+    )
+    assert enrolled == 1
+
+
+async def test_a_quote_does_not_wait_for_a_booking_and_no_booking_for_a_quote(tills: Tills, shop: Shop) -> None:
+    first, _ = tills
+    await shop.buy()
+    await first.begin(draft())
+    quote = await shop.post("/v1/purchases?dry_run=true", {
+        "id": "q", "customer_id": "c-42", "occurred_at": "2026-01-02T10:00:00Z", "currency": "EUR", "total": 100,
+    })
+    assert (quote.status, quote.body["balance"]["available"]) == (200, 130)
+    await first.end()
+
+
+async def test_ids_follow_the_order_of_the_bookings_though_the_later_one_began_first(
+    tills: Tills, shop: Shop, owner: Db
+) -> None:
+    """The time of the ids is read after the locks were had."""
+    first, second = tills
+    await shop.buy()
+    await second.db.execute("BEGIN")
+    await second.db.execute("SELECT now()")
+    await first.begin(draft(id="order-1"))
+    await second.db.execute("ROLLBACK")
+    waiting = second.beginning(draft(id="order-2"))
+    await waits_for(owner, second.pid, first.pid)
+    await first.end()
+    await waiting
+    await second.end()
+    history = (await shop.get("/v1/customers/c-42/transactions")).body["data"]
+    assert [each["cause"]["id"] for each in history][:2] == ["order-2", "order-1"]

@@ -1,0 +1,71 @@
+"""The API as a process of its own, as `loyalty serve` runs it."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from service.platform.settings import CHECKOUT, Settings
+
+STARTS_WITHIN = 30.0
+"""Seconds."""
+
+
+@dataclass
+class ApiProcess:
+    """A running API."""
+
+    address: str
+    process: asyncio.subprocess.Process
+
+    async def kill(self) -> None:
+        """End it as nothing can be ended more suddenly."""
+        self.process.kill()
+        await self.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def api_process(settings: Settings) -> AsyncGenerator[ApiProcess]:
+    """Run an API process; at the end it is told to stop, and must."""
+    port = _free_port()
+    environment = os.environ | {
+        "DATABASE_URL": settings.database_url or "", "REDIS_URL": settings.redis_url or "", "LOYALTY_PORT": str(port),
+    }
+    if settings.database_owner_url is not None:
+        environment["DATABASE_OWNER_URL"] = settings.database_owner_url
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "service", "serve", cwd=CHECKOUT, env=environment, stderr=asyncio.subprocess.DEVNULL,
+    )
+    running = ApiProcess(f"http://127.0.0.1:{port}", process)
+    try:
+        await _wait_until_ready(running)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(25):
+            await process.wait()
+
+
+async def _wait_until_ready(running: ApiProcess) -> None:
+    async with asyncio.timeout(STARTS_WITHIN), aiohttp.ClientSession() as client:
+        while True:
+            assert running.process.returncode is None, "the API didn't start"
+            try:
+                async with client.get(f"{running.address}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.02)

@@ -1,0 +1,1 @@
+"""Importing purchases from tables."""

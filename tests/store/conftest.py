@@ -1,0 +1,66 @@
+"""Databases of their own, so that their size and their plans are the tests' alone."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from service.platform.database import Database
+from service.platform.settings import Settings
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.programs import usecases as programs
+from service.programs.rules import Program, ProgramSettings
+from tests.conftest import Servers, new_database
+
+CUSTOMERS = 20_000
+_FILL = """
+INSERT INTO customer (program_id, id, external_id, version, available, lifetime_earned, purchase_count,
+    first_purchase_at, last_purchase_at, enrolled_at)
+SELECT $1, n, 'old-' || n, 1, 1, 1, 1, now(), now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO customer_profile (program_id, customer_id, updated_at) SELECT $1, n, now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO claim SELECT $1, 1, 'old-' || n, decode(md5(n::text), 'hex'), made.id
+FROM generate_series(1, $2::integer) AS n, LATERAL (SELECT %(id)s AS id) AS made;
+INSERT INTO purchase SELECT $1, n, %(id)s, 'old-' || n, 'EUR', 100, 0, 0, 0, NULL, NULL, '[]', '{}', 1, 0, '[]',
+    1, 0, 0, 0, now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO transfer SELECT $1, n, %(id)s, 'issued', 'available', 1, 'purchase', 'purchase', 'old-' || n, 'base', 1,
+    NULL, 1, 1, 0, 0, 0, now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO lot SELECT $1, n, %(id)s, 1, 1, now(), 'infinity', 'purchase', 'old-' || n
+FROM generate_series(1, $2::integer) AS n;
+SELECT setval('customer_id_seq', $2::integer);
+"""
+_ID = """(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')
+    || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid"""
+
+
+@dataclass(frozen=True)
+class Books:
+    """A database with one program."""
+
+    settings: Settings
+    owner: Db
+    program: Program
+
+
+@pytest.fixture(scope="package")
+async def books(servers: Servers) -> AsyncGenerator[Books]:
+    """Give books of 20,000 customers with a purchase each."""
+    async with new_database(servers) as name:
+        settings = servers.settings(name)
+        owner = await asyncpg.connect(servers.database_url(name, owner=True))
+        database = Database(settings)
+        await database.open(size=1)
+        program = await transact(database.connection, lambda db: programs.create_program(
+            db, code="books", name="Books", live=False, settings=ProgramSettings()
+        ))
+        await database.close()
+        for statement in (_FILL % {"id": _ID}).split(";")[:-1]:
+            filled = statement.replace("$1", str(program.id)).replace("$2", str(CUSTOMERS))
+            await owner.execute(filled)
+        await owner.execute("ANALYZE")
+        try:
+            yield Books(settings, owner, program)
+        finally:
+            await owner.close()

@@ -1,0 +1,121 @@
+"""Hot statements are prepared once, planned once, and find every row by its key."""
+
+import json
+import random
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import pytest
+
+from service.platform.database import Database
+from service.platform.settings import CHECKOUT
+from service.platform.statements import Db, Statement, load_file
+from service.points import usecases as points
+from service.purchases import usecases
+from tests.concurrency.till import draft
+from tests.store.conftest import Books
+
+LEDGER = {"customer", "claim", "purchase", "transfer", "lot", "outbox"}
+
+
+@pytest.fixture
+async def hot(books: Books) -> AsyncGenerator[Db]:
+    """Give a connection of the hot path that has booked all kinds of batches; nothing of it is kept."""
+    db = await Database(books.settings).connect()
+    for size in (1, 64, 5, 20, 64, 1, 7):
+        known = [draft(customer_id=f"old-{number}") for number in random.sample(range(1, 20_001), size)]
+        new = [draft(customer_id=f"new-{random.getrandbits(60)}") for _ in range(size)]
+        for drafts in (known, new, [*known, *new], known):
+            await db.execute("BEGIN")
+            for _ in range(2):  # the second time as repetitions
+                await usecases.report(db, program=books.program, drafts=drafts, entropy=random.getrandbits(62))
+            await db.execute("ROLLBACK")
+        await points.balances(db, program_id=books.program.id, customer_ids=["old-1"] * size)
+    yield db
+    await db.close()
+
+
+async def test_statements_of_the_hot_path_are_prepared_once_and_planned_generically(hot: Db) -> None:
+    prepared = [
+        row for row in await hot.fetch(
+            "SELECT name, statement, generic_plans, custom_plans FROM pg_prepared_statements"
+        )
+        if not row["statement"].startswith("SELECT name, statement")
+    ]
+    texts = [row["statement"] for row in prepared]
+    assert len(texts) == len(set(texts))
+    assert all(row["name"] and row["generic_plans"] > 0 for row in prepared)
+    assert {row["statement"]: row["custom_plans"] for row in prepared} == dict.fromkeys(texts, 0)
+    assert len([text for text in texts if "transfer" in text]) == 3  # for known customers, for new ones, for both
+
+
+async def test_statements_of_the_hot_path_scan_no_table_of_the_ledger(hot: Db) -> None:
+    names = await hot.fetch(
+        "SELECT name, statement, cardinality(parameter_types) AS parameters FROM pg_prepared_statements"
+    )
+    seen = set[str]()
+    for row in names:
+        nulls = ", ".join(["NULL"] * row["parameters"])
+        plan = await hot.fetchval(f'EXPLAIN (FORMAT JSON) EXECUTE "{row["name"]}"{f"({nulls})" if nulls else ""}')
+        for node in _nodes(json.loads(plan)):
+            if node.get("Relation Name", "").split("_")[0] in LEDGER and "Scan" in node["Node Type"]:
+                assert node["Node Type"] in {"Index Scan", "Index Only Scan"}, (row["statement"], node)
+                seen.add(node["Relation Name"].split("_")[0])
+    assert seen >= {"customer", "claim", "purchase"}
+
+
+def _statements() -> Iterator[tuple[str, Statement]]:
+    for room in ("customers", "purchases", "points"):
+        for statement in load_file(CHECKOUT / "service" / room / "queries.sql").values():
+            yield f"{room}.{statement.name}", statement
+
+
+@pytest.mark.parametrize(("name", "statement"), [pytest.param(*each, id=each[0]) for each in _statements()])
+async def test_no_statement_of_a_room_scans_a_filled_table(books: Books, name: str, statement: Statement) -> None:
+    """On the pool's connections, where the planner is free: it must find the indexes worth it."""
+    database = Database(books.settings)
+    await database.open(size=1)
+    try:
+        async with database.connection() as db:
+            await db.execute(f"PREPARE tried AS {statement.sql}")
+            nulls = ", ".join(["NULL"] * statement.parameters)
+            plan = await db.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE tried{f'({nulls})' if nulls else ''}")
+            await db.execute("DEALLOCATE tried")
+    finally:
+        await database.close()
+    scanned = {node["Relation Name"] for node in _nodes(json.loads(plan)) if node["Node Type"] == "Seq Scan"}
+    filled = await books.owner.fetch("SELECT relname FROM pg_class WHERE reltuples > 1000 AND relkind = 'r'")
+    assert scanned & {row["relname"] for row in filled} == set(), name
+
+
+def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(plan, list):
+        for each in plan:
+            yield from _nodes(each)
+    elif isinstance(plan, dict):
+        if "Node Type" in plan:
+            yield plan
+        for each in plan.values():
+            yield from _nodes(each)
+
+
+async def test_a_purchase_of_a_known_customer_writes_at_most_five_b_trees(books: Books) -> None:
+    db = await Database(books.settings).connect()
+    await db.execute("BEGIN")
+    await usecases.report(db, program=books.program, drafts=[draft(customer_id="old-1")], entropy=1)
+    written = await db.fetch("""
+        SELECT s.relname, s.n_tup_ins, s.n_tup_upd, s.n_tup_hot_upd,
+            (SELECT count(*) FROM pg_index AS i
+             INNER JOIN pg_class AS x ON i.indexrelid = x.oid
+             INNER JOIN pg_am AS a ON x.relam = a.oid
+             WHERE i.indrelid = s.relid AND a.amname = 'btree') AS btrees
+        FROM pg_stat_xact_user_tables AS s
+        WHERE s.n_tup_ins + s.n_tup_upd > 0
+    """)
+    await db.execute("ROLLBACK")
+    await db.close()
+    touched = {
+        row["relname"]: row["btrees"] for row in written if row["n_tup_ins"] or row["n_tup_upd"] > row["n_tup_hot_upd"]
+    }
+    assert {name.split("_")[0] for name in touched} == {"claim", "lot", "outbox", "purchase", "transfer"}
+    assert sum(touched.values()) <= 5
