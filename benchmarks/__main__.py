@@ -27,12 +27,12 @@ from benchmarks import database
 from benchmarks import pgbench as database_alone
 from benchmarks.processes import machine, total_cpu_seconds
 from service.platform import migrations
+from service.platform.authentication import new_key
 from service.platform.database import Database
 from service.platform.embedded import EmbeddedServers
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.transaction import transact
-from service.platform.authentication import new_key
 from service.programs import usecases as programs
 from service.programs.rules import ProgramSettings
 
@@ -56,7 +56,9 @@ class Measured:
     pgbench: list[database_alone.Result] = field(default_factory=list[database_alone.Result])
     cpu: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
     wal: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
-    rows: list[tuple[dict[str, int], dict[str, int]]] = field(default_factory=list[tuple[dict[str, int], dict[str, int]]])
+    rows: list[tuple[dict[str, int], dict[str, int]]] = field(
+        default_factory=list[tuple[dict[str, int], dict[str, int]]]
+    )
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,16 @@ def cases(customers: int) -> list[Case]:
 def serving(settings: Settings, port: int, processes: int) -> Generator[int]:
     """Run the service as in production; gives the process id."""
     environment = os.environ | {
-        "DATABASE_URL": settings.database_url or "", "DATABASE_OWNER_URL": settings.database_owner_url or "",
-        "REDIS_URL": settings.redis_url or "", "LOYALTY_PORT": str(port), "PYTHONPATH": str(CHECKOUT),
+        "DATABASE_URL": settings.database_url or "",
+        "DATABASE_OWNER_URL": settings.database_owner_url or "",
+        "REDIS_URL": settings.redis_url or "",
+        "LOYALTY_PORT": str(port),
+        "PYTHONPATH": str(CHECKOUT),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve", "--processes", str(processes)], env=environment, cwd=CHECKOUT,
+        [sys.executable, "-m", "service", "serve", "--processes", str(processes)],
+        env=environment,
+        cwd=CHECKOUT,
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -117,8 +124,13 @@ def measure(stand: Stand, case: Case, seconds: int, measured: Measured) -> None:
         cpu_before = _cpu(stand)
         if side == "pgbench":
             result = database_alone.run(
-                stand.pgbench, stand.url, kind=case.kind, program_id=stand.program_id, customers=case.customers,
-                connections=case.connections, seconds=seconds,
+                stand.pgbench,
+                stand.url,
+                kind=case.kind,
+                program_id=stand.program_id,
+                customers=case.customers,
+                connections=case.connections,
+                seconds=seconds,
             )
             measured.pgbench.append(result)
             calls, cpu = result.rate * seconds, _used(cpu_before, _cpu(stand))
@@ -147,7 +159,8 @@ def _note(measured: Measured, side: str, cpu: dict[str, float], wrote: database.
 
 def _cpu(stand: Stand) -> dict[str, float]:
     return {
-        "service": total_cpu_seconds([stand.server_pid]), "postgres": total_cpu_seconds([stand.postgres_pid]),
+        "service": total_cpu_seconds([stand.server_pid]),
+        "postgres": total_cpu_seconds([stand.postgres_pid]),
     }
 
 
@@ -157,11 +170,21 @@ def _used(before: dict[str, float], after: dict[str, float]) -> dict[str, float]
 
 def _load(stand: Stand, case: Case, seconds: float, rate: float = 0.0) -> dict[str, Any]:
     plan = {
-        "port": stand.port, "key": stand.key, "kind": case.kind, "connections": case.connections, "seconds": seconds,
-        "customers": case.customers, "run": f"b{random.getrandbits(40):x}", "rate": rate,
+        "port": stand.port,
+        "key": stand.key,
+        "kind": case.kind,
+        "connections": case.connections,
+        "seconds": seconds,
+        "customers": case.customers,
+        "run": f"b{random.getrandbits(40):x}",
+        "rate": rate,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load"], input=json.dumps(plan), capture_output=True, text=True, check=True,
+        [sys.executable, "-m", "benchmarks.load"],
+        input=json.dumps(plan),
+        capture_output=True,
+        text=True,
+        check=True,
         cwd=CHECKOUT,
     )
     return json.loads(done.stdout)
@@ -176,7 +199,9 @@ def report(console: Console, measured: dict[Case, Measured]) -> None:
         rates = [seen["calls"] / seen["seconds"] for seen in found.service]
         ratios = [rate / result.rate for rate, result in zip(rates, found.pgbench, strict=True)]
         table.add_row(
-            case.name, f"{statistics.median(rates):,.0f}", f"{statistics.median(r.rate for r in found.pgbench):,.0f}",
+            case.name,
+            f"{statistics.median(rates):,.0f}",
+            f"{statistics.median(r.rate for r in found.pgbench):,.0f}",
             f"{statistics.median(ratios):.2f}",
             *(f"{statistics.median(seen[name] for seen in found.service):.1f}" for name in ("p50_ms", "p99_ms")),
             f"{statistics.median(r.p50_ms for r in found.pgbench):.1f}",
@@ -189,8 +214,10 @@ def report(console: Console, measured: dict[Case, Measured]) -> None:
     for case, found in measured.items():
         costs.add_row(
             case.name,
-            *(f"{statistics.median(cpu[name] for cpu in found.cpu):.0f}"
-              for name in ("service", "postgres under the service", "postgres under pgbench")),
+            *(
+                f"{statistics.median(cpu[name] for cpu in found.cpu):.0f}"
+                for name in ("service", "postgres under the service", "postgres under pgbench")
+            ),
             *(f"{statistics.median(wal[side] for wal in found.wal):,.0f}" for side in (0, 1)),
         )
     console.print(costs)
@@ -205,7 +232,13 @@ def report(console: Console, measured: dict[Case, Measured]) -> None:
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep the filled database here for the next run.")
 @click.option("--only", help="Cases whose name holds this.")
 def main(
-    purchases: int, customers: int, seconds: int, repetitions: int, processes: int, folder: Path | None, only: str | None
+    purchases: int,
+    customers: int,
+    seconds: int,
+    repetitions: int,
+    processes: int,
+    folder: Path | None,
+    only: str | None,
 ) -> None:
     """Measure the service beside pgbench doing the same on the same tables."""
     console = Console(width=130)
@@ -213,10 +246,13 @@ def main(
     servers = EmbeddedServers(kept, console.print)
     try:
         addresses = servers.start()
-        settings = Settings.model_validate({
-            "DATABASE_URL": addresses.database_url, "DATABASE_OWNER_URL": addresses.owner_database_url,
-            "REDIS_URL": addresses.redis_url,
-        })
+        settings = Settings.model_validate(
+            {
+                "DATABASE_URL": addresses.database_url,
+                "DATABASE_OWNER_URL": addresses.owner_database_url,
+                "REDIS_URL": addresses.redis_url,
+            }
+        )
         owner = _as_superuser(addresses.owner_database_url or "", kept)
         asyncio.run(migrations.migrate(addresses.owner_database_url or ""))
         key = new_key(live=False)
@@ -229,15 +265,19 @@ def main(
         postgres_pid = servers.process_ids["Postgres"]
         assert postgres_pid is not None
         binary = str(Path(f"/proc/{postgres_pid}/exe").resolve().parent / "pgbench")
-        measured: dict[Case, Measured] = {case: Measured() for case in cases(customers) if not only or only in case.name}
+        measured: dict[Case, Measured] = {
+            case: Measured() for case in cases(customers) if not only or only in case.name
+        }
         with serving(settings, port, processes) as pid:
             stand = Stand(owner, key, program_id, port, pid, postgres_pid, binary)
             for repetition in range(repetitions):
                 for case, found in measured.items():
                     console.print(f"{repetition + 1} of {repetitions}: {case.name}", style="dim")
                     measure(stand, case, seconds, found)
-        console.print(f"On {machine()}; the load on the same machine. {purchases:,} past purchases of {customers:,} "
-                      f"customers. Service: {processes} processes. {repetitions} repetitions of {seconds} s each.")
+        console.print(
+            f"On {machine()}; the load on the same machine. {purchases:,} past purchases of {customers:,} "
+            f"customers. Service: {processes} processes. {repetitions} repetitions of {seconds} s each."
+        )
         report(console, measured)
     finally:
         servers.stop()
@@ -259,8 +299,12 @@ async def _program(settings: Settings, key: str) -> int:
 
     async def work(db: Any) -> int:
         found = [program for program in await programs.list_programs(db) if program.code == "benchmark"]
-        program = found[0] if found else await programs.create_program(
-            db, code="benchmark", name="Benchmark", live=False, settings=ProgramSettings()
+        program = (
+            found[0]
+            if found
+            else await programs.create_program(
+                db, code="benchmark", name="Benchmark", live=False, settings=ProgramSettings()
+            )
         )
         await programs.add_key(
             db, program_id=program.id, role=Role.CHECKOUT, name="load", key=key, entropy=random.getrandbits(62)

@@ -68,8 +68,10 @@ async def written(url: str) -> Written:
     db = await asyncpg.connect(url)
     wal = await db.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
     rows = await db.fetch(
-        "SELECT split_part(relname, '_2', 1) AS name, sum(n_tup_ins + n_tup_upd)::bigint AS rows FROM pg_stat_user_tables"
-        " WHERE split_part(relname, '_2', 1) = ANY($1) GROUP BY 1", list(_TABLES)
+        "SELECT split_part(relname, '_2', 1) AS name, sum(n_tup_ins + n_tup_upd)::bigint AS rows"
+        " FROM pg_stat_user_tables"
+        " WHERE split_part(relname, '_2', 1) = ANY($1) GROUP BY 1",
+        list(_TABLES),
     )
     await db.close()
     return Written(int(wal), {row["name"]: row["rows"] for row in rows})
@@ -81,7 +83,8 @@ async def indexes_of_a_purchase(url: str) -> list[str]:
     rows = await db.fetch(
         "SELECT i.relname AS name FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid"
         " JOIN pg_class AS t ON t.oid = x.indrelid JOIN pg_am AS a ON a.oid = i.relam"
-        " WHERE t.relname = ANY($1) AND a.amname = 'btree' ORDER BY 1", [name for name in _TABLES if name != "customer"]
+        " WHERE t.relname = ANY($1) AND a.amname = 'btree' ORDER BY 1",
+        [name for name in _TABLES if name != "customer"],
     )
     await db.close()
     return [row["name"] for row in rows]

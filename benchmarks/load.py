@@ -1,6 +1,6 @@
 """A load of HTTP calls that costs little itself: raw protocols, prepared bytes, no client library.
 
-Run as a process of its own: `python -m benchmarks.load`, with its plan as JSON on standard input; it prints what it saw.
+Run as a process of its own: `python -m benchmarks.load`, its plan as JSON on standard input; it prints what it saw.
 Closed arrivals: each connection sends its next call when the last is answered. Open arrivals: calls are due at fixed
 times and their latency counts from then, so that waiting for a connection is not left out.
 """
@@ -102,7 +102,7 @@ class _Connection(asyncio.Protocol):
         self._received = b""
         self._load.answered(self, received[9:12], self._began)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         self._load.lost()
 
 
@@ -125,7 +125,10 @@ class _Load:
             for _ in range(self.plan.connections)
         ]
         begin = time.perf_counter()
-        self._counted_from, self._ends = begin + self.plan.skip_seconds, begin + self.plan.skip_seconds + self.plan.seconds
+        self._counted_from, self._ends = (
+            begin + self.plan.skip_seconds,
+            begin + self.plan.skip_seconds + self.plan.seconds,
+        )
         if self.plan.rate:
             self._idle.extend(connections)
             await self._offer(begin)
@@ -171,7 +174,12 @@ class _Load:
             return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 2)
 
         return Seen(
-            len(self._latencies), self.plan.seconds, quantile(0.5), quantile(0.99), quantile(1.0), self._statuses,
+            len(self._latencies),
+            self.plan.seconds,
+            quantile(0.5),
+            quantile(0.99),
+            quantile(1.0),
+            self._statuses,
             self._offered,
         )
 

@@ -35,21 +35,41 @@ def run(binary: str, url: str, *, kind: str, program_id: int, customers: int, co
     parts = urlsplit(url)
     host = parse_qs(parts.query).get("host", [parts.hostname or "127.0.0.1"])[0]
     environment = os.environ | {
-        "PGHOST": host, "PGPORT": str(parts.port or 5432), "PGUSER": parts.username or "postgres",
-        "PGPASSWORD": parts.password or "", "PGDATABASE": parts.path.lstrip("/"),
+        "PGHOST": host,
+        "PGPORT": str(parts.port or 5432),
+        "PGUSER": parts.username or "postgres",
+        "PGPASSWORD": parts.password or "",
+        "PGDATABASE": parts.path.lstrip("/"),
     }
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "script.sql").write_text(script, encoding="utf-8")
         done = subprocess.run(
-            [binary, "-n", "-M", "prepared", "-c", str(connections), "-j", "1", "-T", str(seconds), "-l",
-             "-f", "script.sql"],
-            cwd=folder, env=environment, capture_output=True, text=True, check=True,
+            [
+                binary,
+                "-n",
+                "-M",
+                "prepared",
+                "-c",
+                str(connections),
+                "-j",
+                "1",
+                "-T",
+                str(seconds),
+                "-l",
+                "-f",
+                "script.sql",
+            ],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         latencies = sorted(
-            int(line.split()[2]) for path in Path(folder).glob("pgbench_log.*") for line in path.read_text().splitlines()
+            int(line.split()[2])
+            for path in Path(folder).glob("pgbench_log.*")
+            for line in path.read_text().splitlines()
         )
     rate = re.search(r"tps = ([0-9.]+)", done.stdout)
     assert rate is not None, done.stdout
-    return Result(
-        float(rate[1]), latencies[len(latencies) // 2] / 1000, latencies[int(len(latencies) * 0.99)] / 1000
-    )
+    return Result(float(rate[1]), latencies[len(latencies) // 2] / 1000, latencies[int(len(latencies) * 0.99)] / 1000)

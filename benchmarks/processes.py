@@ -43,7 +43,11 @@ def total_cpu_seconds(pids: Iterable[int]) -> float:
 def machine() -> str:
     """Say on what this was measured."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         "unknown",
     )
     memory = int(Path("/proc/meminfo").read_text().split()[1]) // 1024 // 1024

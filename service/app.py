@@ -40,9 +40,7 @@ class Parts:
         self.purchases = Purchases(self.database, self.catalogue)
         self.balances = Balances(self.database)
         commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
-        self.services = Services(
-            self.database, self.redis, self.catalogue, self.purchases, self.balances, commands
-        )
+        self.services = Services(self.database, self.redis, self.catalogue, self.purchases, self.balances, commands)
 
     async def open(self) -> None:
         """Begin to work. A database that is away stops no start; /readyz tells it."""
@@ -63,7 +61,8 @@ class Parts:
 def routes() -> Router:
     """Collect the routes of `/v1`."""
     return Router(
-        "/v1", route_handlers=[purchases.router, customers.router, points.router, programs.router],
+        "/v1",
+        route_handlers=[purchases.router, customers.router, points.router, programs.router],
         middleware=[Authenticate()],
     )
 
@@ -109,7 +108,18 @@ def from_environment() -> ASGIApp:
 def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, processes: int = 1) -> uvicorn.Config:
     """Configure the HTTP server: one way for all who start it."""
     return uvicorn.Config(
-        app or create_app(settings), factory=isinstance(app, str), host=settings.host, port=settings.port,
-        workers=processes, loop="uvloop", http=BoundedProtocol, lifespan="on", access_log=False, server_header=False,
-        log_config=None, proxy_headers=False, backlog=2048, timeout_graceful_shutdown=20,
+        app or create_app(settings),
+        factory=isinstance(app, str),
+        host=settings.host,
+        port=settings.port,
+        workers=processes,
+        loop="uvloop",
+        http=BoundedProtocol,
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        proxy_headers=False,
+        backlog=2048,
+        timeout_graceful_shutdown=20,
     )

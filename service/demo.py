@@ -46,11 +46,13 @@ def start(settings: Settings, *, with_sample: bool) -> None:
     worker: ChildProcess | None = None
     try:
         addresses = servers.start()
-        settings = settings.model_copy(update={
-            "database_url": settings.database_url or addresses.database_url,
-            "database_owner_url": settings.database_owner_url or addresses.owner_database_url,
-            "redis_url": settings.redis_url or addresses.redis_url,
-        })
+        settings = settings.model_copy(
+            update={
+                "database_url": settings.database_url or addresses.database_url,
+                "database_owner_url": settings.database_owner_url or addresses.owner_database_url,
+                "redis_url": settings.redis_url or addresses.redis_url,
+            }
+        )
         asyncio.run(_prepare(settings, with_sample=with_sample))
         worker = _worker(settings)
         worker.start()
@@ -152,7 +154,10 @@ async def _fill(database: Database, program: Program) -> None:
     mapping = Mapping(
         columns={"customer_id": "1", "occurred_at": "3", "item.quantity": "4", "item.amount": "5", "total": "5"},
         values={"currency": "USD", "item.category": "cd"},
-        id_template="cdnow-{line}", date_format="%Y%m%d", decimal_mark=".", header=False,
+        id_template="cdnow-{line}",
+        date_format="%Y%m%d",
+        decimal_mark=".",
+        header=False,
     )
     table = Table(SAMPLE, mapping, delimiter=WHITESPACE, zone=ZoneInfo("UTC"))
     tally = Tally()
@@ -164,8 +169,10 @@ async def _fill(database: Database, program: Program) -> None:
 
 def _worker(settings: Settings) -> ChildProcess:
     environment = os.environ | {
-        "DATABASE_URL": settings.database_url or "", "REDIS_URL": settings.redis_url or "",
-        "PYTHONPATH": str(CHECKOUT), "PYTHONSAFEPATH": "1",
+        "DATABASE_URL": settings.database_url or "",
+        "REDIS_URL": settings.redis_url or "",
+        "PYTHONPATH": str(CHECKOUT),
+        "PYTHONSAFEPATH": "1",
     }
     if settings.database_owner_url is not None:
         environment["DATABASE_OWNER_URL"] = settings.database_owner_url
@@ -175,7 +182,10 @@ def _worker(settings: Settings) -> ChildProcess:
 
 
 async def _serve(
-    settings: Settings, config: uvicorn.Config, listener: socket.socket, servers: EmbeddedServers,
+    settings: Settings,
+    config: uvicorn.Config,
+    listener: socket.socket,
+    servers: EmbeddedServers,
     worker: ChildProcess,
 ) -> None:
     server = uvicorn.Server(config)

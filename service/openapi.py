@@ -28,9 +28,13 @@ Facts (purchases) carry the caller's own id and are safe to repeat for ever: a n
 content again with 200, the first answer and `Idempotent-Replayed: true`, other content under the id with 409. Every
 refusal is an RFC 9457 problem. 503 means that the outcome is unknown: repeat the same call."""
 _REASONS: Final[Mapping[int, str]] = {
-    400: "The body, the path or a header can't be decoded.", 401: "No key, or none that is valid.",
-    403: "The key's role may not do this.", 404: "Unknown, or another program's.", 409: "Against the state of things.",
-    413: "The body is too large.", 415: "The body is no plain application/json.",
+    400: "The body, the path or a header can't be decoded.",
+    401: "No key, or none that is valid.",
+    403: "The key's role may not do this.",
+    404: "Unknown, or another program's.",
+    409: "Against the state of things.",
+    413: "The body is too large.",
+    415: "The body is no plain application/json.",
     422: "The content can't be accepted; `errors` points to the fields.",
     503: "The outcome is unknown; repeat the same call after `Retry-After` seconds.",
 }
@@ -65,10 +69,14 @@ def document(app: Litestar) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(components.items())),
-            "securitySchemes": {"key": {
-                "type": "http", "scheme": "bearer", "bearerFormat": "lk_live_... or lk_test_...",
-                "description": "An API key; it implies the program, and its role what it may do.",
-            }},
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "lk_live_... or lk_test_...",
+                    "description": "An API key; it implies the program, and its role what it may do.",
+                }
+            },
         },
     }
     # Patterns guard against Python's `$`, which also matches before a final line feed; that of JSON Schema doesn't.
@@ -105,14 +113,20 @@ def _operation(
     name = str(handler.operation_id)
     example = examples.get(name, {})
     made: dict[str, Any] = {
-        "operationId": name, "tags": _tags(handler), "summary": _summary(handler),
-        "parameters": _parameters(path, told), "responses": _responses(path, handler, told, references, example),
+        "operationId": name,
+        "tags": _tags(handler),
+        "summary": _summary(handler),
+        "parameters": _parameters(path, told),
+        "responses": _responses(path, handler, told, references, example),
     }
     if handler.parsed_data_field is not None:
         media: dict[str, Any] = {"schema": references[_key(handler.parsed_data_field.annotation)]}
         if "request" in example:
             media["example"] = example["request"]
-        made["requestBody"] = {"required": not handler.parsed_data_field.has_default, "content": {"application/json": media}}
+        made["requestBody"] = {
+            "required": not handler.parsed_data_field.has_default,
+            "content": {"application/json": media},
+        }
     if told is None:
         return made | {"security": []}
     roles = sorted(role.value for role, rights in RIGHTS.items() if told.right in rights)
@@ -135,7 +149,10 @@ def _parameters(path: str, told: Told | None) -> list[dict[str, Any]]:
     ]
     return found + [
         {
-            "name": parameter.name, "in": parameter.where, "required": False, "description": parameter.description,
+            "name": parameter.name,
+            "in": parameter.where,
+            "required": False,
+            "description": parameter.description,
             "schema": dict(parameter.schema),
         }
         for parameter in (told.parameters if told else ())
@@ -150,7 +167,7 @@ def _responses(
         media["example"] = example["response"]
     request_id = {"Request-Id": {"schema": {"type": "string"}, "description": "Names this call, for support."}}
     found: dict[str, Any] = {}
-    for status in (told.statuses if told and told.statuses else [handler.status_code]):
+    for status in told.statuses if told and told.statuses else [handler.status_code]:
         meaning = {201: "Made.", 200: "Done, or done before."}[int(status)]
         found[str(status)] = {"description": meaning, "headers": request_id, "content": {"application/json": media}}
         if told and told.links:

@@ -5,7 +5,7 @@ import os
 import random
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -47,9 +47,13 @@ class Servers:
     def settings(self, database: str) -> Settings:
         """Return the settings of a service on a database of this server."""
         owner = None if self.login_url is None else self.database_url(database, owner=True)
-        return Settings.model_validate({
-            "DATABASE_URL": self.database_url(database), "DATABASE_OWNER_URL": owner, "REDIS_URL": self.redis_url,
-        })
+        return Settings.model_validate(
+            {
+                "DATABASE_URL": self.database_url(database),
+                "DATABASE_OWNER_URL": owner,
+                "REDIS_URL": self.redis_url,
+            }
+        )
 
 
 @pytest.fixture(scope="session")
@@ -114,11 +118,19 @@ async def owner(servers: Servers, database_name: str) -> AsyncGenerator[Db]:
     await connection.close()
 
 
+class _Server(uvicorn.Server):
+    """A server inside the tests' process, which keeps its own signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
+
+
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncGenerator[str]:
     """Run the service on a free port; gives its address."""
-    server = uvicorn.Server(uvicorn_config(settings.model_copy(update={"port": 0})))
-    server.capture_signals = ExitStack
+    server = _Server(uvicorn_config(settings.model_copy(update={"port": 0})))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -59,8 +59,14 @@ class Shop:
     keys: dict[Role, str]
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, role: Role | None = Role.CHECKOUT,
-        headers: dict[str, str] | None = None, raw: bytes | None = None,
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: Role | None = Role.CHECKOUT,
+        headers: dict[str, str] | None = None,
+        raw: bytes | None = None,
     ) -> Answer:
         """Make one call; `raw` sends bytes as they are, `role=None` sends no key."""
         sent = {"Content-Type": "application/json"} if body is not None or raw is not None else {}
@@ -99,7 +105,10 @@ class Shop:
 def purchase(**changes: Any) -> dict[str, Any]:
     """Make a purchase's body; a change to `...` leaves the field out."""
     body = {
-        "id": unique("order"), "customer_id": "c-42", "occurred_at": "2026-01-02T10:00:00Z", "currency": "EUR",
+        "id": unique("order"),
+        "customer_id": "c-42",
+        "occurred_at": "2026-01-02T10:00:00Z",
+        "currency": "EUR",
         "total": 12990,
     } | changes
     return {name: value for name, value in body.items() if value is not ...}

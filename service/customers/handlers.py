@@ -21,12 +21,19 @@ _ID_BYTES = 8
 EMAIL = Parameter("email", "query", "Exactly this e-mail address.", {"type": "string", "maxLength": 254})
 
 
-@put("/{customer_id:str}", operation_id="putCustomer", opt=operation(
-    Right.ENROL_CUSTOMERS, parameters=(DRY_RUN,), statuses=(200, 201), links=(
-        Link("getCustomer", "customer_id", "$response.body#/customer_id"),
-        Link("getBalance", "customer_id", "$response.body#/customer_id"),
+@put(
+    "/{customer_id:str}",
+    operation_id="putCustomer",
+    opt=operation(
+        Right.ENROL_CUSTOMERS,
+        parameters=(DRY_RUN,),
+        statuses=(200, 201),
+        links=(
+            Link("getCustomer", "customer_id", "$response.body#/customer_id"),
+            Link("getBalance", "customer_id", "$response.body#/customer_id"),
+        ),
     ),
-))
+)
 async def put_customer(
     request: ApiRequest, customer_id: FromPath[str], data: JSONBody[ProfileChange]
 ) -> Response[CustomerOut]:
@@ -35,7 +42,10 @@ async def put_customer(
 
     async def work(db: Db) -> tuple[Customer, Profile, bool]:
         return await usecases.put(
-            db, program_id=request.actor.program_id, customer_id=external_id, change=data,
+            db,
+            program_id=request.actor.program_id,
+            customer_id=external_id,
+            change=data,
             entropy=random.getrandbits(62),
         )
 
@@ -53,9 +63,14 @@ async def get_customer(request: ApiRequest, customer_id: FromPath[str]) -> Custo
     return customer_out(customer, profile)
 
 
-@get("/", operation_id="listCustomers", opt=operation(
-    Right.LIST_CUSTOMERS, parameters=(LIMIT, CURSOR, EMAIL),
-))
+@get(
+    "/",
+    operation_id="listCustomers",
+    opt=operation(
+        Right.LIST_CUSTOMERS,
+        parameters=(LIMIT, CURSOR, EMAIL),
+    ),
+)
 async def list_customers(request: ApiRequest) -> Page[CustomerOut]:
     """List customers, newest first; `?email=` finds those with exactly this address."""
     limit, place, email = limit_of(request), cursor_of(request, _ID_BYTES), request.query_params.get("email")

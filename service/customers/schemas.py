@@ -33,6 +33,13 @@ def customer_out(customer: Customer, profile: Profile) -> CustomerOut:
     """Render a customer's record."""
     purchases = PurchasesOut(customer.purchase_count, customer.first_purchase_at, customer.last_purchase_at)
     return CustomerOut(
-        customer.external_id, profile.email, profile.phone, profile.name, profile.birthday, profile.locale,
-        profile.attributes, purchases, customer.enrolled_at,
+        customer.external_id,
+        profile.email,
+        profile.phone,
+        profile.name,
+        profile.birthday,
+        profile.locale,
+        profile.attributes,
+        purchases,
+        customer.enrolled_at,
     )

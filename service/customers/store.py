@@ -48,9 +48,7 @@ async def reserve_ids(db: Db, *, count: int) -> list[int]:
 def inserting(program_id: int, customers: Sequence[Customer]) -> Write:
     """Add the rows of new customers. One that somebody else enrolled meanwhile writes no row."""
     changing, enrolled_at = _changing(customers), [customer.enrolled_at for customer in customers]
-    arguments = (
-        program_id, changing[0], [customer.external_id for customer in customers], *changing[1:], enrolled_at
-    )
+    arguments = (program_id, changing[0], [customer.external_id for customer in customers], *changing[1:], enrolled_at)
     return Write(_STATEMENTS["customer_insert"], arguments, len(customers))
 
 
@@ -90,7 +88,11 @@ async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:
 def _profile(row: Record) -> Profile:
     attributes = row["attributes"]
     return Profile(
-        row["email"], row["phone"], row["name"], row["birthday"], row["locale"],
+        row["email"],
+        row["phone"],
+        row["name"],
+        row["birthday"],
+        row["locale"],
         msgspec.json.decode(attributes) if attributes else {},
     )
 
@@ -98,8 +100,15 @@ def _profile(row: Record) -> Profile:
 async def write_profile(db: Db, *, program_id: int, customer_id: int, profile: Profile) -> None:
     """Write a customer's profile whole. The customer must be locked."""
     await db.execute(
-        _STATEMENTS["profile_write"].sql, program_id, customer_id, profile.email, profile.phone, profile.name,
-        profile.birthday, profile.locale, msgspec.json.encode(profile.attributes).decode(),
+        _STATEMENTS["profile_write"].sql,
+        program_id,
+        customer_id,
+        profile.email,
+        profile.phone,
+        profile.name,
+        profile.birthday,
+        profile.locale,
+        msgspec.json.encode(profile.attributes).decode(),
     )
 
 

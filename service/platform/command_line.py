@@ -29,10 +29,13 @@ def settings(*, required: bool = True) -> Settings:
         raise click.ClickException(msg) from None
     if found.database_url is None and required:
         addresses = _running(found.data_dir)
-        found = found.model_copy(update={
-            "database_url": addresses["database_url"], "database_owner_url": addresses["owner_database_url"],
-            "redis_url": found.redis_url or addresses.get("redis_url"),
-        })
+        found = found.model_copy(
+            update={
+                "database_url": addresses["database_url"],
+                "database_owner_url": addresses["owner_database_url"],
+                "redis_url": found.redis_url or addresses.get("redis_url"),
+            }
+        )
     return found
 
 
@@ -61,6 +64,7 @@ def ask(work: Callable[[Db], Awaitable[T]]) -> T:
 
 def in_one_sentence(run: Callable[[], Awaitable[T]]) -> T:
     """Run to the end; refusals and faults become one sentence. Raises ClickException."""
+
     async def awaited() -> T:
         return await run()
 
@@ -90,9 +94,7 @@ def in_one_sentence(run: Callable[[], Awaitable[T]]) -> T:
 def for_production() -> Settings:
     """Read the settings of a command that starts no servers of its own. Raises ClickException."""
     found = settings(required=False)
-    missing = [
-        name for name, url in (("DATABASE_URL", found.database_url), ("REDIS_URL", found.redis_url)) if not url
-    ]
+    missing = [name for name, url in (("DATABASE_URL", found.database_url), ("REDIS_URL", found.redis_url)) if not url]
     if missing:
         msg = f"Set {' and '.join(missing)}: this command starts no servers of its own (./run does)."
         raise click.ClickException(msg)

@@ -21,9 +21,16 @@ else:
 
 SERVICE_ROLE = "loyalty_service"
 
-CONNECTION_FAULTS = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError,
-                     asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.CannotConnectNowError,
-                     asyncpg.ReadOnlySQLTransactionError)
+CONNECTION_FAULTS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 """The connection is gone or useless, or leads to a server that was demoted to a standby.
 
 After COMMIT was sent this means that the outcome is unknown.
@@ -65,15 +72,23 @@ class Database:
         """Open a connection for the hot paths. Statements stay prepared on it; it has no reset query."""
         session = self._session | _BY_KEY if self._session else {}
         return await asyncpg.connect(
-            self._url, server_settings=session, timeout=3, max_cached_statement_lifetime=0,
+            self._url,
+            server_settings=session,
+            timeout=3,
+            max_cached_statement_lifetime=0,
             connection_class=_Connection,
         )
 
     async def open(self, size: int = 8) -> None:
         """Make the pool. It connects when it is first used, so that a database that is away stops no start."""
         self._pool = await asyncpg.create_pool(
-            self._url, min_size=0, max_size=size, server_settings=self._session, timeout=3,
-            max_cached_statement_lifetime=0, connection_class=_Connection,
+            self._url,
+            min_size=0,
+            max_size=size,
+            server_settings=self._session,
+            timeout=3,
+            max_cached_statement_lifetime=0,
+            connection_class=_Connection,
         )
 
     async def close(self) -> None:
@@ -89,10 +104,11 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Db]:
         """Borrow a connection. Outside a transaction every statement is one of its own."""
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             msg = "the pool is not open"
             raise RuntimeError(msg)
-        async with self._pool.acquire(timeout=3) as proxy:
+        async with pool.acquire(timeout=3) as proxy:
             db = _unwrapped(proxy)
             try:
                 yield db
@@ -101,8 +117,7 @@ class Database:
                 # the connection already, and the pool has taken it back.
                 with suppress(asyncpg.InterfaceError):
                     db.terminate()
-                if self._pool is not None:
-                    await self._pool.expire_connections()  # the others may be as silent: each would cost a caller
+                await pool.expire_connections()  # the others may be as silent: each would cost a caller
                 raise
 
     @asynccontextmanager

@@ -131,7 +131,12 @@ class Commands:
         return answered
 
     async def _once(
-        self, db: Db, program_id: int, key: str, request_hash: bytes, work: Callable[[Db], Awaitable[tuple[int, Any]]],
+        self,
+        db: Db,
+        program_id: int,
+        key: str,
+        request_hash: bytes,
+        work: Callable[[Db], Awaitable[tuple[int, Any]]],
         made: list[Answered],
     ) -> Answered:
         """Do the work, or read what was answered. `made` holds what earlier attempts of this call have answered."""

@@ -32,14 +32,26 @@ class Right(Enum):
     MANAGE_KEYS = "keys.manage"
 
 
-_READS: Final = frozenset({
-    Right.READ_PURCHASES, Right.READ_CUSTOMERS, Right.LIST_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
-})
+_READS: Final = frozenset(
+    {
+        Right.READ_PURCHASES,
+        Right.READ_CUSTOMERS,
+        Right.LIST_CUSTOMERS,
+        Right.READ_BALANCES,
+        Right.READ_HISTORY,
+    }
+)
 
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
-    Role.CHECKOUT: frozenset({
-        Right.REPORT_PURCHASES, Right.READ_PURCHASES, Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY,
-    }),
+    Role.CHECKOUT: frozenset(
+        {
+            Right.REPORT_PURCHASES,
+            Right.READ_PURCHASES,
+            Right.ENROL_CUSTOMERS,
+            Right.READ_BALANCES,
+            Right.READ_HISTORY,
+        }
+    ),
     Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
     Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY}),
     Role.SUPPORT: _READS,

@@ -26,15 +26,16 @@ async def get_balance(request: ApiRequest, customer_id: FromPath[str]) -> Balanc
     return balance_out(customer)
 
 
-@get("/transactions", operation_id="listTransactions", opt=operation(
-    Right.READ_HISTORY, parameters=(LIMIT, CURSOR)
-))
+@get("/transactions", operation_id="listTransactions", opt=operation(Right.READ_HISTORY, parameters=(LIMIT, CURSOR)))
 async def list_transactions(request: ApiRequest, customer_id: FromPath[str]) -> Page[TransferOut]:
     """List every movement of a customer's points, newest first."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
     async with request.part(Database).connection() as db:
         found = await usecases.history(
-            db, program_id=request.actor.program_id, customer_id=caller_id(customer_id), limit=limit,
+            db,
+            program_id=request.actor.program_id,
+            customer_id=caller_id(customer_id),
+            limit=limit,
             before=None if place is None else UUID(bytes=place),
         )
     last = found[limit - 1].id.bytes if len(found) > limit else None
@@ -47,7 +48,10 @@ async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[Lot
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
     async with request.part(Database).connection() as db:
         found = await usecases.lots(
-            db, program_id=request.actor.program_id, customer_id=caller_id(customer_id), limit=limit,
+            db,
+            program_id=request.actor.program_id,
+            customer_id=caller_id(customer_id),
+            limit=limit,
             before=None if place is None else UUID(bytes=place),
         )
     last = found[limit - 1].id.bytes if len(found) > limit else None

@@ -113,13 +113,30 @@ def credit(  # noqa: PLR0913 - the row that it makes has these columns
     for step_id, source, target, amount, reason in steps:
         balance = moved(balance, source, target, amount)
         version += 1
-        transfers.append(Transfer(
-            id=step_id, customer_id=customer.id, source=source, target=target, points=amount, reason=reason,
-            cause=cause, version=version, after=balance, occurred_at=occurred_at, rule=rule, rule_version=rule_version,
-        ))
+        transfers.append(
+            Transfer(
+                id=step_id,
+                customer_id=customer.id,
+                source=source,
+                target=target,
+                points=amount,
+                reason=reason,
+                cause=cause,
+                version=version,
+                after=balance,
+                occurred_at=occurred_at,
+                rule=rule,
+                rule_version=rule_version,
+            )
+        )
     lot = Lot(
-        id=transfer_id, customer_id=customer.id, granted=points, remaining=points - repaid, available_at=now,
-        expires_at=NEVER, cause=cause,
+        id=transfer_id,
+        customer_id=customer.id,
+        granted=points,
+        remaining=points - repaid,
+        available_at=now,
+        expires_at=NEVER,
+        cause=cause,
     )
     after = msgspec.structs.replace(customer, version=version, balance=balance)
     return Credited(after, transfers, (lot,))

@@ -66,8 +66,15 @@ def balance_out(customer: Customer) -> BalanceOut:
 def transfer_out(booked: Booked) -> TransferOut:
     """Render a transfer."""
     return TransferOut(
-        to_wire("txn", booked.id), booked.reason, booked.source, booked.target, booked.points, booked.cause,
-        booked.after, booked.occurred_at, booked.recorded_at,
+        to_wire("txn", booked.id),
+        booked.reason,
+        booked.source,
+        booked.target,
+        booked.points,
+        booked.cause,
+        booked.after,
+        booked.occurred_at,
+        booked.recorded_at,
     )
 
 

@@ -17,7 +17,11 @@ GREATEST_ID: Final = UUID(int=(1 << 128) - 1)
 
 
 def booking(
-    program_id: int, *, customers_after: Sequence[Customer], transfers: Sequence[Transfer], lots: Sequence[Lot],
+    program_id: int,
+    *,
+    customers_after: Sequence[Customer],
+    transfers: Sequence[Transfer],
+    lots: Sequence[Lot],
     recorded_at: datetime,
 ) -> list[Write]:
     """Write transfers with the lots they grant and the balances they lead to: all three or none."""
@@ -28,9 +32,7 @@ def booking(
     ]
 
 
-async def history(
-    db: Db, *, program_id: int, customer_id: str, before: UUID | None, limit: int
-) -> list[Booked]:
+async def history(db: Db, *, program_id: int, customer_id: str, before: UUID | None, limit: int) -> list[Booked]:
     """Read up to `limit` + 1 transfers of a customer, newest first, behind `before`. Raises NotFound."""
     customer = await _customer(db, program_id=program_id, customer_id=customer_id)
     return await store.list_transfers(
@@ -46,9 +48,7 @@ async def lots(db: Db, *, program_id: int, customer_id: str, before: UUID | None
     )
 
 
-async def balances(
-    db: Db, *, program_id: int, customer_ids: Sequence[str]
-) -> Sequence[Customer | NotFound]:
+async def balances(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> Sequence[Customer | NotFound]:
     """Read the rows that hold the balances of many customers at once; NotFound for each unknown one."""
     found = await customers.read(db, program_id=program_id, customer_ids=customer_ids)
     return [found.get(customer_id) or NotFound() for customer_id in customer_ids]

@@ -61,8 +61,10 @@ def list_programs() -> None:
     Example: loyalty programs list
     """
     for program in ask(usecases.list_programs):
-        click.echo(f"{program.code:24} {'live' if program.live else 'test'}  settings version {program.version}  "
-                   f"{program.name}")
+        click.echo(
+            f"{program.code:24} {'live' if program.live else 'test'}  settings version {program.version}  "
+            f"{program.name}"
+        )
 
 
 @click.group()
@@ -85,6 +87,7 @@ def create_key(code: str, role: str, name: str) -> None:
 
     Example: loyalty keys create --program demo --role billing --name "billing system"
     """
+
     async def work(db: Db) -> str:
         program = await usecases.program_with_code(db, code)
         key = new_key(live=program.live)
@@ -103,6 +106,7 @@ def list_keys(code: str) -> None:
 
     Example: loyalty keys list --program demo
     """
+
     async def work(db: Db) -> list[ApiKey]:
         program = await usecases.program_with_code(db, code)
         return await usecases.list_keys(db, program_id=program.id, before=None, limit=1000)
@@ -120,6 +124,7 @@ def revoke_key(code: str, key_id: str) -> None:
 
     Example: loyalty keys revoke --program demo key_01a2b3...
     """
+
     async def work(db: Db) -> None:
         found, program = from_wire("key", key_id), await usecases.program_with_code(db, code)
         if found is None:
@@ -133,20 +138,20 @@ def revoke_key(code: str, key_id: str) -> None:
 @keys.command("rotate")
 @_program_option
 @click.argument("key_id")
-@click.option("--grace-hours", type=click.IntRange(0, 720), default=24, show_default=True,
-              help="How long the old key goes on.")
+@click.option(
+    "--grace-hours", type=click.IntRange(0, 720), default=24, show_default=True, help="How long the old key goes on."
+)
 def rotate_key(code: str, key_id: str, grace_hours: int) -> None:
     """Make a key of the same role and name, and let the old one end after a grace period.
 
     Example: loyalty keys rotate --program demo key_01a2b3... --grace-hours 1
     """
+
     async def work(db: Db) -> str:
         found, program = from_wire("key", key_id), await usecases.program_with_code(db, code)
         if found is None:
             raise NotFound
-        old = await usecases.retire_key(
-            db, program_id=program.id, key_id=found, grace=timedelta(hours=grace_hours)
-        )
+        old = await usecases.retire_key(db, program_id=program.id, key_id=found, grace=timedelta(hours=grace_hours))
         key = new_key(live=program.live)
         await usecases.add_key(
             db, program_id=program.id, role=old.role, name=old.name, key=key, entropy=random.getrandbits(62)

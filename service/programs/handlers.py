@@ -47,9 +47,7 @@ async def get_program(request: ApiRequest) -> ProgramOut:
     return program_out(request.part(Catalogue).program(request.actor.program_id))
 
 
-@patch("/program", operation_id="changeProgram", opt=operation(
-    Right.CHANGE_PROGRAM, parameters=(DRY_RUN,)
-))
+@patch("/program", operation_id="changeProgram", opt=operation(Right.CHANGE_PROGRAM, parameters=(DRY_RUN,)))
 async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> ProgramOut:
     """Change the program's name or settings, from now on; what was booked stays as it was."""
 
@@ -75,11 +73,19 @@ async def list_keys(request: ApiRequest) -> Page[KeyOut]:
     return page([key_out(key) for key in found], limit, last)
 
 
-@post("/api-keys", operation_id="createApiKey", opt=operation(
-    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), statuses=(200, 201), links=(
-        Link("rotateApiKey", "key_id", "$response.body#/id"), Link("revokeApiKey", "key_id", "$response.body#/id"),
+@post(
+    "/api-keys",
+    operation_id="createApiKey",
+    opt=operation(
+        Right.MANAGE_KEYS,
+        parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+        statuses=(200, 201),
+        links=(
+            Link("rotateApiKey", "key_id", "$response.body#/id"),
+            Link("revokeApiKey", "key_id", "$response.body#/id"),
+        ),
     ),
-))
+)
 async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[KeyOut]:
     """Make a key. It is shown in this answer and nowhere else; a repetition with the same Idempotency-Key shows it."""
 
@@ -90,9 +96,16 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
     return _shown(request, answered)
 
 
-@post("/api-keys/{key_id:str}/rotate", operation_id="rotateApiKey", opt=operation(
-    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), refusals=(KeyEnds,), statuses=(200, 201),
-))
+@post(
+    "/api-keys/{key_id:str}/rotate",
+    operation_id="rotateApiKey",
+    opt=operation(
+        Right.MANAGE_KEYS,
+        parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+        refusals=(KeyEnds,),
+        statuses=(200, 201),
+    ),
+)
 async def rotate_key(
     request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation] = _ROTATION
 ) -> Response[KeyOut]:
@@ -109,9 +122,12 @@ async def rotate_key(
     return _shown(request, answered)
 
 
-@post("/api-keys/{key_id:str}/revoke", operation_id="revokeApiKey", status_code=200, opt=operation(
-    Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY)
-))
+@post(
+    "/api-keys/{key_id:str}/revoke",
+    operation_id="revokeApiKey",
+    status_code=200,
+    opt=operation(Right.MANAGE_KEYS, parameters=(DRY_RUN, IDEMPOTENCY_KEY)),
+)
 async def revoke_key(
     request: ApiRequest, key_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[KeyOut]:
@@ -138,7 +154,11 @@ async def _made(request: ApiRequest, db: Db, role: Role, name: str) -> dict[str,
     """Make a key; give what is kept of the answer: the record, and the salt to make the secret from again."""
     salt = secrets.token_bytes(32)
     made = await usecases.add_key(
-        db, program_id=request.actor.program_id, role=role, name=name, key=_secret(request, salt),
+        db,
+        program_id=request.actor.program_id,
+        role=role,
+        name=name,
+        key=_secret(request, salt),
         entropy=random.getrandbits(62),
     )
     return {"key": msgspec.to_builtins(made), "salt": salt.hex()}
@@ -153,7 +173,10 @@ async def _run(request: ApiRequest, operation_id: str, data: object, work: Any) 
     # A new secret is made from the caller's key, so that another caller's repetition can't be answered alike.
     request_hash = hash_of_request(f"{operation_id} by {request.actor.key_id}", data)
     answered = await request.part(Commands).run(
-        program_id=request.actor.program_id, key=idempotency_key(request), request_hash=request_hash, work=work,
+        program_id=request.actor.program_id,
+        key=idempotency_key(request),
+        request_hash=request_hash,
+        work=work,
         dry_run=flag(request, "dry_run"),
     )
     await request.part(Catalogue).refresh()

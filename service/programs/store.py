@@ -91,7 +91,13 @@ async def update_program(db: Db, *, program_id: int, name: str, version: int) ->
 async def insert_key(db: Db, *, key: ApiKey, key_hash: bytes) -> None:
     """Add a key."""
     await db.execute(
-        _STATEMENTS["key_insert"].sql, key.program_id, key.id, key.role.value, key.name, key_hash, key.hint,
+        _STATEMENTS["key_insert"].sql,
+        key.program_id,
+        key.id,
+        key.role.value,
+        key.name,
+        key_hash,
+        key.hint,
         key.created_at,
     )
 

@@ -40,9 +40,7 @@ async def program_with_code(db: Db, code: str) -> Program:
     return program
 
 
-async def change_program(
-    db: Db, *, program_id: int, name: str | None, settings: Mapping[str, Any]
-) -> Program:
+async def change_program(db: Db, *, program_id: int, name: str | None, settings: Mapping[str, Any]) -> Program:
     """Replace the given settings by a new version. Nothing to change makes no version. Raises Invalid."""
     before = await store.lock_program(db, program_id=program_id)
     after = msgspec.structs.replace(before, name=name or before.name, settings=changed(before.settings, dict(settings)))

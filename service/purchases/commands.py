@@ -60,8 +60,12 @@ class _Options(TypedDict):
 @click.option("--encoding", default="utf-8", show_default=True, help="The file's: latin-1, cp1252, utf-16 ...")
 @click.option("--no-header", is_flag=True, help="The first line is a purchase already; columns are numbers from 1 on.")
 @click.option("--from-line", type=click.IntRange(1), default=1, metavar="N", help="Pass over the lines before it.")
-@click.option("--errors", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write the bad lines' numbers and reasons into this file, anew; without it they are shown.")
+@click.option(
+    "--errors",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the bad lines' numbers and reasons into this file, anew; without it they are shown.",
+)
 @click.option("--dry-run", is_flag=True, help="Check every line and book nothing.")
 @click.pass_context
 def purchases(context: click.Context, file: Path, **options: Unpack[_Options]) -> None:
@@ -100,8 +104,11 @@ def purchases(context: click.Context, file: Path, **options: Unpack[_Options]) -
 
 def _table(file: Path, options: _Options) -> Table:
     mapping = Mapping(
-        columns=_pairs("--column", options["column"]), values=_pairs("--value", options["value"]),
-        id_template=options["id_template"], date_format=options["date_format"], decimal_mark=options["decimal_mark"],
+        columns=_pairs("--column", options["column"]),
+        values=_pairs("--value", options["value"]),
+        id_template=options["id_template"],
+        date_format=options["date_format"],
+        decimal_mark=options["decimal_mark"],
         header=not options["no_header"],
     )
     try:

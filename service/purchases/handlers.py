@@ -47,10 +47,17 @@ _OF_ANSWER = (
 )
 
 
-@post("/", operation_id="reportPurchase", opt=operation(
-    Right.REPORT_PURCHASES, parameters=(DRY_RUN,), refusals=(PurchaseConflict, CustomerUnknown), links=_OF_ANSWER,
-    statuses=(200, 201),
-))
+@post(
+    "/",
+    operation_id="reportPurchase",
+    opt=operation(
+        Right.REPORT_PURCHASES,
+        parameters=(DRY_RUN,),
+        refusals=(PurchaseConflict, CustomerUnknown),
+        links=_OF_ANSWER,
+        statuses=(200, 201),
+    ),
+)
 async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Response[PurchaseOut]:
     """Report a purchase: its points are booked once, however often it is reported."""
     draft = usecases.draft(data, randomness=random.getrandbits(62))
@@ -73,9 +80,16 @@ def _program(request: ApiRequest) -> Program:
     return request.part(Catalogue).program(request.actor.program_id)
 
 
-@post("/batch", operation_id="reportPurchases", status_code=200, request_max_body_size=BULK_BYTES, opt=operation(
-    Right.REPORT_PURCHASES, parameters=(DRY_RUN, IDEMPOTENCY_KEY),
-))
+@post(
+    "/batch",
+    operation_id="reportPurchases",
+    status_code=200,
+    request_max_body_size=BULK_BYTES,
+    opt=operation(
+        Right.REPORT_PURCHASES,
+        parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+    ),
+)
 async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Response[BatchOut]:
     """Report up to 500 purchases together; each is booked or refused on its own."""
     drafts = [_draft_or_refusal(raw) for raw in data.purchases]
@@ -87,7 +101,10 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
         return 200, [msgspec.to_builtins(EntryOut(entry.status, problem=entry.problem)) for entry in entries]
 
     answered = await request.part(Commands).run(
-        program_id=request.actor.program_id, key=idempotency_key(request), work=work, dry_run=dry_run,
+        program_id=request.actor.program_id,
+        key=idempotency_key(request),
+        work=work,
+        dry_run=dry_run,
         request_hash=hash_of_request("reportPurchases", [bytes(raw) for raw in data.purchases]),
     )
     if answered.replayed:
@@ -95,9 +112,7 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
     return Response(BatchOut(entries), headers=REPLAYED if answered.replayed else None)
 
 
-async def _report_all(
-    db: Db, program: Program, drafts: Sequence[Draft | Refusal], *, dry_run: bool
-) -> list[EntryOut]:
+async def _report_all(db: Db, program: Program, drafts: Sequence[Draft | Refusal], *, dry_run: bool) -> list[EntryOut]:
     accepted = [each for each in drafts if isinstance(each, Draft)]
     verb = usecases.quote if dry_run else usecases.report_apart
     outcomes = iter(await verb(db, program=program, drafts=accepted, entropy=random.getrandbits(62)))
@@ -126,9 +141,7 @@ def _draft_or_refusal(raw: msgspec.Raw) -> Draft | Refusal:
 async def get_purchase(request: ApiRequest, purchase_id: FromPath[str]) -> RecordedPurchaseOut:
     """Read a purchase as it was reported, with what it earned."""
     async with request.part(Database).connection() as db:
-        recorded = await usecases.read(
-            db, program_id=request.actor.program_id, purchase_id=caller_id(purchase_id)
-        )
+        recorded = await usecases.read(db, program_id=request.actor.program_id, purchase_id=caller_id(purchase_id))
     return recorded_out(recorded)
 
 

@@ -124,9 +124,15 @@ def book(
     spending = Spending(purchase.currency, purchase.total, purchase.tax, purchase.shipping)
     line = base_line(program.settings.base_rule, program.version, spending)
     credited = credit(
-        with_purchase(customer, purchase.occurred_at, line.points), line.points, transfer_id=purchase_id, ids=ids,
-        cause=Cause("purchase", purchase.id), rule=line.rule, rule_version=line.version,
-        occurred_at=purchase.occurred_at, now=now,
+        with_purchase(customer, purchase.occurred_at, line.points),
+        line.points,
+        transfer_id=purchase_id,
+        ids=ids,
+        cause=Cause("purchase", purchase.id),
+        rule=line.rule,
+        rule_version=line.version,
+        occurred_at=purchase.occurred_at,
+        now=now,
     )
     reward = Reward(line.points, 0, (line,), credited.customer.balance)
     return Booking(purchase_id, purchase, reward, credited.customer, credited.transfers, credited.lots)

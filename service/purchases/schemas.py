@@ -122,9 +122,19 @@ def recorded_out(recorded: Recorded) -> RecordedPurchaseOut:
     """Render a purchase that is read back."""
     purchase, reward = recorded.purchase, recorded.reward
     return RecordedPurchaseOut(
-        purchase.id, purchase.customer_id, purchase.occurred_at, recorded.recorded_at, purchase.currency,
-        purchase.total, purchase.tax, purchase.shipping, purchase.points_paid, purchase.channel,
-        purchase.referral_code, [_item(item) for item in purchase.items], purchase.metadata,
+        purchase.id,
+        purchase.customer_id,
+        purchase.occurred_at,
+        recorded.recorded_at,
+        purchase.currency,
+        purchase.total,
+        purchase.tax,
+        purchase.shipping,
+        purchase.points_paid,
+        purchase.channel,
+        purchase.referral_code,
+        [_item(item) for item in purchase.items],
+        purchase.metadata,
         points_out(reward.earned, reward.pending, reward.lines),
     )
 

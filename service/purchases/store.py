@@ -78,7 +78,5 @@ async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded | None:
     row = await db.fetchrow(_STATEMENTS["purchase_read"].sql, program_id, int(ClaimKind.PURCHASE), purchase_id)
     if row is None:
         return None
-    purchase = Purchase(
-        *row[:10], items=_decode_items(row["items"]), metadata=msgspec.json.decode(row["metadata"])
-    )
+    purchase = Purchase(*row[:10], items=_decode_items(row["items"]), metadata=msgspec.json.decode(row["metadata"]))
     return Recorded(purchase, _reward(row), row["recorded_at"])

@@ -78,9 +78,7 @@ async def report(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: 
     return outcomes
 
 
-async def report_apart(
-    db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int
-) -> Sequence[Outcome]:
+async def report_apart(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> Sequence[Outcome]:
     """Book purchases as `report` does, but for one that the database refuses: it harms no other of them."""
 
     async def some(each: Db, rows: Sequence[Draft]) -> Sequence[Outcome]:
@@ -125,9 +123,7 @@ async def _batch(
     return _Batch(program, opened, IdSource(opened.now, entropy), known, {**opened.customers, **enrolled})
 
 
-async def _known_rewards(
-    db: Db, program: Program, drafts: Sequence[Draft], opened: Opened
-) -> Mapping[str, Reward]:
+async def _known_rewards(db: Db, program: Program, drafts: Sequence[Draft], opened: Opened) -> Mapping[str, Reward]:
     """Read the answers of purchases that were booked before and are reported again with the same content."""
     repeated = {
         each.purchase.id: claim.subject_id
@@ -171,8 +167,12 @@ def _book(batch: _Batch, draft: Draft) -> Booking:
     if customer is None:
         raise CustomerUnknown("/customer_id")
     return book(
-        purchase, customer=customer, program=batch.program, purchase_id=batch.ids.next(draft.randomness),
-        ids=batch.ids, now=now,
+        purchase,
+        customer=customer,
+        program=batch.program,
+        purchase_id=batch.ids.next(draft.randomness),
+        ids=batch.ids,
+        now=now,
     )
 
 
@@ -182,16 +182,21 @@ async def _write(db: Db, batch: _Batch) -> None:
     changed = list({booking.customer.id: booking.customer for booking in bookings}.values())
     events = customers.enrolments(changed, batch.ids)
     events += [Event(batch.ids.next(), PURCHASE_REWARDED, booking.customer.id, booking.id) for booking in bookings]
-    await write_together(db, [
-        *points.booking(
-            program_id, customers_after=changed, recorded_at=now,
-            transfers=[transfer for booking in bookings for transfer in booking.transfers],
-            lots=[lot for booking in bookings for lot in booking.lots],
-        ),
-        claiming(program_id, ClaimKind.PURCHASE, list(batch.claims.values())),
-        store.adding(program_id, bookings, now),
-        announcing(program_id, events, now),
-    ])
+    await write_together(
+        db,
+        [
+            *points.booking(
+                program_id,
+                customers_after=changed,
+                recorded_at=now,
+                transfers=[transfer for booking in bookings for transfer in booking.transfers],
+                lots=[lot for booking in bookings for lot in booking.lots],
+            ),
+            claiming(program_id, ClaimKind.PURCHASE, list(batch.claims.values())),
+            store.adding(program_id, bookings, now),
+            announcing(program_id, events, now),
+        ],
+    )
 
 
 async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded:

@@ -28,7 +28,9 @@ def documented() -> dict[str, dict[str, Any]]:
     paths: dict[str, dict[str, Any]] = json.loads(render())["paths"]
     return {
         operation["operationId"]: operation | {"path": path, "method": method.upper()}
-        for path, methods in paths.items() for method, operation in methods.items() if path.startswith("/v1/")
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if path.startswith("/v1/")
     }
 
 
@@ -67,8 +69,18 @@ async def test_without_a_valid_key_nothing_is_told_and_nothing_is_read(shop: Sho
     known = await stocked(shop)
     good_id, key = await known.id_for(operation), shop.keys[Role.ADMIN]
     wrong = [
-        "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", f"Basic {key}", key, f"Bearer {key}x", f"Bearer {key[:-1]}",
-        f"Bearer {key.upper()}", f"Bearer {new_key(live=False)}", f"Bearer {key} {key}", f"Bearer {key},",
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjpwYXNz",
+        f"Basic {key}",
+        key,
+        f"Bearer {key}x",
+        f"Bearer {key[:-1]}",
+        f"Bearer {key.upper()}",
+        f"Bearer {new_key(live=False)}",
+        f"Bearer {key} {key}",
+        f"Bearer {key},",
         "Bearer \xe9",
         f"Token {key}",
     ]

@@ -97,10 +97,18 @@ async def test_another_media_type_or_an_encoding_is_415(shop: Shop, operation: O
     good_id, raw = await known.id_for(operation), json.dumps(operation.fresh_body()).encode()
     before = await state(shop)
     for media_type in (
-        "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
         "application/problem+json",
-        "application/vnd.api+json", "application/json; charset=latin-1", "application/json; charset=utf-16", "json", "",
-        "application/json, text/plain", "text/json", "application/jsonx",
+        "application/vnd.api+json",
+        "application/json; charset=latin-1",
+        "application/json; charset=utf-16",
+        "json",
+        "",
+        "application/json, text/plain",
+        "text/json",
+        "application/jsonx",
     ):
         headers = {"Content-Type": media_type}
         assert_problem(await operation.call(shop, Role.ADMIN, id=good_id, raw=raw, headers=headers), 415, media_type)
@@ -119,8 +127,13 @@ async def test_no_media_type_at_all_is_415(shop: Shop) -> None:
 
 
 JSON_NAMES = (
-    "application/json", "Application/JSON", "application/json;charset=utf-8", 'application/json; charset="UTF-8"',
-    "application/json;", "application/json; odata=verbose", "application/json ; charset=utf-8",
+    "application/json",
+    "Application/JSON",
+    "application/json;charset=utf-8",
+    'application/json; charset="UTF-8"',
+    "application/json;",
+    "application/json; odata=verbose",
+    "application/json ; charset=utf-8",
 )
 
 
@@ -257,7 +270,12 @@ async def test_a_bad_character_refuses_its_entry_and_no_other(shop: Shop) -> Non
 
 
 ENVELOPES: tuple[dict[str, Any], ...] = (
-    {}, {"purchases": None}, {"purchases": {}}, {"purchases": "x"}, {"purchases": []}, {"purchases": [{}] * 501},
+    {},
+    {"purchases": None},
+    {"purchases": {}},
+    {"purchases": "x"},
+    {"purchases": []},
+    {"purchases": [{}] * 501},
     {"purchases": [{}], "more": 1},
 )
 

@@ -28,8 +28,14 @@ async def test_a_balance_is_to_the_letter(shop: Shop) -> None:
     answer = await shop.get("/v1/customers/c-42/balance")
     assert answer.status == 200
     assert answer.body == {
-        "customer_id": "c-42", "available": 129, "pending": 0, "held": 0, "debt": 0, "lifetime_earned": 129,
-        "next_expiry": None, "tier": None,
+        "customer_id": "c-42",
+        "available": 129,
+        "pending": 0,
+        "held": 0,
+        "debt": 0,
+        "lifetime_earned": 129,
+        "next_expiry": None,
+        "tier": None,
     }
 
 
@@ -37,7 +43,11 @@ async def test_who_was_enrolled_and_bought_nothing_has_nothing(shop: Shop) -> No
     await shop.call("PUT", "/v1/customers/c-1", {})
     balance = (await shop.get("/v1/customers/c-1/balance")).body
     assert {name: balance[name] for name in ("available", "pending", "held", "debt", "lifetime_earned")} == {
-        "available": 0, "pending": 0, "held": 0, "debt": 0, "lifetime_earned": 0,
+        "available": 0,
+        "pending": 0,
+        "held": 0,
+        "debt": 0,
+        "lifetime_earned": 0,
     }
     for below in ("transactions", "lots"):
         listed = await shop.get(f"/v1/customers/c-1/{below}")
@@ -57,7 +67,10 @@ async def test_a_transaction_is_to_the_letter(shop: Shop) -> None:
     assert recorded.utcoffset() is not None
     assert entry.pop("id").startswith("txn_")
     assert entry == {
-        "reason": "purchase", "from": "issued", "to": "available", "points": 129,
+        "reason": "purchase",
+        "from": "issued",
+        "to": "available",
+        "points": 129,
         "cause": {"type": "purchase", "id": "order/1"},
         "balance_after": {"available": 129, "pending": 0, "held": 0, "debt": 0},
         "occurred_at": "2026-01-02T10:00:00.500000Z",
@@ -69,7 +82,10 @@ async def test_a_lot_is_to_the_letter(shop: Shop) -> None:
     (lot,) = (await shop.get("/v1/customers/c-42/lots")).body["data"]
     assert datetime.fromisoformat(lot.pop("available_at")).utcoffset() is not None
     assert lot == {
-        "granted": 129, "remaining": 129, "expires_at": None, "cause": {"type": "purchase", "id": "order/1"},
+        "granted": 129,
+        "remaining": 129,
+        "expires_at": None,
+        "cause": {"type": "purchase", "id": "order/1"},
     }
 
 
@@ -108,9 +124,10 @@ async def test_a_page_read_while_purchases_come_in_misses_and_repeats_nothing(sh
 
 
 async def test_customers_of_one_program_do_not_mix(shop: Shop) -> None:
-    await shop.post("/v1/purchases/batch", {"purchases": [
-        purchase(customer_id=f"c-{number % 3}", total=100 * (number % 3 + 1)) for number in range(30)
-    ]})
+    await shop.post(
+        "/v1/purchases/batch",
+        {"purchases": [purchase(customer_id=f"c-{number % 3}", total=100 * (number % 3 + 1)) for number in range(30)]},
+    )
     for number in range(3):
         assert (await shop.balance(f"c-{number}"))["available"] == 10 * (number + 1)
         history = (await shop.get(f"/v1/customers/c-{number}/transactions")).body["data"]

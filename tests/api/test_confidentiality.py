@@ -24,7 +24,9 @@ from tests.shop import Answer, Shop, purchase, unique
 
 CANARY = re.compile("canary", re.IGNORECASE)
 PERSONAL: dict[str, Any] = {
-    "email": "canary@example.com", "phone": "+49 canary 1", "name": "Canary Bird",
+    "email": "canary@example.com",
+    "phone": "+49 canary 1",
+    "name": "Canary Bird",
     "attributes": {"pet": "canary yellow"},
 }
 
@@ -40,8 +42,14 @@ class Told:
     answers: list[Answer] = field(default_factory=list[Answer])
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, role: Role | None = Role.ADMIN,
-        headers: dict[str, str] | None = None, raw: bytes | None = None,
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: Role | None = Role.ADMIN,
+        headers: dict[str, str] | None = None,
+        raw: bytes | None = None,
     ) -> Answer:
         """Make a call and keep its answer."""
         answer = await self.shop.call(method, path, body, role=role, headers=headers, raw=raw)
@@ -50,8 +58,12 @@ class Told:
 
 
 def _environment(settings: Settings, port: int) -> dict[str, str]:
-    named = {"DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url,
-             "REDIS_URL": settings.redis_url, "LOYALTY_PORT": str(port)}
+    named = {
+        "DATABASE_URL": settings.database_url,
+        "DATABASE_OWNER_URL": settings.database_owner_url,
+        "REDIS_URL": settings.redis_url,
+        "LOYALTY_PORT": str(port),
+    }
     kept = {name: value for name, value in os.environ.items() if name not in named}
     return kept | {name: value for name, value in named.items() if value is not None}
 
@@ -78,8 +90,14 @@ async def told(servers: Servers, client: aiohttp.ClientSession) -> AsyncGenerato
     async with new_database(servers) as name:
         settings, port = servers.settings(name), _free_port()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service", "serve", cwd=CHECKOUT, env=_environment(settings, port),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            sys.executable,
+            "-m",
+            "service",
+            "serve",
+            cwd=CHECKOUT,
+            env=_environment(settings, port),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         database, address = Database(settings), f"http://127.0.0.1:{port}"
         await database.open()
@@ -111,8 +129,12 @@ async def good_calls(told: Told) -> None:
     customer = "canary@example.com"
     assert (await told.call("PUT", "/v1/customers/canary%40example.com", PERSONAL)).status == 201
     reported = purchase(
-        id="canary-order", customer_id=customer, metadata={"note": "canary", "canary": 1}, channel="canary",
-        referral_code="CANARY", items=[{"id": "canary", "amount": 1, "sku": "canary", "category": "canary"}],
+        id="canary-order",
+        customer_id=customer,
+        metadata={"note": "canary", "canary": 1},
+        channel="canary",
+        referral_code="CANARY",
+        items=[{"id": "canary", "amount": 1, "sku": "canary", "category": "canary"}],
     )
     assert (await told.call("POST", "/v1/purchases", reported)).status == 201
     assert (await told.call("POST", "/v1/purchases", reported)).status == 200
@@ -132,19 +154,32 @@ async def refused_calls(told: Told) -> list[Answer]:
     """Make calls that are refused, each with a canary."""
     shop, good = told.shop, purchase(customer_id="canary", id="canary-order")
     bodies: list[tuple[str, str, Any]] = [
-        ("POST", "/v1/purchases", good | change) for change in (
-            {"total": "canary"}, {"occurred_at": "canary"}, {"currency": "canary"}, {"currency": "CNY\ncanary"},
+        ("POST", "/v1/purchases", good | change)
+        for change in (
+            {"total": "canary"},
+            {"occurred_at": "canary"},
+            {"currency": "canary"},
+            {"currency": "CNY\ncanary"},
             {"id": "canary "},
-            {"metadata": "canary"}, {"items": ["canary"]}, {"items": [{"id": "canary", "amount": 1}] * 2},
+            {"metadata": "canary"},
+            {"items": ["canary"]},
+            {"items": [{"id": "canary", "amount": 1}] * 2},
             {"channel": "canary\x00"},
-            {"channel": "canary\ud800"}, {"channel": "canary" * 50},
+            {"channel": "canary\ud800"},
+            {"channel": "canary" * 50},
         )
     ]
     bodies += [("POST", "/v1/purchases", good)]  # a conflict: other content under a known id
-    bodies += [("PUT", "/v1/customers/canary", change) for change in (
-        {"email": "canary"}, {"name": "canary" * 50}, {"birthday": "canary"}, {"locale": "canary canary"},
-        {"attributes": "canary"},
-    )]
+    bodies += [
+        ("PUT", "/v1/customers/canary", change)
+        for change in (
+            {"email": "canary"},
+            {"name": "canary" * 50},
+            {"birthday": "canary"},
+            {"locale": "canary canary"},
+            {"attributes": "canary"},
+        )
+    ]
     settings = ("time_zone", "currency", "enrolment")
     bodies += [("PATCH", "/v1/program", {"settings": {name: "canary"}}) for name in settings]
     bodies += [("POST", "/v1/api-keys", {"role": "canary"})]
@@ -152,8 +187,13 @@ async def refused_calls(told: Told) -> list[Answer]:
     for raw in (b'{"id":"canary', b'{"canary":1,"canary":2}', b'"canary\xff"', b'["canary"]'):
         answers += [await told.call("POST", "/v1/purchases", raw=raw)]
     paths = [
-        "/v1/customers/canary-nobody", "/v1/purchases/canary-nothing", "/v1/canary", "/v1/customers/canary%ff",
-        "/v1/customers?cursor=canary", "/v1/customers?limit=canary", "/v1/customers?email=canary%00",
+        "/v1/customers/canary-nobody",
+        "/v1/purchases/canary-nothing",
+        "/v1/canary",
+        "/v1/customers/canary%ff",
+        "/v1/customers?cursor=canary",
+        "/v1/customers?limit=canary",
+        "/v1/customers?email=canary%00",
     ]
     answers += [await told.call("GET", path) for path in paths]
     for key in ("Bearer canary", "Basic canary", f"Bearer {shop.keys[Role.ADMIN]}x"):
@@ -210,7 +250,7 @@ async def test_no_log_line_and_no_problem_repeats_what_a_caller_sent(told: Told)
             assert not CANARY.search(json.dumps(said)), answer.text
     assert (await told.call("POST", "/v1/purchases", purchase())).status == 201
     async with asyncio.timeout(10):
-        while not any("fault" in line for line in told.lines):  # noqa: ASYNC110 - another process writes them
+        while not any("fault" in line for line in told.lines):
             await asyncio.sleep(0.05)
     written = "".join(told.lines)
     assert not CANARY.search(written), written
@@ -225,20 +265,34 @@ async def test_no_log_line_and_no_problem_repeats_what_a_caller_sent(told: Told)
 
 async def test_personal_data_lie_where_an_erasure_can_empty_them(told: Told) -> None:
     await good_calls(told)
-    tables = [row[0] for row in await told.owner.fetch(
-        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-    )]
+    tables = [
+        row[0]
+        for row in await told.owner.fetch(
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+    ]
     with_personal_data = {
-        table for table in tables
+        table
+        for table in tables
         if await told.owner.fetchval(f"SELECT count(*) FROM {table} AS t WHERE t::text ~* 'canary(@| bird| 1| yellow)'")
     }
     assert with_personal_data == {"customer", "customer_profile"}
-    columns = [row[0] for row in await told.owner.fetch(
-        "SELECT column_name::text FROM information_schema.columns WHERE table_name = 'customer'"
-    )]
-    holding = [column for column in columns
-               if await told.owner.fetchval(f"SELECT count(*) FROM customer AS c WHERE c.{column}::text ~* 'canary'")]
+    columns = [
+        row[0]
+        for row in await told.owner.fetch(
+            "SELECT column_name::text FROM information_schema.columns WHERE table_name = 'customer'"
+        )
+    ]
+    holding = [
+        column
+        for column in columns
+        if await told.owner.fetchval(f"SELECT count(*) FROM customer AS c WHERE c.{column}::text ~* 'canary'")
+    ]
     assert holding == ["external_id"]
-    beside = {table for table in tables if not table.startswith(("purchase", "transfer", "customer"))
-              and await told.owner.fetchval(f"SELECT count(*) FROM {table} AS t WHERE t::text ~* 'canary'")}
+    beside = {
+        table
+        for table in tables
+        if not table.startswith(("purchase", "transfer", "customer"))
+        and await told.owner.fetchval(f"SELECT count(*) FROM {table} AS t WHERE t::text ~* 'canary'")
+    }
     assert beside <= {"claim", "lot", "api_key", "command"}, "ids of purchases, and names of keys"

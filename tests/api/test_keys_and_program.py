@@ -41,7 +41,11 @@ async def test_a_new_key_is_shown_once_and_works_at_once(shop: Shop) -> None:
     assert key.startswith("lk_test_")
     assert len(base64.urlsafe_b64decode(key.removeprefix("lk_test_") + "=")) == 32
     assert {name: made.body[name] for name in ("role", "name", "hint", "expires_at", "revoked_at")} == {
-        "role": "checkout", "name": "till", "hint": key[-4:], "expires_at": None, "revoked_at": None,
+        "role": "checkout",
+        "name": "till",
+        "hint": key[-4:],
+        "expires_at": None,
+        "revoked_at": None,
     }
     assert await status_with(shop, key) == 404  # it may ask for a balance; there is none
     listed = await shop.get("/v1/api-keys", Role.ADMIN)
@@ -61,8 +65,12 @@ async def everything_in_redis(settings: Settings) -> list[bytes]:
 async def test_no_table_and_no_cache_holds_a_key(shop: Shop, owner: Db, settings: Settings) -> None:
     made = await make(shop, key="k-1")
     rotated = await command(shop, "rotate", made.body["id"], {}, Idempotency_Key="k-2")
-    tables = [row[0] for row in await owner.fetch("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' "
-                                                  "AND relnamespace = 'public'::regnamespace")]
+    tables = [
+        row[0]
+        for row in await owner.fetch(
+            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+    ]
     assert {"api_key", "command"} <= set(tables)
     kept = await everything_in_redis(settings)
     assert kept, "the answer of a command is kept for some minutes"
@@ -72,7 +80,8 @@ async def test_no_table_and_no_cache_holds_a_key(shop: Shop, owner: Db, settings
         for table in tables:
             found = await owner.fetchval(
                 f"SELECT count(*) FROM {table} AS t WHERE strpos(t::text, $1) + strpos(t::text, $2) > 0",
-                secret, bits.hex(),
+                secret,
+                bits.hex(),
             )
             assert found == 0, table
         assert not any(secret.encode() in value or bits in value or bits.hex().encode() in value for value in kept)
@@ -90,7 +99,8 @@ async def test_the_same_call_with_its_idempotency_key_repeats_the_key(shop: Shop
 async def test_another_request_under_an_idempotency_key_is_422(shop: Shop) -> None:
     made = await make(shop, key="k-1")
     others = [
-        await make(shop, "billing", key="k-1"), await make(shop, key="k-1", name="other"),
+        await make(shop, "billing", key="k-1"),
+        await make(shop, key="k-1", name="other"),
         await command(shop, "rotate", made.body["id"], {}, Idempotency_Key="k-1"),
         await command(shop, "revoke", made.body["id"], {}, Idempotency_Key="k-1"),
         await shop.post("/v1/purchases/batch", {"purchases": [purchase()]}, Idempotency_Key="k-1"),
@@ -132,10 +142,15 @@ async def test_a_key_in_flight_is_409_with_retry_after(shop: Shop, owner: Db) ->
 
 
 WRONG_KEYS: tuple[tuple[dict[str, Any], str], ...] = (
-    ({}, "/role"), ({"role": "boss"}, "/role"), ({"role": "Admin"}, "/role"), ({"role": None}, "/role"),
+    ({}, "/role"),
+    ({"role": "boss"}, "/role"),
+    ({"role": "Admin"}, "/role"),
+    ({"role": None}, "/role"),
     ({"role": 1}, "/role"),
-    ({"role": "admin", "name": ""}, "/name"), ({"role": "admin", "name": "x" * 201}, "/name"),
-    ({"role": "admin", "name": None}, "/name"), ({"role": "admin", "key": "lk_test_mine"}, "/key"),
+    ({"role": "admin", "name": ""}, "/name"),
+    ({"role": "admin", "name": "x" * 201}, "/name"),
+    ({"role": "admin", "name": None}, "/name"),
+    ({"role": "admin", "key": "lk_test_mine"}, "/key"),
 )
 
 
@@ -197,7 +212,7 @@ async def test_a_rotated_key_ends_when_its_grace_is_over(shop: Shop) -> None:
     old = (await make(shop)).body
     await command(shop, "rotate", old["id"], {"grace_seconds": 1})
     async with asyncio.timeout(30):
-        while await status_with(shop, old["key"]) != 401:  # noqa: ASYNC110 - it happens in the service
+        while await status_with(shop, old["key"]) != 401:
             await asyncio.sleep(0.05)
 
 
@@ -209,9 +224,17 @@ async def test_a_grace_is_up_to_30_days(shop: Shop, grace: Any) -> None:
 
 
 NO_KEYS = (
-    "x", "key_", f"key_{'0' * 32}", f"key_{'A' * 32}", f"txn_{'0' * 32}", f"key_{'0' * 33}", "%20", "a%2Fb",
+    "x",
+    "key_",
+    f"key_{'0' * 32}",
+    f"key_{'A' * 32}",
+    f"txn_{'0' * 32}",
+    f"key_{'0' * 33}",
+    "%20",
+    "a%2Fb",
     f"key_{'%D9%A0' * 32}",
-    "..", f"key_{'0' * 31}%00",
+    "..",
+    f"key_{'0' * 31}%00",
 )
 
 
@@ -249,15 +272,27 @@ async def change(shop: Shop, dry: str = "", /, **given: Any) -> Answer:
 async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
     program = (await shop.get("/v1/program", Role.ANALYST)).body
     assert {name: program[name] for name in ("id", "name", "live", "version")} == {
-        "id": shop.program.code, "name": "Shop", "live": False, "version": 1,
+        "id": shop.program.code,
+        "name": "Shop",
+        "live": False,
+        "version": 1,
     }
     assert program["settings"] == {
-        "currency": "EUR", "time_zone": "UTC", "enrolment": "implicit", "oldest_fact_days": None,
-        "base_rule": {"rates": {}, "any_currency": {"points": 1, "units": 1}, "tax": "included", "shipping": "included",
-                      "rounding": "down"},
+        "currency": "EUR",
+        "time_zone": "UTC",
+        "enrolment": "implicit",
+        "oldest_fact_days": None,
+        "base_rule": {
+            "rates": {},
+            "any_currency": {"points": 1, "units": 1},
+            "tax": "included",
+            "shipping": "included",
+            "rounding": "down",
+        },
         "expiry": "never",
         "point_value": {"points": 1, "amount": 1, "minimum": 1, "step": 1, "greatest_share": None},
-        "debt_limit": None, "hold_seconds": 900,
+        "debt_limit": None,
+        "hold_seconds": 900,
     }
 
 
@@ -278,7 +313,11 @@ async def test_a_change_of_settings_is_a_version_and_counts_from_now_on(shop: Sh
 async def test_what_changes_no_setting_makes_no_version(shop: Shop) -> None:
     settings = (await change(shop, settings={"currency": "USD"})).body["settings"]
     unchanged: list[dict[str, Any]] = [
-        {}, {"settings": {}}, {"settings": settings}, {"settings": {"currency": "USD"}}, {"name": None},
+        {},
+        {"settings": {}},
+        {"settings": settings},
+        {"settings": {"currency": "USD"}},
+        {"name": None},
     ]
     for given in unchanged:
         assert (await change(shop, **given)).body["version"] == 2, given
@@ -307,8 +346,13 @@ WRONG_CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"settings": {"point_value": {"step": 0}}}, "/settings/point_value/step"),
     ({"settings": {"time_zone": "Mars/\u0000"}}, "/settings/time_zone"),
     ({"settings": {"debt_limit": 10**400}}, "/settings"),
-    ({"settings": {"nope": 1}}, "/settings/nope"), ({"settings": None}, "/settings"), ({"settings": []}, "/settings"),
-    ({"name": ""}, "/name"), ({"name": "x" * 201}, "/name"), ({"live": True}, "/live"), ({"version": 5}, "/version"),
+    ({"settings": {"nope": 1}}, "/settings/nope"),
+    ({"settings": None}, "/settings"),
+    ({"settings": []}, "/settings"),
+    ({"name": ""}, "/name"),
+    ({"name": "x" * 201}, "/name"),
+    ({"live": True}, "/live"),
+    ({"version": 5}, "/version"),
     ({"id": "other"}, "/id"),
 )
 

@@ -48,11 +48,34 @@ async def test_options_tells_methods_without_a_key(shop: Shop, path: str) -> Non
 
 
 UNKNOWN_ROUTES = (
-    "/", "/v1", "/v1/", "/v2/purchases", "/V1/purchases", "/v1/nothing", "/v1/purchases/a/b", "/v1/purchases//",
-    "/v1//purchases", "//v1/purchases", "/v1/customers//balance", "/v1/customers/x/balance/y", "/v1%2Fpurchases",
-    "/v1/purchases%2Fx", "/v1/purchases/x/confirm", "/v1/purchases/x/refunds", "/v1/activities", "/v1/redemptions",
-    "/v1/rewards", "/v1/invoices/x", "/v1/events", "/v1/campaigns", "/v1/webhooks", "/schema", "/v1/api-keys/x",
-    "/v1/program/x", "/v1/../livez", "/livez/x",
+    "/",
+    "/v1",
+    "/v1/",
+    "/v2/purchases",
+    "/V1/purchases",
+    "/v1/nothing",
+    "/v1/purchases/a/b",
+    "/v1/purchases//",
+    "/v1//purchases",
+    "//v1/purchases",
+    "/v1/customers//balance",
+    "/v1/customers/x/balance/y",
+    "/v1%2Fpurchases",
+    "/v1/purchases%2Fx",
+    "/v1/purchases/x/confirm",
+    "/v1/purchases/x/refunds",
+    "/v1/activities",
+    "/v1/redemptions",
+    "/v1/rewards",
+    "/v1/invoices/x",
+    "/v1/events",
+    "/v1/campaigns",
+    "/v1/webhooks",
+    "/schema",
+    "/v1/api-keys/x",
+    "/v1/program/x",
+    "/v1/../livez",
+    "/livez/x",
 )
 
 
@@ -65,10 +88,19 @@ async def test_an_unknown_route_is_404_as_an_unknown_thing_is(shop: Shop) -> Non
             assert answer.body | {"request_id": ""} == thing.body | {"request_id": ""}
 
 
-@pytest.mark.parametrize("path", [
-    "/v1/purchases/%ff", "/v1/purchases/%ed%a0%80", "/v1/customers/%c0%af/balance", "/%ff", "/v1/customers/%/lots",
-    "/v1/customers/%2/lots", "/v1/customers/%zz", "/v1/api-keys/%80/revoke",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/purchases/%ff",
+        "/v1/purchases/%ed%a0%80",
+        "/v1/customers/%c0%af/balance",
+        "/%ff",
+        "/v1/customers/%/lots",
+        "/v1/customers/%2/lots",
+        "/v1/customers/%zz",
+        "/v1/api-keys/%80/revoke",
+    ],
+)
 async def test_an_undecodable_path_is_400(shop: Shop, path: str) -> None:
     for method in ("GET", "POST", "PUT"):
         answer = await shop.call(method, path, role=Role.ADMIN)
@@ -77,11 +109,38 @@ async def test_an_undecodable_path_is_400(shop: Shop, path: str) -> None:
 
 BELOW = ("balance", "transactions", "lots")
 IDS = [
-    "a/b", "a//b", "/", "//", "/a/", "..", ".", "../..", "a b", "%", "%2F", "%252F", "%%", "100%", "+", "a+b", "a%00",
+    "a/b",
+    "a//b",
+    "/",
+    "//",
+    "/a/",
+    "..",
+    ".",
+    "../..",
+    "a b",
+    "%",
+    "%2F",
+    "%252F",
+    "%%",
+    "100%",
+    "+",
+    "a+b",
+    "a%00",
     "batch",
-    "batch/", "balance", "x/balance", "x" * 128, "/" * 128, "~!$&'()*;=:@,", '#?[]{}|\\^`"<>', "{purchase_id:str}",
-    "null", "-",
-    "mail+tag@example.com", "https://example.com/?a=b&c=d#e", "%E4", "&amp;",
+    "batch/",
+    "balance",
+    "x/balance",
+    "x" * 128,
+    "/" * 128,
+    "~!$&'()*;=:@,",
+    '#?[]{}|\\^`"<>',
+    "{purchase_id:str}",
+    "null",
+    "-",
+    "mail+tag@example.com",
+    "https://example.com/?a=b&c=d#e",
+    "%E4",
+    "&amp;",
 ]
 
 
@@ -110,7 +169,18 @@ async def assert_found_again(shop: Shop, name: str) -> None:
 
 
 NO_IDS = (
-    "%20a", "a%20", "%00", "a%00b", "%0A", "a%0Ab", "%7F", "%C3%A4", "%E2%82%AC", "x" * 129, "%20", "%09",
+    "%20a",
+    "a%20",
+    "%00",
+    "a%00b",
+    "%0A",
+    "a%0Ab",
+    "%7F",
+    "%C3%A4",
+    "%E2%82%AC",
+    "x" * 129,
+    "%20",
+    "%09",
 )
 
 
@@ -138,12 +208,20 @@ async def test_an_id_in_another_case_is_another_id(shop: Shop) -> None:
 
 async def test_every_answer_has_a_request_id_of_its_own(shop: Shop) -> None:
     answers: list[Answer] = [
-        await shop.buy(), await shop.buy(total=-1), await shop.get("/v1/nothing"), await shop.get("/v1/purchases/%ff"),
-        await shop.get("/v1/purchases/unknown"), await shop.call("DELETE", "/v1/program"), await shop.get("/livez"),
-        await shop.get("/readyz"), await shop.call("OPTIONS", "/v1/program"),
+        await shop.buy(),
+        await shop.buy(total=-1),
+        await shop.get("/v1/nothing"),
+        await shop.get("/v1/purchases/%ff"),
+        await shop.get("/v1/purchases/unknown"),
+        await shop.call("DELETE", "/v1/program"),
+        await shop.get("/livez"),
+        await shop.get("/readyz"),
+        await shop.call("OPTIONS", "/v1/program"),
         await shop.call("GET", "/v1/program", role=None),
-        await shop.call("POST", "/v1/purchases", raw=b"x" * 70_000), await shop.call("POST", "/v1/purchases", raw=b"{"),
-        await shop.get("/v1/api-keys"), await shop.get("//"),
+        await shop.call("POST", "/v1/purchases", raw=b"x" * 70_000),
+        await shop.call("POST", "/v1/purchases", raw=b"{"),
+        await shop.get("/v1/api-keys"),
+        await shop.get("//"),
     ]
     ids = [answer.headers["request-id"] for answer in answers]
     assert len(set(ids)) == len(answers)
@@ -152,9 +230,16 @@ async def test_every_answer_has_a_request_id_of_its_own(shop: Shop) -> None:
 
 async def test_what_a_caller_prefers_changes_neither_the_format_nor_the_request_id(shop: Shop) -> None:
     headers = {
-        "Accept": "application/xml", "Accept-Language": "de", "Accept-Encoding": "gzip", "Request-Id": "mine",
-        "X-Request-Id": "mine", "X-HTTP-Method-Override": "DELETE", "Cookie": "a=b; ;;=", "Range": "bytes=0-1",
-        "If-None-Match": "*", "Expect": "100-continue",
+        "Accept": "application/xml",
+        "Accept-Language": "de",
+        "Accept-Encoding": "gzip",
+        "Request-Id": "mine",
+        "X-Request-Id": "mine",
+        "X-HTTP-Method-Override": "DELETE",
+        "Cookie": "a=b; ;;=",
+        "Range": "bytes=0-1",
+        "If-None-Match": "*",
+        "Expect": "100-continue",
     }
     for body, status, kind in ((purchase(), 201, "application/json"), ({}, 422, "application/problem+json")):
         answer = await shop.call("POST", "/v1/purchases", body, headers=headers)
@@ -181,9 +266,15 @@ async def raw_answer(shop: Shop, request: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("start", [
-    b"GET * HTTP/1.1", b"OPTIONS * HTTP/1.1", b"GET //livez HTTP/1.1", b"GET /v1/purchases/..;/x HTTP/1.1",
-])
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET * HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"GET //livez HTTP/1.1",
+        b"GET /v1/purchases/..;/x HTTP/1.1",
+    ],
+)
 async def test_an_odd_target_is_404(shop: Shop, start: bytes) -> None:
     answer = await raw_answer(shop, start + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -191,13 +282,21 @@ async def test_an_odd_target_is_404(shop: Shop, start: bytes) -> None:
     assert json.loads(body)["code"] == "not_found"
 
 
-@pytest.mark.parametrize("request_head", [
-    b"FOO /livez HTTP/1.1\r\nHost: x", b"CONNECT a:80 HTTP/1.1\r\nHost: x", b"GET ?x HTTP/1.1\r\nHost: x",
-    b"GET /v1/\xc3\xa9 HTTP/1.1\r\nHost: x", b"nonsense", b"POST /v1/purchases HTTP/1.1\r\nContent-Length: -1",
-    b"POST /v1/purchases HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6",
-    b"POST /v1/purchases HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
-    b"GET /livez HTTP/1.1\r\nA\x00: b", b"GET /livez HTTP/1.1\r\n A: b",
-])
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"FOO /livez HTTP/1.1\r\nHost: x",
+        b"CONNECT a:80 HTTP/1.1\r\nHost: x",
+        b"GET ?x HTTP/1.1\r\nHost: x",
+        b"GET /v1/\xc3\xa9 HTTP/1.1\r\nHost: x",
+        b"nonsense",
+        b"POST /v1/purchases HTTP/1.1\r\nContent-Length: -1",
+        b"POST /v1/purchases HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6",
+        b"POST /v1/purchases HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        b"GET /livez HTTP/1.1\r\nA\x00: b",
+        b"GET /livez HTTP/1.1\r\n A: b",
+    ],
+)
 async def test_what_is_no_http_is_400_and_ends_the_connection(shop: Shop, request_head: bytes) -> None:
     answer = await raw_answer(shop, request_head + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -214,8 +313,10 @@ async def test_health_needs_no_key(shop: Shop) -> None:
 async def test_two_calls_in_one_connection_are_answered_in_order(shop: Shop) -> None:
     name = unique("order")
     raw = json.dumps(purchase(id=name)).encode()
-    head = (f"POST /v1/purchases HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.keys[Role.CHECKOUT]}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n").encode()
+    head = (
+        f"POST /v1/purchases HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.keys[Role.CHECKOUT]}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n"
+    ).encode()
     answer = await raw_answer(shop, head + b"\r\n" + raw + head + b"Connection: close\r\n\r\n" + raw)
     first, second = answer.split(b"HTTP/1.1 ")[1:]
     assert first.startswith(b"201 ")

@@ -8,17 +8,32 @@ from tests.shop import Shop, purchase, unique
 
 
 async def test_a_purchase_earns_a_point_for_each_whole_unit_and_answers_to_the_letter(shop: Shop) -> None:
-    answer = await shop.post("/v1/purchases", {
-        "id": "order-1001", "customer_id": "c-42", "occurred_at": "2026-11-21T10:00:00Z", "currency": "EUR",
-        "total": 12990, "tax": 2074, "shipping": 490, "points_paid": 0, "channel": "web", "referral_code": None,
-        "items": [{"id": "1", "sku": "TEA-1", "category": "tea", "quantity": 2, "amount": 12500}], "metadata": {},
-    })
+    answer = await shop.post(
+        "/v1/purchases",
+        {
+            "id": "order-1001",
+            "customer_id": "c-42",
+            "occurred_at": "2026-11-21T10:00:00Z",
+            "currency": "EUR",
+            "total": 12990,
+            "tax": 2074,
+            "shipping": 490,
+            "points_paid": 0,
+            "channel": "web",
+            "referral_code": None,
+            "items": [{"id": "1", "sku": "TEA-1", "category": "tea", "quantity": 2, "amount": 12500}],
+            "metadata": {},
+        },
+    )
     assert answer.status == 201
     why = "1 point for each 1.00 EUR of 129.90 EUR (total), rounded down"
     assert answer.body == {
-        "id": "order-1001", "customer_id": "c-42",
+        "id": "order-1001",
+        "customer_id": "c-42",
         "points": {"earned": 129, "pending": 0, "lines": [{"rule": "base", "points": 129, "why": why}]},
-        "balance": {"available": 129, "pending": 0, "held": 0, "debt": 0}, "tier": None, "referral": None,
+        "balance": {"available": 129, "pending": 0, "held": 0, "debt": 0},
+        "tier": None,
+        "referral": None,
         "surprises": [],
     }
     assert answer.headers["content-type"] == "application/json"
@@ -39,7 +54,11 @@ async def test_the_same_purchase_again_is_answered_alike_and_booked_once(shop: S
 async def test_spelling_and_explicit_defaults_do_not_make_other_content(shop: Shop) -> None:
     first = await shop.buy(id="order-1", occurred_at="2026-01-02T10:00:00Z", metadata={"a": 1, "b": [2]})
     again = await shop.buy(
-        id="order-1", occurred_at="2026-01-02T11:00:00+01:00", tax=0, items=[], channel=None,
+        id="order-1",
+        occurred_at="2026-01-02T11:00:00+01:00",
+        tax=0,
+        items=[],
+        channel=None,
         metadata={"b": [2], "a": 1},
     )
     assert (first.status, again.status) == (201, 200)
@@ -77,8 +96,11 @@ async def test_ids_of_one_program_mean_nothing_in_another(shop: Shop, new_shop: 
 
 async def test_a_purchase_is_read_back_as_it_was_reported(shop: Shop) -> None:
     body = purchase(
-        id="with/slash and blank", items=[{"id": "1", "sku": "TEA-1", "quantity": 2, "amount": 12500}],
-        metadata={"till": 4, "nested": {"deep": [1.5, None, True]}}, channel="shop", tax=2074,
+        id="with/slash and blank",
+        items=[{"id": "1", "sku": "TEA-1", "quantity": 2, "amount": 12500}],
+        metadata={"till": 4, "nested": {"deep": [1.5, None, True]}},
+        channel="shop",
+        tax=2074,
     )
     reported = await shop.post("/v1/purchases", body)
     found = await shop.get("/v1/purchases/with%2Fslash%20and%20blank")
@@ -127,9 +149,20 @@ async def test_a_free_purchase_is_booked_and_earns_nothing(shop: Shop) -> None:
 
 async def test_a_batch_answers_each_entry_on_its_own_in_order(shop: Shop) -> None:
     good, twice = purchase(id="b-1"), purchase(id="b-2", total=100)
-    answer = await shop.post("/v1/purchases/batch", {"purchases": [
-        good, {"id": "b-3"}, twice, twice, twice | {"total": 101}, purchase(total="5"), purchase(customer_id="a\u0000"),
-    ]})
+    answer = await shop.post(
+        "/v1/purchases/batch",
+        {
+            "purchases": [
+                good,
+                {"id": "b-3"},
+                twice,
+                twice,
+                twice | {"total": 101},
+                purchase(total="5"),
+                purchase(customer_id="a\u0000"),
+            ]
+        },
+    )
     assert answer.status == 200
     results = answer.body["results"]
     assert [result["status"] for result in results] == [201, 422, 201, 200, 409, 422, 422]
@@ -152,7 +185,9 @@ async def test_a_batch_holds_1_to_500_purchases(shop: Shop) -> None:
     for purchases in ([], [purchase()] * 501):
         refused = await shop.post("/v1/purchases/batch", {"purchases": purchases})
         assert refused.pointer == "/purchases"
-    full = await shop.post("/v1/purchases/batch", {"purchases": [purchase(customer_id=unique("c")) for _ in range(500)]})
+    full = await shop.post(
+        "/v1/purchases/batch", {"purchases": [purchase(customer_id=unique("c")) for _ in range(500)]}
+    )
     assert {result["status"] for result in full.body["results"]} == {201}
 
 
@@ -166,7 +201,9 @@ async def test_late_facts_move_the_first_purchase_not_the_history(shop: Shop) ->
     await shop.buy(id="early", occurred_at="2025-05-01T00:00:00Z")
     customer = await shop.get("/v1/customers/c-42", Role.ADMIN)
     assert customer.body["purchases"] == {
-        "count": 2, "first_at": "2025-05-01T00:00:00Z", "last_at": "2026-05-01T00:00:00Z",
+        "count": 2,
+        "first_at": "2025-05-01T00:00:00Z",
+        "last_at": "2026-05-01T00:00:00Z",
     }
     history = await shop.get("/v1/customers/c-42/transactions")
     assert [each["cause"]["id"] for each in history.body["data"]] == ["early", "late"]

@@ -34,18 +34,16 @@ class Rivals:
 
     async def _book(self, db: Db, _: int, drafts: Sequence[Draft]) -> Sequence[Outcome | Exception]:
         try:
-            return await self._verb(
-                db, program=self._shop.program, drafts=drafts, entropy=random.getrandbits(62)
-            )
+            return await self._verb(db, program=self._shop.program, drafts=drafts, entropy=random.getrandbits(62))
         except asyncpg.DeadlockDetectedError:
             self.deadlocks += 1
             raise
 
     async def book(self, batches: Sequence[Sequence[Draft]]) -> list[Sequence[Outcome | Exception]]:
         """Book one batch by each writer, all at once."""
-        return await asyncio.gather(*(
-            writer.write(self._shop.program.id, batch) for writer, batch in zip(self.writers, batches, strict=True)
-        ))
+        return await asyncio.gather(
+            *(writer.write(self._shop.program.id, batch) for writer, batch in zip(self.writers, batches, strict=True))
+        )
 
 
 async def test_batches_of_the_same_customers_in_other_orders_never_deadlock(
@@ -61,10 +59,13 @@ async def test_batches_of_the_same_customers_in_other_orders_never_deadlock(
             customers = [f"{name}-{number}" for name in ("c", f"new-{round_}") for number in range(9, 21)]
             orders = [customers, customers[::-1], chance.sample(customers, len(customers))]
             ids = [f"r{round_}-{number}" for number in range(30)]
-            for outcomes in await rivals.book([
-                # Some ids are reported by more than one writer, for other customers too.
-                [draft(id=chance.choice(ids), customer_id=customer_id) for customer_id in order] for order in orders
-            ]):
+            for outcomes in await rivals.book(
+                [
+                    # Some ids are reported by more than one writer, for other customers too.
+                    [draft(id=chance.choice(ids), customer_id=customer_id) for customer_id in order]
+                    for order in orders
+                ]
+            ):
                 total += sum(1 for outcome in outcomes if isinstance(outcome, Rewarded) and not outcome.replayed)
     assert rivals.deadlocks == 0
     booked = await owner.fetchval("SELECT count(*) FROM purchase WHERE program_id = $1", shop.program.id)
@@ -82,11 +83,13 @@ async def test_bulk_calls_with_a_row_that_is_refused_lock_in_one_order_too(setti
             closing.push_async_callback(writer.close)
         for _ in range(5):
             orders = [customers, customers[::-1], random.sample(customers, 20)]
-            for outcomes in await rivals.book([
-                # The database takes no NUL character in a text; the door would have refused it.
-                [*(draft(customer_id=customer_id) for customer_id in order), draft(channel="\x00")] for order in orders
-            ]):
+            for outcomes in await rivals.book(
+                [
+                    # The database takes no NUL character in a text; the door would have refused it.
+                    [*(draft(customer_id=customer_id) for customer_id in order), draft(channel="\x00")]
+                    for order in orders
+                ]
+            ):
                 assert [isinstance(outcome, Refusal) for outcome in outcomes] == [False] * 20 + [True]
     assert rivals.deadlocks == 0
     assert (await shop.balance("c-0"))["available"] == 16 * 129
-

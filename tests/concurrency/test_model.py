@@ -24,8 +24,12 @@ from tests.conftest import prove
 from tests.shop import unique
 
 OLDEST_DAYS = 30
-TIMES = {"fresh": timedelta(days=-1), "older": timedelta(days=-20), "too old": timedelta(days=-40),
-         "in the future": timedelta(hours=1)}
+TIMES = {
+    "fresh": timedelta(days=-1),
+    "older": timedelta(days=-20),
+    "too old": timedelta(days=-40),
+    "in the future": timedelta(hours=1),
+}
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -46,11 +50,15 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 REPORTS = st.builds(
-    Report, id=st.integers(0, 11), customer=st.integers(0, 4), total=st.sampled_from([0, 1, 99, 100, 12990, 10**12]),
+    Report,
+    id=st.integers(0, 11),
+    customer=st.integers(0, 4),
+    total=st.sampled_from([0, 1, 99, 100, 12990, 10**12]),
     time=st.sampled_from([*TIMES, "fresh", "fresh", "older"]),
 )
 BATCHES = st.builds(
-    Batch, reports=st.lists(REPORTS, min_size=1, max_size=12),
+    Batch,
+    reports=st.lists(REPORTS, min_size=1, max_size=12),
     # Twice: the commit's answer was lost, and the same drafts are booked again.
     ending=st.sampled_from(["commit", "commit", "commit", "roll back", "twice"]),
 )
@@ -99,7 +107,10 @@ def _drafts(batch: Batch) -> list[Draft]:
     return [
         usecases.draft(
             Purchase(
-                id=f"order-{each.id}", customer_id=f"c-{each.customer}", currency="EUR", total=each.total,
+                id=f"order-{each.id}",
+                customer_id=f"c-{each.customer}",
+                currency="EUR",
+                total=each.total,
                 occurred_at=NOW + TIMES[each.time],
             ),
             randomness=random.getrandbits(62),
@@ -131,7 +142,10 @@ async def _program(database: Database, *, explicit: bool) -> Program:
 
 @given(batches=st.lists(BATCHES, min_size=1, max_size=6), explicit=st.booleans())
 @settings(
-    max_examples=120, deadline=None, database=None, derandomize=True,
+    max_examples=120,
+    deadline=None,
+    database=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_random_batches_come_to_what_a_plain_model_says(

@@ -122,9 +122,16 @@ async def test_a_quote_does_not_wait_for_a_booking_and_no_booking_for_a_quote(ti
     first, _ = tills
     await shop.buy()
     await first.begin(draft())
-    quote = await shop.post("/v1/purchases?dry_run=true", {
-        "id": "q", "customer_id": "c-42", "occurred_at": "2026-01-02T10:00:00Z", "currency": "EUR", "total": 100,
-    })
+    quote = await shop.post(
+        "/v1/purchases?dry_run=true",
+        {
+            "id": "q",
+            "customer_id": "c-42",
+            "occurred_at": "2026-01-02T10:00:00Z",
+            "currency": "EUR",
+            "total": 100,
+        },
+    )
     assert (quote.status, quote.body["balance"]["available"]) == (200, 130)
     await first.end()
 

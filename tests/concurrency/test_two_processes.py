@@ -63,7 +63,7 @@ async def test_hot_customers_under_many_callers_get_every_point_once(doors: tupl
 
 
 async def test_one_purchase_reported_50_times_to_two_processes_is_booked_once_and_answered_alike(
-    doors: tuple[Shop, Shop]
+    doors: tuple[Shop, Shop],
 ) -> None:
     body = purchase()
     answers = await asyncio.gather(*(doors[number % 2].post("/v1/purchases", body) for number in range(50)))
@@ -73,9 +73,9 @@ async def test_one_purchase_reported_50_times_to_two_processes_is_booked_once_an
 
 
 async def test_one_id_with_two_contents_at_two_processes_is_one_purchase(doors: tuple[Shop, Shop]) -> None:
-    answers = await asyncio.gather(*(
-        doors[number % 2].buy(id="order-1", customer_id=f"c-{number % 2}") for number in range(50)
-    ))
+    answers = await asyncio.gather(
+        *(doors[number % 2].buy(id="order-1", customer_id=f"c-{number % 2}") for number in range(50))
+    )
     assert sorted(answer.status for answer in answers) == [200] * 24 + [201] + [409] * 25
 
 

@@ -33,9 +33,7 @@ class Till:
     async def begin(self, *drafts: Draft) -> list[Outcome]:
         """Book in a transaction that stays open. Raises RowsMissing."""
         await self.db.execute("BEGIN")
-        return await usecases.report(
-            self.db, program=self.program, drafts=drafts, entropy=random.getrandbits(62)
-        )
+        return await usecases.report(self.db, program=self.program, drafts=drafts, entropy=random.getrandbits(62))
 
     def beginning(self, *drafts: Draft) -> "asyncio.Task[list[Outcome]]":
         """Begin in the background, where it may have to wait."""

@@ -34,7 +34,9 @@ class Demo:
         """What the process is told: nothing of other servers."""
         inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
         return inherited | {
-            "LOYALTY_PORT": str(self.port), "LOYALTY_DATA_DIR": str(self.folder), "PYTHONPATH": str(CHECKOUT),
+            "LOYALTY_PORT": str(self.port),
+            "LOYALTY_DATA_DIR": str(self.folder),
+            "PYTHONPATH": str(CHECKOUT),
         }
 
     @property
@@ -51,8 +53,12 @@ class Demo:
         """Start it, without waiting."""
         with (self.folder.parent / "said").open("w", encoding="utf-8") as said:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", "demo", *arguments], env=self.environment, cwd=CHECKOUT, text=True,
-                stdout=said, stderr=subprocess.STDOUT,
+                [sys.executable, "-m", "service", "demo", *arguments],
+                env=self.environment,
+                cwd=CHECKOUT,
+                text=True,
+                stdout=said,
+                stderr=subprocess.STDOUT,
             )
         return self.process
 

@@ -16,7 +16,11 @@ from service.platform.settings import CHECKOUT
 from tests.demo.running import Demo, new_demo
 
 PURCHASE = {
-    "id": "order-1", "customer_id": "c-1", "occurred_at": "2026-11-21T10:00:00Z", "currency": "EUR", "total": 12990,
+    "id": "order-1",
+    "customer_id": "c-1",
+    "occurred_at": "2026-11-21T10:00:00Z",
+    "currency": "EUR",
+    "total": 12990,
 }
 
 
@@ -92,8 +96,13 @@ def test_a_worker_that_is_killed_is_started_again(demo: Demo) -> None:
 def started_beside(demo: Demo, **environment: str) -> tuple[int, str]:
     """Start a second one and return its exit status and what it says."""
     result = subprocess.run(
-        [sys.executable, "-m", "service", "demo"], env=demo.environment | environment, cwd=CHECKOUT,
-        capture_output=True, text=True, check=False, timeout=60,
+        [sys.executable, "-m", "service", "demo"],
+        env=demo.environment | environment,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     return result.returncode, result.stdout + result.stderr
 

@@ -10,11 +10,21 @@ from service.platform.settings import CHECKOUT
 SERVICE = CHECKOUT / "service"
 ROOMS = ["customers", "earning", "points", "programs", "purchases"]
 SAME_IN_EVERY_ROOM = {
-    "__init__.py", "handlers.py", "commands.py", "schemas.py", "usecases.py", "rules.py", "store.py", "queries.sql",
-    "invariants.sql", "jobs.py",
+    "__init__.py",
+    "handlers.py",
+    "commands.py",
+    "schemas.py",
+    "usecases.py",
+    "rules.py",
+    "store.py",
+    "queries.sql",
+    "invariants.sql",
+    "jobs.py",
 }
 NAMED_FOR_WHAT_THEY_ARE = {
-    "purchases": {"booking.py"}, "points": {"balances.py"}, "programs": {"catalogue.py"},
+    "purchases": {"booking.py"},
+    "points": {"balances.py"},
+    "programs": {"catalogue.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
 

@@ -11,7 +11,9 @@ from service.platform.roles import Role
 from tests.shop import Shop
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OPERATIONS = [(path, method, operation) for path, methods in SPEC["paths"].items() for method, operation in methods.items()]
+OPERATIONS = [
+    (path, method, operation) for path, methods in SPEC["paths"].items() for method, operation in methods.items()
+]
 
 
 def test_the_document_in_the_repository_is_made_from_this_code() -> None:
@@ -37,7 +39,9 @@ def test_operation_ids_are_unique_and_links_lead_to_operations() -> None:
     ids = [operation["operationId"] for _, _, operation in OPERATIONS]
     assert len(set(ids)) == len(ids)
     links = [
-        link for _, _, operation in OPERATIONS for response in operation["responses"].values()
+        link
+        for _, _, operation in OPERATIONS
+        for response in operation["responses"].values()
         for link in response.get("links", {}).values()
     ]
     assert links

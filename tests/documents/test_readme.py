@@ -32,11 +32,18 @@ def test_readmes_session_prints_what_it_says() -> None:
         demo.wait_until_ready()
         script = "\n".join(f"{command}\necho '{MARK}'" for command, _ in steps)
         for written, here in (
-            (":8080", f":{demo.port}"), (".loyalty/", f"{demo.folder}/"), ("./run", f"{sys.executable} -m service"),
+            (":8080", f":{demo.port}"),
+            (".loyalty/", f"{demo.folder}/"),
+            ("./run", f"{sys.executable} -m service"),
         ):
             script = script.replace(written, here)
         result = subprocess.run(
-            ["bash", "-c", script], env=demo.environment, cwd=CHECKOUT, capture_output=True, text=True, check=False,
+            ["bash", "-c", script],
+            env=demo.environment,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=False,
             timeout=60,
         )
     printed = result.stdout.replace("\r", "").split(MARK)

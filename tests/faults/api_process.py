@@ -41,12 +41,20 @@ async def api_process(settings: Settings) -> AsyncGenerator[ApiProcess]:
     """Run an API process; at the end it is told to stop, and must."""
     port = _free_port()
     environment = os.environ | {
-        "DATABASE_URL": settings.database_url or "", "REDIS_URL": settings.redis_url or "", "LOYALTY_PORT": str(port),
+        "DATABASE_URL": settings.database_url or "",
+        "REDIS_URL": settings.redis_url or "",
+        "LOYALTY_PORT": str(port),
     }
     if settings.database_owner_url is not None:
         environment["DATABASE_OWNER_URL"] = settings.database_owner_url
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service", "serve", cwd=CHECKOUT, env=environment, stderr=asyncio.subprocess.DEVNULL,
+        sys.executable,
+        "-m",
+        "service",
+        "serve",
+        cwd=CHECKOUT,
+        env=environment,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     running = ApiProcess(f"http://127.0.0.1:{port}", process)
     try:

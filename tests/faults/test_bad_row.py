@@ -49,9 +49,7 @@ async def test_a_row_that_the_database_refuses_harms_no_neighbour_in_a_bulk_call
     assert answer.body["results"][7]["problem"]["code"] == "invalid_content"
 
 
-async def test_a_row_that_deciding_fails_for_harms_no_neighbour(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_row_that_deciding_fails_for_harms_no_neighbour(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake in a rule is no refusal: its caller is told that the outcome is unknown, and all others are booked."""
 
     def fail_for_poison(*arguments: object, **named: object) -> Booking:
@@ -61,8 +59,7 @@ async def test_a_row_that_deciding_fails_for_harms_no_neighbour(
 
     monkeypatch.setattr(usecases, "book", fail_for_poison)
     bodies = [
-        purchase(customer_id=f"c-{number % 5}", channel="poison" if number % 10 == 3 else "web")
-        for number in range(40)
+        purchase(customer_id=f"c-{number % 5}", channel="poison" if number % 10 == 3 else "web") for number in range(40)
     ]
     answers = await asyncio.gather(*(shop.post("/v1/purchases", body) for body in bodies))
     assert [answer.status for answer in answers] == [503 if number % 10 == 3 else 201 for number in range(40)]
@@ -70,8 +67,9 @@ async def test_a_row_that_deciding_fails_for_harms_no_neighbour(
 
 
 async def test_a_missing_partition_is_a_fault_of_the_service_and_no_refusal(alone: ShopAlone) -> None:
-    names = await alone.owner.fetch("SELECT inhrelid::regclass::text AS name FROM pg_inherits "
-                                    "WHERE inhparent = 'purchase'::regclass")
+    names = await alone.owner.fetch(
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'purchase'::regclass"
+    )
     for row in names:
         await alone.owner.execute(f"ALTER TABLE purchase DETACH PARTITION {row['name']}")
         await alone.owner.execute(f"DROP TABLE {row['name']}")
@@ -86,7 +84,7 @@ async def test_a_missing_partition_is_a_fault_of_the_service_and_no_refusal(alon
 
 
 async def test_the_first_instant_of_the_calendar_is_refused_and_the_next_one_is_a_time_like_any_other(
-    shop: Shop
+    shop: Shop,
 ) -> None:
     """The driver knows the first as '-infinity'; booked, it would spoil its customer and every batch that has it."""
     refused = await shop.buy(occurred_at="0001-01-01T00:00:00Z")

@@ -45,14 +45,18 @@ async def test_while_the_database_hangs_every_call_is_told_that_its_outcome_is_u
     shop, bodies = behind.shop, [purchase(id=f"order-{number}") for number in range(5)]
     batch = {"purchases": [purchase(id=f"bulk-{number}", customer_id=f"b-{number}") for number in range(3)]}
     behind.proxy.hang()
-    await _all_told_as_unknown([
-        *(shop.post("/v1/purchases", body) for body in bodies),
-        shop.post("/v1/purchases/batch", batch),
-        shop.post("/v1/purchases/batch", batch, Idempotency_Key="k-1"),
-        shop.call("PUT", "/v1/customers/new", {"name": "Ada"}),
-        shop.get("/v1/customers/warm/balance"),
-        shop.call("POST", "/v1/purchases", bodies[0], role=None, headers={"Authorization": "Bearer lk_test_unknown"}),
-    ])
+    await _all_told_as_unknown(
+        [
+            *(shop.post("/v1/purchases", body) for body in bodies),
+            shop.post("/v1/purchases/batch", batch),
+            shop.post("/v1/purchases/batch", batch, Idempotency_Key="k-1"),
+            shop.call("PUT", "/v1/customers/new", {"name": "Ada"}),
+            shop.get("/v1/customers/warm/balance"),
+            shop.call(
+                "POST", "/v1/purchases", bodies[0], role=None, headers={"Authorization": "Bearer lk_test_unknown"}
+            ),
+        ]
+    )
     behind.proxy.resume()
     for body in bodies:
         assert (await shop.post("/v1/purchases", body)).status in {200, 201}
@@ -69,16 +73,22 @@ async def test_after_connections_were_forgotten_the_service_is_well_again_by_its
 ) -> None:
     """They stay open and carry nothing: no end of a connection tells the service that it must make new ones."""
     shop, made = behind.shop, new_key(live=False)
-    await transact(database.connection, lambda db: programs.add_key(
-        db, program_id=shop.program.id, role=Role.CHECKOUT, name="new", key=made, entropy=random.getrandbits(62)
-    ))
+    await transact(
+        database.connection,
+        lambda db: programs.add_key(
+            db, program_id=shop.program.id, role=Role.CHECKOUT, name="new", key=made, entropy=random.getrandbits(62)
+        ),
+    )
     behind.proxy.forget()
     async with asyncio.timeout(LONG_ENOUGH):
         await asyncio.gather(
             _until_well(lambda: shop.buy(id="order-1")),
             _until_well(lambda: shop.get("/v1/customers/warm/balance")),
-            _until_well(lambda: shop.call("GET", "/v1/customers/warm/balance", role=None,
-                                          headers={"Authorization": f"Bearer {made}"})),
+            _until_well(
+                lambda: shop.call(
+                    "GET", "/v1/customers/warm/balance", role=None, headers={"Authorization": f"Bearer {made}"}
+                )
+            ),
         )
     assert (await shop.balance("c-42"))["available"] == 129
 
@@ -130,9 +140,9 @@ async def test_a_customer_locked_for_long_is_told_as_unknown_and_booked_once_lat
         await owner.execute(
             "SELECT FROM customer WHERE program_id = $1 AND external_id = 'c-42' FOR UPDATE", shop.program.id
         )
-        await _all_told_as_unknown([
-            shop.post("/v1/purchases", body), *(shop.post("/v1/purchases/batch", batch) for batch in batches)
-        ])
+        await _all_told_as_unknown(
+            [shop.post("/v1/purchases", body), *(shop.post("/v1/purchases/batch", batch) for batch in batches)]
+        )
     assert (await shop.post("/v1/purchases", body)).status in {200, 201}
     for batch in batches:
         again = await shop.post("/v1/purchases/batch", batch)

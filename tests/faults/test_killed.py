@@ -115,9 +115,12 @@ async def test_a_postgres_that_is_killed_under_load_loses_and_doubles_nothing(
     addresses = own_servers.addresses
     assert addresses.owner_database_url is not None
     await migrations.migrate(addresses.owner_database_url)
-    settings = settings.model_copy(update={
-        "database_url": addresses.database_url, "database_owner_url": addresses.owner_database_url,
-    })
+    settings = settings.model_copy(
+        update={
+            "database_url": addresses.database_url,
+            "database_owner_url": addresses.owner_database_url,
+        }
+    )
     kills: list[Callable[[int], None]] = [_kill_a_backend, _kill_the_server]
     database = Database(settings)
     await database.open()

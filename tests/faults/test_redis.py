@@ -37,7 +37,10 @@ def hanging() -> Generator[str]:
 
 @pytest.fixture(params=[closed_port, hanging])
 async def without_redis(
-    request: pytest.FixtureRequest, settings: Settings, database: Database, client: aiohttp.ClientSession,
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    database: Database,
+    client: aiohttp.ClientSession,
 ) -> AsyncGenerator[Shop]:
     """Give a shop whose service has no use of Redis; afterwards the books are proved."""
     with request.param() as url:

@@ -48,7 +48,7 @@ async def test_work_that_fails_leaves_no_transaction_open_on_a_kept_connection(d
 
 
 async def test_a_statement_that_is_given_up_ends_on_the_server_too_and_holds_its_locks_no_longer(
-    database: Database
+    database: Database,
 ) -> None:
     pids: list[int] = []
 
@@ -66,7 +66,7 @@ async def test_a_statement_that_is_given_up_ends_on_the_server_too_and_holds_its
 
 
 async def test_a_server_that_was_demoted_to_a_standby_is_left_for_the_one_that_the_address_names_now(
-    database: Database
+    database: Database,
 ) -> None:
     pids: list[int] = []
 

@@ -12,8 +12,17 @@ from service.__main__ import loyalty
 from service.platform.settings import CHECKOUT, Settings
 
 ORDERS = (
-    "--column", "id=order", "--column", "customer_id=customer", "--column", "total=amount",
-    "--column", "occurred_at=date", "--value", "currency=EUR", "--decimal",
+    "--column",
+    "id=order",
+    "--column",
+    "customer_id=customer",
+    "--column",
+    "total=amount",
+    "--column",
+    "occurred_at=date",
+    "--value",
+    "currency=EUR",
+    "--decimal",
 )
 """How a table with the columns of `HEADER` is read."""
 HEADER = "order,customer,amount,date"
@@ -76,6 +85,17 @@ class Importer:
         told = {**os.environ, **self.environment, "TERM": "xterm"}
         environment = {name: value for name, value in told.items() if value is not None}
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service", "import", "purchases", str(path), "--program", self.program, *options,
-            cwd=CHECKOUT, env=environment, stdout=asyncio.subprocess.PIPE, stderr=stderr,
+            sys.executable,
+            "-m",
+            "service",
+            "import",
+            "purchases",
+            str(path),
+            "--program",
+            self.program,
+            *options,
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
         )

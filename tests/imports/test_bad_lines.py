@@ -19,36 +19,39 @@ async def totals(shop: Shop, *ids: str) -> dict[str, int | None]:
     return {order: answer.body["total"] if answer.status == 200 else None for order, answer in answers.items()}
 
 
-@pytest.mark.parametrize(("line", "reason"), [
-    (",c-1,1.00,2026-01-02", "id (column order): This field is required."),
-    ("o-1,,1.00,2026-01-02", "customer_id (column customer): This field is required."),
-    ("o-1,c-1,,2026-01-02", "total (column amount): This field is required."),
-    ("o-1,c-1,1.00,", "occurred_at (column date): This field is required."),
-    ("o-1,c-1,1.00", "The line has 3 columns, and column 4 is needed."),
-    ("o-1,c-1,1,00,2026-01-02", "The line has 5 columns, and the first line 4: are quotes missing?"),
-    ("o-1,c-1,29.335,2026-01-02", "total (column amount): This has more decimals than EUR (2)."),
-    ("o-1,c-1,'1.00,2026-01-02", "total (column amount): This is no amount."),
-    ('o-1,c-1,"1,00",2026-01-02', "total (column amount): This is no amount."),
-    ('o-1,c-1,"1,000.00",2026-01-02', "total (column amount): This is no amount."),
-    ("o-1,c-1,.,2026-01-02", "total (column amount): This is no amount."),
-    ("o-1,c-1,1e3,2026-01-02", "total (column amount): This is no amount."),
-    ("o-1,c-1,NaN,2026-01-02", "total (column amount): This is no amount."),
-    ("o-1,c-1,\u0661,2026-01-02", "total (column amount): This is no amount."),
-    (f"o-1,c-1,{'9' * 5000},2026-01-02", "total (column amount): This is no amount."),
-    ("o-1,c-1,-0.01,2026-01-02", "total (column amount): Expected `int` >= 0."),
-    ("o-1,c-1,10000000000.01,2026-01-02", "total (column amount): Expected `int` <= 1000000000000."),
-    ("o-1,c-1,99999999999999999999,2026-01-02", "total (column amount): "),
-    ("o-1,c-1,1.00,02.01.2026", "occurred_at (column date): This is no time of the form ISO 8601"),
-    ("o-1,c-1,1.00,2026-02-30", "occurred_at (column date): This is no time of the form ISO 8601"),
-    ("o-1,c-1,1.00,0001-01-01T00:00:00+14:00", "occurred_at (column date): This time is outside the calendar."),
-    ("o-1,c-1,1.00,2999-01-01", "occurred_at (column date): This is more than 5 minutes in the future."),
-    (f"{'x' * 129},c-1,1.00,2026-01-02", "id (column order): "),
-    (f"o-1,{'x' * 129},1.00,2026-01-02", "customer_id (column customer): "),
-    ("o-1,gr\u00fcn,1.00,2026-01-02", "customer_id (column customer): This text doesn't have the form"),
-    ("o\x00-1,c-1,1.00,2026-01-02", "id (column order): "),
-    ('"o-1"x,c-1,1.00,2026-01-02', "A quote is not closed, or text follows the closing one"),
-    ('"o-1,c-1,1.00,2026-01-02', "A quote is not closed, or text follows the closing one"),
-])
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (",c-1,1.00,2026-01-02", "id (column order): This field is required."),
+        ("o-1,,1.00,2026-01-02", "customer_id (column customer): This field is required."),
+        ("o-1,c-1,,2026-01-02", "total (column amount): This field is required."),
+        ("o-1,c-1,1.00,", "occurred_at (column date): This field is required."),
+        ("o-1,c-1,1.00", "The line has 3 columns, and column 4 is needed."),
+        ("o-1,c-1,1,00,2026-01-02", "The line has 5 columns, and the first line 4: are quotes missing?"),
+        ("o-1,c-1,29.335,2026-01-02", "total (column amount): This has more decimals than EUR (2)."),
+        ("o-1,c-1,'1.00,2026-01-02", "total (column amount): This is no amount."),
+        ('o-1,c-1,"1,00",2026-01-02', "total (column amount): This is no amount."),
+        ('o-1,c-1,"1,000.00",2026-01-02', "total (column amount): This is no amount."),
+        ("o-1,c-1,.,2026-01-02", "total (column amount): This is no amount."),
+        ("o-1,c-1,1e3,2026-01-02", "total (column amount): This is no amount."),
+        ("o-1,c-1,NaN,2026-01-02", "total (column amount): This is no amount."),
+        ("o-1,c-1,\u0661,2026-01-02", "total (column amount): This is no amount."),
+        (f"o-1,c-1,{'9' * 5000},2026-01-02", "total (column amount): This is no amount."),
+        ("o-1,c-1,-0.01,2026-01-02", "total (column amount): Expected `int` >= 0."),
+        ("o-1,c-1,10000000000.01,2026-01-02", "total (column amount): Expected `int` <= 1000000000000."),
+        ("o-1,c-1,99999999999999999999,2026-01-02", "total (column amount): "),
+        ("o-1,c-1,1.00,02.01.2026", "occurred_at (column date): This is no time of the form ISO 8601"),
+        ("o-1,c-1,1.00,2026-02-30", "occurred_at (column date): This is no time of the form ISO 8601"),
+        ("o-1,c-1,1.00,0001-01-01T00:00:00+14:00", "occurred_at (column date): This time is outside the calendar."),
+        ("o-1,c-1,1.00,2999-01-01", "occurred_at (column date): This is more than 5 minutes in the future."),
+        (f"{'x' * 129},c-1,1.00,2026-01-02", "id (column order): "),
+        (f"o-1,{'x' * 129},1.00,2026-01-02", "customer_id (column customer): "),
+        ("o-1,gr\u00fcn,1.00,2026-01-02", "customer_id (column customer): This text doesn't have the form"),
+        ("o\x00-1,c-1,1.00,2026-01-02", "id (column order): "),
+        ('"o-1"x,c-1,1.00,2026-01-02', "A quote is not closed, or text follows the closing one"),
+        ('"o-1,c-1,1.00,2026-01-02', "A quote is not closed, or text follows the closing one"),
+    ],
+)
 async def test_a_bad_line_is_told_and_the_lines_around_it_are_booked(
     importer: Importer, shop: Shop, line: str, reason: str
 ) -> None:
@@ -86,12 +89,12 @@ async def test_what_the_program_refuses_is_told(importer: Importer, shop: Shop) 
 
 async def test_bad_lines_are_told_in_order_by_the_number_of_their_first_line(importer: Importer) -> None:
     table = importer.file(
-        b'order,customer,amount,date,note\r\n'
+        b"order,customer,amount,date,note\r\n"
         b'o-1,c-1,1.00,2026-01-02,"two\r\nlines"\r\n'
         b'o-2,c-1,x,2026-01-02,"three\r\n\r\nlines"\r\n'
-        b'\r\n'
-        b'o-3,c-1,1.00,2026-01-02,one line\r\n'
-        b'o-4,c-1,1.00,,one line\r\n'
+        b"\r\n"
+        b"o-3,c-1,1.00,2026-01-02,one line\r\n"
+        b"o-4,c-1,1.00,,one line\r\n"
     )
     ended = await importer.run(table, *ORDERS, "--column", "metadata.note=note")
     assert ended.said == "2 booked, 0 there already, 2 bad.\n"
@@ -113,8 +116,9 @@ async def test_bad_lines_can_be_written_into_a_file(importer: Importer) -> None:
 async def test_bad_lines_of_other_columns_do_not_matter(importer: Importer, shop: Shop) -> None:
     table = importer.file(b"order,customer,amount,date,note\no-1,c-1,1.00,2026-01-02,\xfc\x00\n")
     assert (await importer.run(table, *ORDERS)).said == "1 booked, 0 there already, 0 bad.\n"
-    noted = await importer.run(importer.file(table.read_bytes().replace(b"o-1", b"o-2")), *ORDERS,
-                               "--column", "metadata.note=note")
+    noted = await importer.run(
+        importer.file(table.read_bytes().replace(b"o-1", b"o-2")), *ORDERS, "--column", "metadata.note=note"
+    )
     assert noted.bad_lines == [
         "line 2: metadata.note (column note): This doesn't fit the encoding: tell the right one with --encoding."
     ]
@@ -146,8 +150,18 @@ async def test_a_line_is_accepted_exactly_when_the_same_purchase_is_accepted_ove
     ]
     item = {"item.amount": "100"}
     lines = [{"id": f"h-{number}", **good, **item, field: text} for number, (field, text) in enumerate(tries)]
-    fields = ["id", *good, "item.amount", "tax", "points_paid", "channel", "referral_code", "item.quantity", "item.sku",
-              "item.id"]
+    fields = [
+        "id",
+        *good,
+        "item.amount",
+        "tax",
+        "points_paid",
+        "channel",
+        "referral_code",
+        "item.quantity",
+        "item.sku",
+        "item.id",
+    ]
     out = io.StringIO()
     writer = csv.DictWriter(out, fields)
     writer.writeheader()

@@ -23,10 +23,28 @@ from tests.imports.importer import Ended, Importer
 
 SAMPLE = CHECKOUT / "tests" / "data" / "cdnow_sample.txt"
 OPTIONS = (
-    "--no-header", "--delimiter", "whitespace", "--id", "cdnow-{line}", "--column", "customer_id=1",
-    "--column", "occurred_at=3", "--date-format", "%Y%m%d", "--column", "total=5", "--decimal",
-    "--value", "currency=USD", "--column", "item.quantity=4", "--column", "item.amount=5",
-    "--value", "item.category=cd",
+    "--no-header",
+    "--delimiter",
+    "whitespace",
+    "--id",
+    "cdnow-{line}",
+    "--column",
+    "customer_id=1",
+    "--column",
+    "occurred_at=3",
+    "--date-format",
+    "%Y%m%d",
+    "--column",
+    "total=5",
+    "--decimal",
+    "--value",
+    "currency=USD",
+    "--column",
+    "item.quantity=4",
+    "--column",
+    "item.amount=5",
+    "--value",
+    "item.category=cd",
 )
 TABLES = ("customer", "purchase", "transfer", "lot", "claim", "outbox")
 
@@ -50,9 +68,10 @@ async def imported(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -
         database = Database(settings)
         await database.open()
         owner = await asyncpg.connect(servers.database_url(name, owner=True))
-        program = await transact(database.connection, lambda db: programs.create_program(
-            db, code="cdnow", name="CDNOW", live=False, settings=ProgramSettings()
-        ))
+        program = await transact(
+            database.connection,
+            lambda db: programs.create_program(db, code="cdnow", name="CDNOW", live=False, settings=ProgramSettings()),
+        )
         importer = Importer(settings, program.code, tmp_path_factory.mktemp("cdnow"))
         yield Imported(importer, database, program, owner, await importer.run(SAMPLE, *OPTIONS))
         await owner.close()
@@ -108,8 +127,20 @@ async def test_each_customer_of_the_sample_has_the_points_and_counts_that_the_fi
     """)
     found: dict[str, tuple[Any, ...]] = {row[0]: tuple(row)[1:] for row in rows}
     assert found == {
-        customer: (one.points, one.points, 0, 0, 0, one.purchases, min(one.days), max(one.days), one.purchases,
-                   one.dollars * 100, one.points, one.discs)
+        customer: (
+            one.points,
+            one.points,
+            0,
+            0,
+            0,
+            one.purchases,
+            min(one.days),
+            max(one.days),
+            one.purchases,
+            one.dollars * 100,
+            one.points,
+            one.discs,
+        )
         for customer, one in expected.items()
     }
 

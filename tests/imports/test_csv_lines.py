@@ -10,9 +10,7 @@ from service.purchases.importing.csv_lines import LONGEST_LINE, CsvLines, Record
 
 def records(content: bytes, *, encoding: str = "utf-8", delimiter: str = ",") -> list[Record]:
     """Read a whole table."""
-    return list(
-        CsvLines(io.BytesIO(content), encoding=encoding_named(encoding), delimiter=delimiter_named(delimiter))
-    )
+    return list(CsvLines(io.BytesIO(content), encoding=encoding_named(encoding), delimiter=delimiter_named(delimiter)))
 
 
 def cells(content: bytes, *, encoding: str = "utf-8", delimiter: str = ",") -> list[tuple[int, list[str]]]:
@@ -47,10 +45,18 @@ def test_a_record_over_several_lines_has_the_number_of_its_first() -> None:
     assert [(record.first_line, record.last_line) for record in records(content)] == [(1, 3), (4, 4)]
 
 
-@pytest.mark.parametrize(("delimiter", "content"), [
-    (",", b"a,b"), (";", b"a;b"), ("|", b"a|b"), ("tab", b"a\tb"), ("\\t", b"a\tb"), ("\t", b"a\tb"),
-    ("whitespace", b"\ta \t b  "),
-])
+@pytest.mark.parametrize(
+    ("delimiter", "content"),
+    [
+        (",", b"a,b"),
+        (";", b"a;b"),
+        ("|", b"a|b"),
+        ("tab", b"a\tb"),
+        ("\\t", b"a\tb"),
+        ("\t", b"a\tb"),
+        ("whitespace", b"\ta \t b  "),
+    ],
+)
 def test_columns_are_separated_as_the_operator_says(delimiter: str, content: bytes) -> None:
     assert cells(content, delimiter=delimiter) == [(1, ["a", "b"])]
 
@@ -63,13 +69,16 @@ def test_bytes_that_do_not_fit_the_encoding_spoil_their_own_column_only() -> Non
     assert cells(b"a,\xfc\n", encoding="latin-1") == [(1, ["a", "ü"])]
 
 
-@pytest.mark.parametrize(("second_line", "said"), [
-    (b'"b"c', "A quote is not closed, or text follows the closing one"),
-    (b'"b', "A quote is not closed, or text follows the closing one"),
-    (b'b,"c,d\r', "A quote is not closed, or text follows the closing one"),
-    (b"x" * 200_000, "A column is longer than 131,072 characters"),
-    (b"x," * LONGEST_LINE, "The line is longer than 1,048,576 characters"),
-])
+@pytest.mark.parametrize(
+    ("second_line", "said"),
+    [
+        (b'"b"c', "A quote is not closed, or text follows the closing one"),
+        (b'"b', "A quote is not closed, or text follows the closing one"),
+        (b'b,"c,d\r', "A quote is not closed, or text follows the closing one"),
+        (b"x" * 200_000, "A column is longer than 131,072 characters"),
+        (b"x," * LONGEST_LINE, "The line is longer than 1,048,576 characters"),
+    ],
+)
 def test_a_line_that_is_no_csv_is_told_and_the_others_are_read(second_line: bytes, said: str) -> None:
     first, second, *rest = records(b"a\n" + second_line + b'\nc\n"d\ne"\nf')
     assert first == Record(1, 1, ["a"])

@@ -21,7 +21,8 @@ from tests.shop import Shop
 LINES = 4 * BATCH
 MAPPING = Mapping(
     columns={"id": "order", "customer_id": "customer", "total": "amount", "occurred_at": "date"},
-    values={"currency": "EUR"}, decimal_mark=".",
+    values={"currency": "EUR"},
+    decimal_mark=".",
 )
 
 
@@ -39,7 +40,7 @@ async def held(owner: Db, shop: Shop, customer_id: str) -> AsyncGenerator[None]:
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(30):
-        while not await true():  # noqa: ASYNC110 - nobody tells of it
+        while not await true():
             await asyncio.sleep(0.01)
 
 

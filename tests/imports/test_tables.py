@@ -16,14 +16,17 @@ async def only(shop: Shop, purchase_id: str = "o-1") -> dict[str, Any]:
     return answer.body
 
 
-@pytest.mark.parametrize(("content", "options"), [
-    (b"\xef\xbb\xbforder,customer,amount,date\r\no-1,c-1,29.33,2026-01-02\r\n", ()),
-    (b"order;customer;amount;date\no-1;c-1;29,33;2026-01-02", ("--delimiter", ";", "--decimal-comma")),
-    (b'date\torder\tnote\tamount\tcustomer\n2026-01-02\to-1\t"a\nb"\t29.33\tc-1\n', ("--delimiter", "tab")),
-    (f'{HEADER}\n"o-1",c-1, 29.330 , 2026-01-02\n'.encode("utf-16"), ("--encoding", "utf-16")),
-    (f"{HEADER},gr\u00f6\u00dfe\no-1,c-1,29.33,2026-01-02,\u00fc\n".encode("latin-1"), ("--encoding", "latin-1")),
-    (b"  order  customer\tamount   date\n\n o-1 c-1  29.33   2026-01-02  \n", ("--delimiter", "whitespace")),
-])
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (b"\xef\xbb\xbforder,customer,amount,date\r\no-1,c-1,29.33,2026-01-02\r\n", ()),
+        (b"order;customer;amount;date\no-1;c-1;29,33;2026-01-02", ("--delimiter", ";", "--decimal-comma")),
+        (b'date\torder\tnote\tamount\tcustomer\n2026-01-02\to-1\t"a\nb"\t29.33\tc-1\n', ("--delimiter", "tab")),
+        (f'{HEADER}\n"o-1",c-1, 29.330 , 2026-01-02\n'.encode("utf-16"), ("--encoding", "utf-16")),
+        (f"{HEADER},gr\u00f6\u00dfe\no-1,c-1,29.33,2026-01-02,\u00fc\n".encode("latin-1"), ("--encoding", "latin-1")),
+        (b"  order  customer\tamount   date\n\n o-1 c-1  29.33   2026-01-02  \n", ("--delimiter", "whitespace")),
+    ],
+)
 async def test_a_purchase_is_the_same_however_its_table_is_written(
     importer: Importer, shop: Shop, content: bytes, options: tuple[str, ...]
 ) -> None:
@@ -35,11 +38,23 @@ async def test_a_purchase_is_the_same_however_its_table_is_written(
 
 async def test_all_fields_can_come_from_columns(importer: Importer, shop: Shop) -> None:
     fields = {
-        "id": "o-1", "customer_id": "c-1", "currency": "USD", "total": "129.90",
-        "occurred_at": "2026-01-02T10:00:00+01:00", "tax": "20.74", "shipping": "4.9", "points_paid": "0.00",
-        "channel": "web", "referral_code": "FRIEND",
-        "item.id": "7", "item.amount": "125", "item.quantity": "2", "item.sku": "TEA-1", "item.category": "tea",
-        "metadata.till": "4", "metadata.gr\u00fc\u00dfe": 'sch\u00f6n, "ja"',
+        "id": "o-1",
+        "customer_id": "c-1",
+        "currency": "USD",
+        "total": "129.90",
+        "occurred_at": "2026-01-02T10:00:00+01:00",
+        "tax": "20.74",
+        "shipping": "4.9",
+        "points_paid": "0.00",
+        "channel": "web",
+        "referral_code": "FRIEND",
+        "item.id": "7",
+        "item.amount": "125",
+        "item.quantity": "2",
+        "item.sku": "TEA-1",
+        "item.category": "tea",
+        "metadata.till": "4",
+        "metadata.gr\u00fc\u00dfe": 'sch\u00f6n, "ja"',
     }
     table = importer.file(
         (",".join(fields) + "\n" + ",".join('"' + text.replace('"', '""') + '"' for text in fields.values())).encode()
@@ -48,8 +63,16 @@ async def test_all_fields_can_come_from_columns(importer: Importer, shop: Shop) 
     assert (await importer.run(table, *mapping, "--decimal")).status == 0
     found = await only(shop)
     assert {name: found[name] for name in found if name not in ("points", "recorded_at")} == {
-        "id": "o-1", "customer_id": "c-1", "currency": "USD", "total": 12990, "occurred_at": "2026-01-02T09:00:00Z",
-        "tax": 2074, "shipping": 490, "points_paid": 0, "channel": "web", "referral_code": "FRIEND",
+        "id": "o-1",
+        "customer_id": "c-1",
+        "currency": "USD",
+        "total": 12990,
+        "occurred_at": "2026-01-02T09:00:00Z",
+        "tax": 2074,
+        "shipping": 490,
+        "points_paid": 0,
+        "channel": "web",
+        "referral_code": "FRIEND",
         "items": [{"id": "7", "amount": 12500, "quantity": 2, "sku": "TEA-1", "category": "tea"}],
         "metadata": {"till": "4", "gr\u00fc\u00dfe": 'sch\u00f6n, "ja"'},
     }
@@ -70,11 +93,23 @@ async def test_empty_columns_are_fields_that_are_left_out(importer: Importer, sh
     assert (found["channel"], found["tax"]) == (None, 0)
 
 
-@pytest.mark.parametrize(("currency", "text", "total"), [
-    ("EUR", "29.33", 2933), ("EUR", "0.29", 29), ("EUR", "1.1", 110), ("EUR", "5", 500), ("EUR", "5.", 500),
-    ("EUR", ".5", 50), ("EUR", "29.3300", 2933), ("EUR", "-0.00", 0), ("JPY", "1500", 1500), ("JPY", "1500.0", 1500),
-    ("KWD", "1.234", 1234), ("EUR", "1234567890.12", 123456789012),
-])
+@pytest.mark.parametrize(
+    ("currency", "text", "total"),
+    [
+        ("EUR", "29.33", 2933),
+        ("EUR", "0.29", 29),
+        ("EUR", "1.1", 110),
+        ("EUR", "5", 500),
+        ("EUR", "5.", 500),
+        ("EUR", ".5", 50),
+        ("EUR", "29.3300", 2933),
+        ("EUR", "-0.00", 0),
+        ("JPY", "1500", 1500),
+        ("JPY", "1500.0", 1500),
+        ("KWD", "1.234", 1234),
+        ("EUR", "1234567890.12", 123456789012),
+    ],
+)
 async def test_whole_units_become_exactly_the_minor_units_of_the_currency(
     importer: Importer, shop: Shop, currency: str, text: str, total: int
 ) -> None:
@@ -99,16 +134,19 @@ async def test_without_decimal_amounts_are_minor_units_and_never_guessed_at(impo
     assert (await only(shop))["total"] == 2933
 
 
-@pytest.mark.parametrize(("text", "options", "time"), [
-    ("2026-07-01", (), "2026-07-01T00:00:00Z"),
-    ("2026-07-01 10:30", (), "2026-07-01T10:30:00Z"),
-    ("2026-07-01T10:30:00.5+02:00", ("--time-zone", "Asia/Tokyo"), "2026-07-01T08:30:00.500000Z"),
-    ("2026-07-01", ("--time-zone", "Europe/Berlin"), "2026-06-30T22:00:00Z"),
-    ("2026-01-01", ("--time-zone", "Europe/Berlin"), "2025-12-31T23:00:00Z"),
-    ("20260701", ("--date-format", "%Y%m%d"), "2026-07-01T00:00:00Z"),
-    ("7/1/2026 8:26", ("--date-format", "%m/%d/%Y %H:%M"), "2026-07-01T08:26:00Z"),
-    ("01.07.2026 08:26 +0200", ("--date-format", "%d.%m.%Y %H:%M %z"), "2026-07-01T06:26:00Z"),
-])
+@pytest.mark.parametrize(
+    ("text", "options", "time"),
+    [
+        ("2026-07-01", (), "2026-07-01T00:00:00Z"),
+        ("2026-07-01 10:30", (), "2026-07-01T10:30:00Z"),
+        ("2026-07-01T10:30:00.5+02:00", ("--time-zone", "Asia/Tokyo"), "2026-07-01T08:30:00.500000Z"),
+        ("2026-07-01", ("--time-zone", "Europe/Berlin"), "2026-06-30T22:00:00Z"),
+        ("2026-01-01", ("--time-zone", "Europe/Berlin"), "2025-12-31T23:00:00Z"),
+        ("20260701", ("--date-format", "%Y%m%d"), "2026-07-01T00:00:00Z"),
+        ("7/1/2026 8:26", ("--date-format", "%m/%d/%Y %H:%M"), "2026-07-01T08:26:00Z"),
+        ("01.07.2026 08:26 +0200", ("--date-format", "%d.%m.%Y %H:%M %z"), "2026-07-01T06:26:00Z"),
+    ],
+)
 async def test_times_are_read_in_their_form_and_zone(
     importer: Importer, shop: Shop, text: str, options: tuple[str, ...], time: str
 ) -> None:
@@ -134,8 +172,19 @@ async def test_ids_can_be_made_of_the_lines_number_and_of_columns(importer: Impo
 async def test_without_a_header_columns_are_numbered(importer: Importer, shop: Shop) -> None:
     table = importer.file(b"2026-01-02,o-1,1.50,c-1\n")
     ended = await importer.run(
-        table, "--no-header", "--column", "id=2", "--column", "customer_id=4", "--column", "total=3",
-        "--column", "occurred_at=1", "--value", "currency=EUR", "--decimal",
+        table,
+        "--no-header",
+        "--column",
+        "id=2",
+        "--column",
+        "customer_id=4",
+        "--column",
+        "total=3",
+        "--column",
+        "occurred_at=1",
+        "--value",
+        "currency=EUR",
+        "--decimal",
     )
     assert (ended.status, (await only(shop))["total"]) == (0, 150)
 
@@ -143,8 +192,20 @@ async def test_without_a_header_columns_are_numbered(importer: Importer, shop: S
 async def test_a_table_without_lines_is_imported(importer: Importer) -> None:
     for ended in (
         await importer.run(importer.table(), *ORDERS),
-        await importer.run(importer.file(b""), "--no-header", "--column", "customer_id=1", "--column", "total=2",
-                           "--column", "occurred_at=3", "--value", "currency=EUR", "--id", "{line}"),
+        await importer.run(
+            importer.file(b""),
+            "--no-header",
+            "--column",
+            "customer_id=1",
+            "--column",
+            "total=2",
+            "--column",
+            "occurred_at=3",
+            "--value",
+            "currency=EUR",
+            "--id",
+            "{line}",
+        ),
     ):
         assert (ended.status, ended.said, ended.complained) == (0, "0 booked, 0 there already, 0 bad.\n", "")
 

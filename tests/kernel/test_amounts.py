@@ -8,8 +8,20 @@ from hypothesis import strategies as st
 
 from service.kernel.amounts import BOUND, as_text, exponent, minor_units_in_one
 
-DECIMALS = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "EUR": 2, "USD": 2, "CHF": 2, "KWD": 3, "BHD": 3, "IQD": 3,
-            "TND": 3, "CLF": 4}
+DECIMALS = {
+    "JPY": 0,
+    "KRW": 0,
+    "CLP": 0,
+    "ISK": 0,
+    "EUR": 2,
+    "USD": 2,
+    "CHF": 2,
+    "KWD": 3,
+    "BHD": 3,
+    "IQD": 3,
+    "TND": 3,
+    "CLF": 4,
+}
 
 
 @pytest.mark.parametrize(("currency", "decimals"), DECIMALS.items())

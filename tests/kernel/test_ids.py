@@ -86,12 +86,29 @@ def test_an_id_is_read_back_from_the_wire(prefix: str, value: UUID) -> None:
     assert from_wire(prefix, to_wire(prefix, value)) == value
 
 
-@pytest.mark.parametrize("text", [
-    "", "txn", "txn_", "txn_0", f"txn_{'0' * 31}", f"txn_{'0' * 33}", f"txn_{'A' * 32}", f"txn_{'g' * 32}",
-    f"key_{'0' * 32}", f"TXN_{'0' * 32}", f"txn_{'0' * 32} ", f" txn_{'0' * 32}", f"txn_{chr(0x660) * 32}",
-    f"txn_0x{'0' * 30}",
-    f"txn_{'0' * 8}-{'0' * 4}-{'0' * 4}-{'0' * 4}-{'0' * 12}", f"txn_{'_' * 32}", f"txn_{{{'0' * 30}}}", f"{'0' * 32}",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "txn",
+        "txn_",
+        "txn_0",
+        f"txn_{'0' * 31}",
+        f"txn_{'0' * 33}",
+        f"txn_{'A' * 32}",
+        f"txn_{'g' * 32}",
+        f"key_{'0' * 32}",
+        f"TXN_{'0' * 32}",
+        f"txn_{'0' * 32} ",
+        f" txn_{'0' * 32}",
+        f"txn_{chr(0x660) * 32}",
+        f"txn_0x{'0' * 30}",
+        f"txn_{'0' * 8}-{'0' * 4}-{'0' * 4}-{'0' * 4}-{'0' * 12}",
+        f"txn_{'_' * 32}",
+        f"txn_{{{'0' * 30}}}",
+        f"{'0' * 32}",
+    ],
+)
 def test_what_was_never_written_is_not_read(text: str) -> None:
     assert from_wire("txn", text) is None
 

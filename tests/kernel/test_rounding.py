@@ -33,10 +33,15 @@ def test_halves_and_their_neighbours_fall_to_the_right_side(
     assert divide(numerator, denominator, rounding) == ROUNDED[rounding](Fraction(numerator, denominator))
 
 
-@pytest.mark.parametrize(("rounding", "expected"), [
-    (Rounding.DOWN, [0, 0, 1, 1, 2]), (Rounding.UP, [0, 1, 1, 2, 3]),
-    (Rounding.HALF_UP, [0, 1, 1, 2, 3]), (Rounding.HALF_EVEN, [0, 0, 1, 2, 2]),
-])
+@pytest.mark.parametrize(
+    ("rounding", "expected"),
+    [
+        (Rounding.DOWN, [0, 0, 1, 1, 2]),
+        (Rounding.UP, [0, 1, 1, 2, 3]),
+        (Rounding.HALF_UP, [0, 1, 1, 2, 3]),
+        (Rounding.HALF_EVEN, [0, 0, 1, 2, 2]),
+    ],
+)
 def test_halves_by_hand(rounding: Rounding, expected: list[int]) -> None:
     assert [divide(numerator, 2, rounding) for numerator in (0, 1, 2, 3, 5)] == expected
 

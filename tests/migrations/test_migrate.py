@@ -125,7 +125,8 @@ async def _make(db: Db, quarters: int) -> list[str]:
 async def _bounds(db: Db, parent: str) -> list[tuple[UUID, UUID]]:
     rows = await db.fetch(
         "SELECT pg_get_expr(c.relpartbound, c.oid) AS bound FROM pg_inherits AS i "
-        "INNER JOIN pg_class AS c ON i.inhrelid = c.oid WHERE i.inhparent = $1::regclass", parent,
+        "INNER JOIN pg_class AS c ON i.inhrelid = c.oid WHERE i.inhparent = $1::regclass",
+        parent,
     )
     found = [re.findall(r"'([0-9a-f-]{36})'", row["bound"]) for row in rows]
     return sorted((UUID(lower), UUID(upper)) for lower, upper in found)
@@ -140,6 +141,7 @@ async def test_every_constraint_has_a_name_that_tells_its_table_and_what_it_is_a
         AND c.relname !~ '^(_pogo|pgqueuer)'
     """)
     assert rows
-    nameless = [row["name"] for row in rows
-                if re.fullmatch(rf"{row['table']}_(?!check\d*$).*[a-z]", row["name"]) is None]
+    nameless = [
+        row["name"] for row in rows if re.fullmatch(rf"{row['table']}_(?!check\d*$).*[a-z]", row["name"]) is None
+    ]
     assert set(nameless) <= NAMELESS

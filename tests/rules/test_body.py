@@ -16,9 +16,13 @@ from service.purchases.rules import Purchase
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=20,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
 )
 
 
@@ -93,10 +97,20 @@ def test_levels_are_counted_outside_texts(surplus: int, value: object) -> None:
             check_syntax(raw)
 
 
-@pytest.mark.parametrize("raw", [
-    nested(DEEPEST + 1), b"[" * 100_000, b'{"a":' * 100_000, b"]" * 100_000 + b"[" * 100_000, b'"' + b"[" * 100_000,
-    b"[" * 65 + b'\\"' * 500_000, b"[" * 65 + b'"\\' * 500_000, b'"' * 500_001 + b"[" * 65, b"\\" * 500_000 + b"[" * 65,
-])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        nested(DEEPEST + 1),
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"]" * 100_000 + b"[" * 100_000,
+        b'"' + b"[" * 100_000,
+        b"[" * 65 + b'\\"' * 500_000,
+        b"[" * 65 + b'"\\' * 500_000,
+        b'"' * 500_001 + b"[" * 65,
+        b"\\" * 500_000 + b"[" * 65,
+    ],
+)
 def test_a_million_brackets_quotes_and_backslashes_are_refused_in_one_pass(raw: bytes) -> None:
     with pytest.raises(Undecodable):
         check_syntax(raw)
@@ -106,9 +120,16 @@ def test_64_levels_pass() -> None:
     check_syntax(nested(DEEPEST))
 
 
-@pytest.mark.parametrize("raw", [
-    b'{"a":1,"a":2}', b'{"a":1,"\\u0061":2}', b'[{"b":{"a":1,"a":1}}]', b'{"":1,"":1}', b'{"\xc3\xa4":1,"\\u00e4":2}',
-])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":1,"a":2}',
+        b'{"a":1,"\\u0061":2}',
+        b'[{"b":{"a":1,"a":1}}]',
+        b'{"":1,"":1}',
+        b'{"\xc3\xa4":1,"\\u00e4":2}',
+    ],
+)
 def test_a_key_twice_in_one_object_is_refused(raw: bytes) -> None:
     with pytest.raises(Undecodable, match="twice"):
         check_syntax(raw)
@@ -124,36 +145,39 @@ def test_a_number_beyond_all_bounds_is_content_not_syntax(number: str, beside: s
     assert (refused.value.pointer, refused.value.reason) == ("/inner/count", "out_of_range")
 
 
-@pytest.mark.parametrize(("content", "pointer", "reason"), [
-    ({"inner": {"count": "5"}}, "/inner/count", "type"),
-    ({"inner": {"count": 5.0}}, "/inner/count", "type"),
-    ({"inner": {"count": True}}, "/inner/count", "type"),
-    ({"inner": {"count": None}}, "/inner/count", "type"),
-    ({"inner": []}, "/inner", "type"),
-    ({"items": [{}, {"count": 1}, {"count": "x"}]}, "/items/2/count", "type"),
-    ({"items": {}}, "/items", "type"),
-    ({"at": "2026-01-02T10:00:00"}, "/at", "naive_time"),
-    ({"at": "yesterday"}, "/at", "invalid_format"),
-    ({"nope": 1}, "/nope", "unknown_field"),
-    ({"a/b": 1}, "/a~1b", "unknown_field"),
-    ({"a~b": 1}, "/a~0b", "unknown_field"),
-    ({"~1": 1}, "/~01", "unknown_field"),
-    ({"a.b[0]": 1}, "/a.b[0]", "unknown_field"),
-    ({"a\nb": 1}, "/a\nb", "unknown_field"),
-    ({"": 1}, "/", "unknown_field"),
-    ({"`": 1}, "/`", "unknown_field"),
-    ({"inner": {"x": 1}}, "/inner/x", "unknown_field"),
-    ({"items": [{"a/b": 1}]}, "/items/0/a~1b", "unknown_field"),
-    ({"inner": {"sizes": {"UP": 1}}}, "/inner/sizes", "invalid_format"),
-    ({"inner": {"sizes": {"up": "x"}}}, "/inner/sizes", "type"),
-    ({"inner": {"parts": {"a": {"nope": 1}}}}, "/inner/parts", "unknown_field"),
-    ({"free": {"a/b": ["x", {"c~d": "\x00"}]}}, "/free/a~1b/1/c~0d", "invalid_character"),
-    ({"free": "\ud800"}, "/free", "invalid_character"),
-    ({"free": {"k\udfff": 1}}, "/free", "invalid_character"),
-    ([], "", "type"),
-    (None, "", "type"),
-    ("x", "", "type"),
-])
+@pytest.mark.parametrize(
+    ("content", "pointer", "reason"),
+    [
+        ({"inner": {"count": "5"}}, "/inner/count", "type"),
+        ({"inner": {"count": 5.0}}, "/inner/count", "type"),
+        ({"inner": {"count": True}}, "/inner/count", "type"),
+        ({"inner": {"count": None}}, "/inner/count", "type"),
+        ({"inner": []}, "/inner", "type"),
+        ({"items": [{}, {"count": 1}, {"count": "x"}]}, "/items/2/count", "type"),
+        ({"items": {}}, "/items", "type"),
+        ({"at": "2026-01-02T10:00:00"}, "/at", "naive_time"),
+        ({"at": "yesterday"}, "/at", "invalid_format"),
+        ({"nope": 1}, "/nope", "unknown_field"),
+        ({"a/b": 1}, "/a~1b", "unknown_field"),
+        ({"a~b": 1}, "/a~0b", "unknown_field"),
+        ({"~1": 1}, "/~01", "unknown_field"),
+        ({"a.b[0]": 1}, "/a.b[0]", "unknown_field"),
+        ({"a\nb": 1}, "/a\nb", "unknown_field"),
+        ({"": 1}, "/", "unknown_field"),
+        ({"`": 1}, "/`", "unknown_field"),
+        ({"inner": {"x": 1}}, "/inner/x", "unknown_field"),
+        ({"items": [{"a/b": 1}]}, "/items/0/a~1b", "unknown_field"),
+        ({"inner": {"sizes": {"UP": 1}}}, "/inner/sizes", "invalid_format"),
+        ({"inner": {"sizes": {"up": "x"}}}, "/inner/sizes", "type"),
+        ({"inner": {"parts": {"a": {"nope": 1}}}}, "/inner/parts", "unknown_field"),
+        ({"free": {"a/b": ["x", {"c~d": "\x00"}]}}, "/free/a~1b/1/c~0d", "invalid_character"),
+        ({"free": "\ud800"}, "/free", "invalid_character"),
+        ({"free": {"k\udfff": 1}}, "/free", "invalid_character"),
+        ([], "", "type"),
+        (None, "", "type"),
+        ("x", "", "type"),
+    ],
+)
 def test_a_refusal_points_at_the_field(content: object, pointer: str, reason: str) -> None:
     raw = json.dumps(content).encode()
     check_syntax(raw)
@@ -171,11 +195,18 @@ def test_a_detail_never_repeats_what_the_caller_sent(name: str) -> None:
         assert "canary" not in refused.value.detail
 
 
-@pytest.mark.parametrize("entry", [
-    rb'{"a":"\ud800"}', rb'{"a":"\udc00\ud800"}', rb'{"\ud800":1}', rb'{"a":"\ud800\u0041"}', rb'["\uDBFF"]',
-    rb'"\u0000"',
-    rb'"\ud800\\udc00"',
-])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        rb'{"a":"\ud800"}',
+        rb'{"a":"\udc00\ud800"}',
+        rb'{"\ud800":1}',
+        rb'{"a":"\ud800\u0041"}',
+        rb'["\uDBFF"]',
+        rb'"\u0000"',
+        rb'"\ud800\\udc00"',
+    ],
+)
 def test_a_bad_character_is_the_fault_of_its_entry_alone(entry: bytes) -> None:
     raw = b'{"entries":[1,' + entry + b"]}"
     check_syntax(raw)

@@ -35,13 +35,22 @@ few_or_many = st.integers(0, 20) | st.integers(0, 10**6)
 rates = st.builds(EarnRate, points=few_or_many, amount=st.integers(1, 2000) | st.integers(1, BOUND))
 unit_rates = st.builds(UnitRate, points=few_or_many, units=st.integers(1, 20) | st.integers(1, 10**6))
 rules = st.builds(
-    BaseRule, rates=st.dictionaries(st.sampled_from(sorted(DECIMALS)), rates, max_size=3),
-    any_currency=st.none() | unit_rates, tax=st.sampled_from(Part), shipping=st.sampled_from(Part),
+    BaseRule,
+    rates=st.dictionaries(st.sampled_from(sorted(DECIMALS)), rates, max_size=3),
+    any_currency=st.none() | unit_rates,
+    tax=st.sampled_from(Part),
+    shipping=st.sampled_from(Part),
     rounding=st.sampled_from(Rounding),
 )
 purchases = st.builds(
-    Purchase, id=st.just("order-1"), customer_id=st.just("c-1"), currency=st.sampled_from(sorted(DECIMALS)),
-    total=money, tax=money, shipping=money, points_paid=money,
+    Purchase,
+    id=st.just("order-1"),
+    customer_id=st.just("c-1"),
+    currency=st.sampled_from(sorted(DECIMALS)),
+    total=money,
+    tax=money,
+    shipping=money,
+    points_paid=money,
     occurred_at=st.sampled_from([NOW, NOW - timedelta(days=400)]),
 )
 
@@ -68,8 +77,12 @@ def fair(rule: BaseRule, purchase: Purchase) -> int:
 def booked(rule: BaseRule, purchase: Purchase, version: int = 1) -> Booking:
     program = Program(1, "shop", "Shop", live=False, version=version, settings=ProgramSettings(base_rule=rule))
     return book(
-        draft(purchase, randomness=5).purchase, customer=newcomer(7, "c-1", NOW), program=program,
-        purchase_id=UUID(int=1), ids=IdSource(NOW, 9), now=NOW,
+        draft(purchase, randomness=5).purchase,
+        customer=newcomer(7, "c-1", NOW),
+        program=program,
+        purchase_id=UUID(int=1),
+        ids=IdSource(NOW, 9),
+        now=NOW,
     )
 
 
@@ -109,9 +122,17 @@ def line(rule: BaseRule, currency: str, total: int, tax: int = 0, shipping: int 
     return base_line(rule, 1, Spending(currency, total, tax, shipping))
 
 
-@pytest.mark.parametrize(("currency", "total", "points"), [
-    ("EUR", 99, 0), ("EUR", 100, 1), ("EUR", 12_990, 129), ("JPY", 1, 1), ("KWD", 999, 0), ("KWD", 1000, 1),
-])
+@pytest.mark.parametrize(
+    ("currency", "total", "points"),
+    [
+        ("EUR", 99, 0),
+        ("EUR", 100, 1),
+        ("EUR", 12_990, 129),
+        ("JPY", 1, 1),
+        ("KWD", 999, 0),
+        ("KWD", 1000, 1),
+    ],
+)
 def test_the_default_is_a_point_for_each_whole_unit(currency: str, total: int, points: int) -> None:
     assert line(BaseRule(), currency, total).points == points
 
@@ -126,12 +147,15 @@ def test_tax_and_shipping_above_the_total_earn_nothing() -> None:
     assert line(rule, "EUR", 1000, tax=800, shipping=300).points == 0
 
 
-@pytest.mark.parametrize(("tax", "shipping", "counted"), [
-    (Part.INCLUDED, Part.INCLUDED, "129.90 EUR (total)"),
-    (Part.EXCLUDED, Part.INCLUDED, "109.16 EUR (total without tax)"),
-    (Part.INCLUDED, Part.EXCLUDED, "125.00 EUR (total without shipping)"),
-    (Part.EXCLUDED, Part.EXCLUDED, "104.26 EUR (total without tax and shipping)"),
-])
+@pytest.mark.parametrize(
+    ("tax", "shipping", "counted"),
+    [
+        (Part.INCLUDED, Part.INCLUDED, "129.90 EUR (total)"),
+        (Part.EXCLUDED, Part.INCLUDED, "109.16 EUR (total without tax)"),
+        (Part.INCLUDED, Part.EXCLUDED, "125.00 EUR (total without shipping)"),
+        (Part.EXCLUDED, Part.EXCLUDED, "104.26 EUR (total without tax and shipping)"),
+    ],
+)
 def test_a_line_says_why_in_words(tax: Part, shipping: Part, counted: str) -> None:
     why = line(BaseRule(tax=tax, shipping=shipping), "EUR", 12_990, 2074, 490).why
     assert why == f"1 point for each 1.00 EUR of {counted}, rounded down"

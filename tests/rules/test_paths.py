@@ -41,9 +41,20 @@ def test_a_path_has_one_spelling_or_none(raw: bytes) -> None:
     assert path.count("/") == raw.count(b"/") + 1
 
 
-@pytest.mark.parametrize("raw", [
-    b"/%", b"/%2", b"/%zz", b"/%2/", b"/%%41", b"/%ff", b"/\xff", b"/%ed%a0%80", b"/%c0%af",
-])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"/%",
+        b"/%2",
+        b"/%zz",
+        b"/%2/",
+        b"/%%41",
+        b"/%ff",
+        b"/\xff",
+        b"/%ed%a0%80",
+        b"/%c0%af",
+    ],
+)
 def test_a_broken_escape_is_no_path(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         canonical(raw)

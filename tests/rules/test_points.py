@@ -28,8 +28,15 @@ def total(balance: Balance) -> int:
 def credited(customer: Customer, points: int) -> Credited:
     ids = IdSource(NOW, 1)
     return credit(
-        customer, points, transfer_id=ids.next(), ids=ids, cause=Cause("purchase", "order-1"), rule="base",
-        rule_version=4, occurred_at=NOW, now=NOW,
+        customer,
+        points,
+        transfer_id=ids.next(),
+        ids=ids,
+        cause=Cause("purchase", "order-1"),
+        rule="base",
+        rule_version=4,
+        occurred_at=NOW,
+        now=NOW,
     )
 
 

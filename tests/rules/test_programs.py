@@ -27,52 +27,66 @@ def test_no_change_and_the_settings_themselves_change_nothing() -> None:
     assert changed(settings, msgspec.to_builtins(settings)) == settings
 
 
-@pytest.mark.parametrize("setting", [
-    {"currency": "JPY"}, {"time_zone": "America/Argentina/Buenos_Aires"}, {"oldest_fact_days": 0},
-    {"oldest_fact_days": None}, {"debt_limit": 0}, {"debt_limit": 10**12}, {"hold_seconds": 1},
-    {"hold_seconds": 30 * 86_400}, {"expiry": "never"}, {"point_value": {"greatest_share": 10_000}},
-    {"base_rule": {"any_currency": None}}, {"base_rule": {"rates": {"EUR": {"points": 10**6, "amount": 10**12}}}},
-])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"currency": "JPY"},
+        {"time_zone": "America/Argentina/Buenos_Aires"},
+        {"oldest_fact_days": 0},
+        {"oldest_fact_days": None},
+        {"debt_limit": 0},
+        {"debt_limit": 10**12},
+        {"hold_seconds": 1},
+        {"hold_seconds": 30 * 86_400},
+        {"expiry": "never"},
+        {"point_value": {"greatest_share": 10_000}},
+        {"base_rule": {"any_currency": None}},
+        {"base_rule": {"rates": {"EUR": {"points": 10**6, "amount": 10**12}}}},
+    ],
+)
 def test_settings_at_their_bounds_are_taken(setting: dict[str, Any]) -> None:
     changed(ProgramSettings(), setting)
 
 
-@pytest.mark.parametrize(("setting", "pointer", "reason"), [
-    ({"currency": "eur"}, "/currency", "invalid_format"),
-    ({"currency": "EUR\n"}, "/currency", "invalid_format"),
-    ({"currency": "XAU"}, "/currency", "unknown_currency"),
-    ({"currency": None}, "/currency", "type"),
-    ({"time_zone": "Mars/Base"}, "/time_zone", "unknown_time_zone"),
-    ({"time_zone": ""}, "/time_zone", "unknown_time_zone"),
-    ({"time_zone": "../../etc/passwd"}, "/time_zone", "unknown_time_zone"),
-    ({"time_zone": "/etc/passwd"}, "/time_zone", "unknown_time_zone"),
-    ({"time_zone": "Europe"}, "/time_zone", "unknown_time_zone"),
-    ({"time_zone": "Zürich"}, "/time_zone", "unknown_time_zone"),
-    ({"time_zone": "x" * 65}, "/time_zone", "out_of_range"),
-    ({"enrolment": "sometimes"}, "/enrolment", "invalid_format"),
-    ({"oldest_fact_days": True}, "/oldest_fact_days", "type"),
-    ({"oldest_fact_days": 1.0}, "/oldest_fact_days", "type"),
-    ({"oldest_fact_days": "1"}, "/oldest_fact_days", "type"),
-    ({"oldest_fact_days": -1}, "/oldest_fact_days", "out_of_range"),
-    ({"oldest_fact_days": 2**63}, "/oldest_fact_days", "out_of_range"),
-    ({"debt_limit": 10**12 + 1}, "/debt_limit", "out_of_range"),
-    ({"hold_seconds": 0}, "/hold_seconds", "out_of_range"),
-    ({"expiry": "soon"}, "/expiry", "invalid_format"),
-    ({"point_value": {"greatest_share": 10_001}}, "/point_value/greatest_share", "out_of_range"),
-    ({"point_value": {"step": 0}}, "/point_value/step", "out_of_range"),
-    ({"base_rule": None}, "/base_rule", "type"),
-    ({"base_rule": {"rounding": "up_and_away"}}, "/base_rule/rounding", "invalid_format"),
-    ({"base_rule": {"tax": True}}, "/base_rule/tax", "type"),
-    ({"base_rule": {"nope": 1}}, "/base_rule/nope", "unknown_field"),
-    ({"base_rule": {"any_currency": {"points": 1.5, "units": 1}}}, "/base_rule/any_currency/points", "type"),
-    ({"base_rule": {"any_currency": {"points": 1}}}, "/base_rule/any_currency/units", "missing"),
-    ({"base_rule": {"rates": {"eur": RATE}}}, "/base_rule/rates", "invalid_format"),
-    ({"base_rule": {"rates": {"XTS": RATE}}}, "/base_rule/rates/XTS", "unknown_currency"),
-    ({"base_rule": {"rates": {"EUR": {"points": 1}}}}, "/base_rule/rates", "missing"),
-    ({"base_rule": {"rates": {"EUR": {"points": 1, "amount": 0}}}}, "/base_rule/rates", "out_of_range"),
-    ({"nope": 1}, "/nope", "unknown_field"),
-    ({"a/b~c": 1}, "/a~1b~0c", "unknown_field"),
-])
+@pytest.mark.parametrize(
+    ("setting", "pointer", "reason"),
+    [
+        ({"currency": "eur"}, "/currency", "invalid_format"),
+        ({"currency": "EUR\n"}, "/currency", "invalid_format"),
+        ({"currency": "XAU"}, "/currency", "unknown_currency"),
+        ({"currency": None}, "/currency", "type"),
+        ({"time_zone": "Mars/Base"}, "/time_zone", "unknown_time_zone"),
+        ({"time_zone": ""}, "/time_zone", "unknown_time_zone"),
+        ({"time_zone": "../../etc/passwd"}, "/time_zone", "unknown_time_zone"),
+        ({"time_zone": "/etc/passwd"}, "/time_zone", "unknown_time_zone"),
+        ({"time_zone": "Europe"}, "/time_zone", "unknown_time_zone"),
+        ({"time_zone": "Zürich"}, "/time_zone", "unknown_time_zone"),
+        ({"time_zone": "x" * 65}, "/time_zone", "out_of_range"),
+        ({"enrolment": "sometimes"}, "/enrolment", "invalid_format"),
+        ({"oldest_fact_days": True}, "/oldest_fact_days", "type"),
+        ({"oldest_fact_days": 1.0}, "/oldest_fact_days", "type"),
+        ({"oldest_fact_days": "1"}, "/oldest_fact_days", "type"),
+        ({"oldest_fact_days": -1}, "/oldest_fact_days", "out_of_range"),
+        ({"oldest_fact_days": 2**63}, "/oldest_fact_days", "out_of_range"),
+        ({"debt_limit": 10**12 + 1}, "/debt_limit", "out_of_range"),
+        ({"hold_seconds": 0}, "/hold_seconds", "out_of_range"),
+        ({"expiry": "soon"}, "/expiry", "invalid_format"),
+        ({"point_value": {"greatest_share": 10_001}}, "/point_value/greatest_share", "out_of_range"),
+        ({"point_value": {"step": 0}}, "/point_value/step", "out_of_range"),
+        ({"base_rule": None}, "/base_rule", "type"),
+        ({"base_rule": {"rounding": "up_and_away"}}, "/base_rule/rounding", "invalid_format"),
+        ({"base_rule": {"tax": True}}, "/base_rule/tax", "type"),
+        ({"base_rule": {"nope": 1}}, "/base_rule/nope", "unknown_field"),
+        ({"base_rule": {"any_currency": {"points": 1.5, "units": 1}}}, "/base_rule/any_currency/points", "type"),
+        ({"base_rule": {"any_currency": {"points": 1}}}, "/base_rule/any_currency/units", "missing"),
+        ({"base_rule": {"rates": {"eur": RATE}}}, "/base_rule/rates", "invalid_format"),
+        ({"base_rule": {"rates": {"XTS": RATE}}}, "/base_rule/rates/XTS", "unknown_currency"),
+        ({"base_rule": {"rates": {"EUR": {"points": 1}}}}, "/base_rule/rates", "missing"),
+        ({"base_rule": {"rates": {"EUR": {"points": 1, "amount": 0}}}}, "/base_rule/rates", "out_of_range"),
+        ({"nope": 1}, "/nope", "unknown_field"),
+        ({"a/b~c": 1}, "/a~1b~0c", "unknown_field"),
+    ],
+)
 def test_a_wrong_setting_is_refused_with_a_pointer_to_it(setting: dict[str, Any], pointer: str, reason: str) -> None:
     with pytest.raises(Invalid) as refused:
         changed(ProgramSettings(), setting)

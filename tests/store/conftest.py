@@ -52,9 +52,10 @@ async def books(servers: Servers) -> AsyncGenerator[Books]:
         owner = await asyncpg.connect(servers.database_url(name, owner=True))
         database = Database(settings)
         await database.open(size=1)
-        program = await transact(database.connection, lambda db: programs.create_program(
-            db, code="books", name="Books", live=False, settings=ProgramSettings()
-        ))
+        program = await transact(
+            database.connection,
+            lambda db: programs.create_program(db, code="books", name="Books", live=False, settings=ProgramSettings()),
+        )
         await database.close()
         for statement in (_FILL % {"id": _ID}).split(";")[:-1]:
             filled = statement.replace("$1", str(program.id)).replace("$2", str(CUSTOMERS))

@@ -28,33 +28,80 @@ BOUND = 10**12
 BALANCE = {"available_after": 0, "pending_after": 0, "held_after": 0, "debt_after": 0}
 ROWS: dict[str, dict[str, Any]] = {
     "customer": {
-        "program_id": 1, "id": 10**9, "external_id": "c", "version": 0, "available": 0, "pending": 0, "held": 0,
-        "debt": 0, "lifetime_earned": 0, "purchase_count": 0, "first_purchase_at": None, "last_purchase_at": None,
+        "program_id": 1,
+        "id": 10**9,
+        "external_id": "c",
+        "version": 0,
+        "available": 0,
+        "pending": 0,
+        "held": 0,
+        "debt": 0,
+        "lifetime_earned": 0,
+        "purchase_count": 0,
+        "first_purchase_at": None,
+        "last_purchase_at": None,
         "enrolled_at": "2026-01-01",
     },
     "claim": {"program_id": 1, "kind": 1, "id": "o", "content_hash": "\\x" + "00" * 16, "subject_id": UUID(int=1)},
     "command": {
-        "program_id": 1, "key": "k", "request_hash": "\\x" + "00" * 16, "status": 200, "answer": "{}",
+        "program_id": 1,
+        "key": "k",
+        "request_hash": "\\x" + "00" * 16,
+        "status": 200,
+        "answer": "{}",
         "recorded_at": "2026-01-01",
     },
     "purchase": {
-        "program_id": 1, "customer_id": 1, "id": None, "external_id": "o", "currency": "EUR", "total": 0, "tax": 0,
-        "shipping": 0, "points_paid": 0, "items": "[]", "metadata": "{}", "earned": 1, "pending": 0, "lines": "[]",
-        "occurred_at": "2026-01-01", "recorded_at": "2026-01-01",
-    } | BALANCE,
+        "program_id": 1,
+        "customer_id": 1,
+        "id": None,
+        "external_id": "o",
+        "currency": "EUR",
+        "total": 0,
+        "tax": 0,
+        "shipping": 0,
+        "points_paid": 0,
+        "items": "[]",
+        "metadata": "{}",
+        "earned": 1,
+        "pending": 0,
+        "lines": "[]",
+        "occurred_at": "2026-01-01",
+        "recorded_at": "2026-01-01",
+    }
+    | BALANCE,
     "transfer": {
-        "program_id": 1, "customer_id": 1, "id": None, "from_bucket": "issued", "to_bucket": "available", "points": 1,
-        "reason": "purchase", "cause_type": "purchase", "cause_id": "o", "customer_version": 1,
-        "occurred_at": "2026-01-01", "recorded_at": "2026-01-01",
-    } | BALANCE,
+        "program_id": 1,
+        "customer_id": 1,
+        "id": None,
+        "from_bucket": "issued",
+        "to_bucket": "available",
+        "points": 1,
+        "reason": "purchase",
+        "cause_type": "purchase",
+        "cause_id": "o",
+        "customer_version": 1,
+        "occurred_at": "2026-01-01",
+        "recorded_at": "2026-01-01",
+    }
+    | BALANCE,
     "lot": {
-        "program_id": 1, "customer_id": 1, "id": None, "granted": 1, "remaining": 1, "available_at": "2026-01-01",
-        "expires_at": "infinity", "cause_type": "purchase", "cause_id": "o",
+        "program_id": 1,
+        "customer_id": 1,
+        "id": None,
+        "granted": 1,
+        "remaining": 1,
+        "available_at": "2026-01-01",
+        "expires_at": "infinity",
+        "cause_type": "purchase",
+        "cause_id": "o",
     },
 }
 BAD: list[tuple[str, dict[str, Any]]] = [
-    *[("customer", {name: -1}) for name in
-      ("version", "available", "pending", "held", "debt", "lifetime_earned", "purchase_count")],
+    *[
+        ("customer", {name: -1})
+        for name in ("version", "available", "pending", "held", "debt", "lifetime_earned", "purchase_count")
+    ],
     ("customer", {"external_id": ""}),
     ("customer", {"external_id": "x" * 129}),
     ("customer", {"available": 1, "debt": 1}),
@@ -104,8 +151,10 @@ async def scratch(books: Books) -> AsyncGenerator[Db]:
 async def _insert(db: Db, table: str, change: dict[str, Any]) -> None:
     """Insert the table's row with a change, as one text literal for each column."""
     now = await db.fetchval("SELECT clock_timestamp()")
-    row = {name: time_ordered_id(now, 1) if name == "id" and value is None else value
-           for name, value in (ROWS[table] | change).items()}
+    row = {
+        name: time_ordered_id(now, 1) if name == "id" and value is None else value
+        for name, value in (ROWS[table] | change).items()
+    }
     texts = [None if value is None else str(value) for value in row.values()]
     values = await db.fetchval("SELECT string_agg(quote_nullable(v), ', ') FROM unnest($1::text[]) AS u (v)", texts)
     await db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})")
@@ -150,7 +199,8 @@ async def test_every_check_of_the_ledger_is_tried_here(scratch: Db) -> None:
     """A constraint that is added later needs a row that it refuses."""
     rows = await scratch.fetch(
         "SELECT conname AS name, pg_get_constraintdef(oid) AS text FROM pg_constraint "
-        "WHERE contype = 'c' AND conrelid::regclass::text = ANY($1::text[])", list(ROWS),
+        "WHERE contype = 'c' AND conrelid::regclass::text = ANY($1::text[])",
+        list(ROWS),
     )
     tried = set[str]()
     for table, change in [*BAD, ("transfer", {"to_bucket": "issued"})]:

@@ -37,9 +37,8 @@ async def hot(books: Books) -> AsyncGenerator[Db]:
 
 async def test_statements_of_the_hot_path_are_prepared_once_and_planned_generically(hot: Db) -> None:
     prepared = [
-        row for row in await hot.fetch(
-            "SELECT name, statement, generic_plans, custom_plans FROM pg_prepared_statements"
-        )
+        row
+        for row in await hot.fetch("SELECT name, statement, generic_plans, custom_plans FROM pg_prepared_statements")
         if not row["statement"].startswith("SELECT name, statement")
     ]
     texts = [row["statement"] for row in prepared]

@@ -39,14 +39,27 @@ async def test_the_service_can_neither_change_nor_delete_history_also_not_in_a_p
         await _refused(books, f"SELECT FROM {name} FOR UPDATE")
 
 
-@pytest.mark.parametrize("statement", [
-    "DELETE FROM customer", "DELETE FROM lot", "TRUNCATE customer", "TRUNCATE lot", "DELETE FROM program",
-    "DELETE FROM api_key", "UPDATE command SET status = 200", "UPDATE outbox SET type = ''",
-    "ALTER TABLE transfer DISABLE TRIGGER ALL", "ALTER TABLE transfer DROP CONSTRAINT transfer_is_legal",
-    "CREATE TABLE public.other ()", "CREATE FUNCTION public.other() RETURNS void LANGUAGE sql AS ''",
-    "SET session_replication_role = replica", "ALTER TABLE transfer DETACH PARTITION {partition}",
-    "INSERT INTO {partition} SELECT * FROM transfer", "SELECT setval('customer_id_seq', 1)",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM customer",
+        "DELETE FROM lot",
+        "TRUNCATE customer",
+        "TRUNCATE lot",
+        "DELETE FROM program",
+        "DELETE FROM api_key",
+        "UPDATE command SET status = 200",
+        "UPDATE outbox SET type = ''",
+        "ALTER TABLE transfer DISABLE TRIGGER ALL",
+        "ALTER TABLE transfer DROP CONSTRAINT transfer_is_legal",
+        "CREATE TABLE public.other ()",
+        "CREATE FUNCTION public.other() RETURNS void LANGUAGE sql AS ''",
+        "SET session_replication_role = replica",
+        "ALTER TABLE transfer DETACH PARTITION {partition}",
+        "INSERT INTO {partition} SELECT * FROM transfer",
+        "SELECT setval('customer_id_seq', 1)",
+    ],
+)
 async def test_the_service_can_do_nothing_else_that_would_change_what_was_booked(books: Books, statement: str) -> None:
     partition = (await _with_partitions(books.owner, "transfer"))[-1]
     await _refused(books, statement.format(partition=partition))

@@ -29,7 +29,9 @@ async def scratch(servers: Servers) -> AsyncGenerator[tuple[Settings, Db]]:
 
 
 async def partitions(db: Db) -> set[str]:
-    rows = await db.fetch("SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'purchase'::regclass")
+    rows = await db.fetch(
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'purchase'::regclass"
+    )
     return {row["name"] for row in rows}
 
 
@@ -41,8 +43,10 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 
 def start_worker(settings: Settings) -> "subprocess.Popen[bytes]":
     named = {
-        "DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url,
-        "REDIS_URL": settings.redis_url, "PYTHONPATH": str(CHECKOUT),
+        "DATABASE_URL": settings.database_url,
+        "DATABASE_OWNER_URL": settings.database_owner_url,
+        "REDIS_URL": settings.redis_url,
+        "PYTHONPATH": str(CHECKOUT),
     }
     environment = {name: value for name, value in os.environ.items() if name not in named}
     environment |= {name: value for name, value in named.items() if value is not None}
@@ -82,13 +86,14 @@ async def test_partitions_take_hot_tables_settings_and_constraints(scratch: tupl
 
 
 async def test_the_worker_makes_partitions_when_it_starts_keeps_its_schedule_and_stops_in_order(
-    scratch: tuple[Settings, Db]
+    scratch: tuple[Settings, Db],
 ) -> None:
     settings, owner = scratch
     before = await partitions(owner)
     await owner.execute(f"DROP TABLE {max(before)}")
     worker = start_worker(settings)
     try:
+
         async def made() -> bool:
             return await partitions(owner) == before
 
@@ -108,6 +113,7 @@ async def test_a_worker_whose_connections_are_killed_goes_on(scratch: tuple[Sett
     settings, owner = scratch
     worker = start_worker(settings)
     try:
+
         async def works() -> bool:
             return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == 1
 

@@ -16,14 +16,18 @@ DOCUMENT: Final = CHECKOUT / "openapi" / "openapi.json"
 _PACKAGE: Final = find_spec("swagger_ui")
 _ASSETS: Final = Path(str(_PACKAGE.origin)).parent / "static" if _PACKAGE else Path("/nonexistent")
 _SERVED: Final = {
-    "swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript", "favicon-32x32.png": "image/png",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
 }
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {
-    "Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
 _PAGE: Final = """<!doctype html>

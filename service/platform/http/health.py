@@ -41,7 +41,8 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
     database, redis = await asyncio.gather(_database(request.part(Database)), _redis(request.part(Redis)))
     ready = database == "ok"
     return Response(
-        Readiness("ready" if ready else "not_ready", database, redis), status_code=200 if ready else 503,
+        Readiness("ready" if ready else "not_ready", database, redis),
+        status_code=200 if ready else 503,
         headers=None if ready else {"Retry-After": "1"},
     )
 

@@ -23,7 +23,9 @@ class Parameter:
 
 
 LIMIT: Final = Parameter(
-    "limit", "query", "How many to give at most.",
+    "limit",
+    "query",
+    "How many to give at most.",
     {"type": "integer", "minimum": 1, "maximum": GREATEST_LIMIT, "default": DEFAULT_LIMIT},
 )
 CURSOR: Final = Parameter(
@@ -33,7 +35,9 @@ DRY_RUN: Final = Parameter(
     "dry_run", "query", "Answer what would be, with 200, and store nothing.", {"type": "boolean", "default": False}
 )
 IDEMPOTENCY_KEY: Final = Parameter(
-    "Idempotency-Key", "header", "Repeats of the call with this key repeat its answer and do nothing.",
+    "Idempotency-Key",
+    "header",
+    "Repeats of the call with this key repeat its answer and do nothing.",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 )
 

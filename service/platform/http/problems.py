@@ -68,8 +68,13 @@ def _problem(
     status: int, code: str, title: str, detail: str, request_id: str | None, errors: list[FieldError] | None = None
 ) -> Problem:
     return Problem(
-        type=f"urn:loyalty:problem:{code}", title=title, status=status, detail=detail, code=code,
-        request_id=request_id, errors=errors,
+        type=f"urn:loyalty:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+        errors=errors,
     )
 
 

@@ -1,7 +1,7 @@
 """The server's side of a connection, with bounds that the server itself doesn't set.
 
-A request must be whole within ten seconds of its first byte, and a connection must bring one; its head has at most 64 KiB.
-What is no HTTP gets a problem like every other mistake.
+A request must be whole within ten seconds of its first byte, and a connection must bring one; its head has at most
+64 KiB. What is no HTTP gets a problem like every other mistake.
 """
 
 import asyncio

@@ -129,9 +129,7 @@ async def _book(
     return (each if isinstance(each, BadLine) else next(outcomes) for each in drafts)
 
 
-def _count(
-    tally: Tally, told: Told, reader: LineReader, record: Record, outcome: Outcome | Exception
-) -> None:
+def _count(tally: Tally, told: Told, reader: LineReader, record: Record, outcome: Outcome | Exception) -> None:
     if isinstance(outcome, Exception):
         tally.bad += 1
         reason = reader.bad(outcome) if isinstance(outcome, Refusal) else outcome
