@@ -121,5 +121,7 @@ def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, proc
         log_config=None,
         proxy_headers=False,
         backlog=2048,
+        # Longer than the 60 s of common load balancers: who closes first loses the call that is on its way.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=20,
     )

@@ -13,12 +13,12 @@ from tests.shop import Shop
 
 
 @pytest.fixture
-async def tills(settings: Settings, shop: Shop) -> AsyncGenerator[tuple[Till, Till]]:
-    """Give two callers of one shop's booking, each with a connection of its own as the service has it."""
+async def tills(settings: Settings, shop: Shop) -> AsyncGenerator[tuple[Till, Till, Till]]:
+    """Give three callers of one shop's booking, each with a connection of its own as the service has it."""
     async with AsyncExitStack() as closing:
         made: list[Till] = []
-        for _ in range(2):
+        for _ in range(3):
             db: Db = await Database(settings).connect()
             closing.push_async_callback(db.close)
             made.append(Till(db, shop.program))
-        yield made[0], made[1]
+        yield made[0], made[1], made[2]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 import asyncpg
+import pytest
 
 from service.kernel.errors import Refusal
 from service.platform.database import Database
@@ -16,10 +17,10 @@ from service.purchases import usecases
 from service.purchases.rules import Draft
 from service.purchases.usecases import Outcome, Rewarded
 from tests.concurrency.till import draft
-from tests.shop import Shop
+from tests.shop import Shop, unique
 
 Verb = Callable[..., Awaitable[Sequence[Outcome | Exception]]]
-ROUNDS = 40
+ROUNDS = 25
 WRITERS = 3
 
 
@@ -46,30 +47,39 @@ class Rivals:
         )
 
 
-async def test_batches_of_the_same_customers_in_other_orders_never_deadlock(
-    settings: Settings, shop: Shop, owner: Db
+def _known_customers(_: int, __: int, place: int) -> tuple[str, str]:
+    # Names whose order in text isn't that of their internal ids.
+    return f"c-{place}", unique("order")
+
+
+def _new_customers(round_: int, _: int, place: int) -> tuple[str, str]:
+    return f"new-{round_}-{place}", unique("order")
+
+
+def _ids_of_others(round_: int, writer: int, place: int) -> tuple[str, str]:
+    return f"w{writer}-{place}", f"shared-{round_}-{place}"
+
+
+@pytest.mark.parametrize("meeting", [_known_customers, _new_customers, _ids_of_others])
+async def test_batches_that_meet_in_other_orders_never_deadlock(
+    settings: Settings, shop: Shop, owner: Db, meeting: Callable[[int, int, int], tuple[str, str]]
 ) -> None:
-    """Half of the customers are known, the other half are enrolled by whoever is first."""
+    """They meet at rows of customers, at names that all would enrol, or at ids that all would take."""
     rivals, chance, total = Rivals(settings, shop, usecases.report), random.Random(1), 0
+    places = list(range(1, 31))
     async with AsyncExitStack() as closing:
         for writer in rivals.writers:
             closing.push_async_callback(writer.close)
         for round_ in range(ROUNDS):
-            # Names whose order in text isn't that of their internal ids.
-            customers = [f"{name}-{number}" for name in ("c", f"new-{round_}") for number in range(9, 21)]
-            orders = [customers, customers[::-1], chance.sample(customers, len(customers))]
-            ids = [f"r{round_}-{number}" for number in range(30)]
-            for outcomes in await rivals.book(
-                [
-                    # Some ids are reported by more than one writer, for other customers too.
-                    [draft(id=chance.choice(ids), customer_id=customer_id) for customer_id in order]
-                    for order in orders
-                ]
-            ):
+            batches = list[list[Draft]]()
+            for number, order in enumerate([places, places[::-1], chance.sample(places, len(places))]):
+                facts = [meeting(round_, number, place) for place in order]
+                batches.append([draft(id=fact_id, customer_id=customer_id) for customer_id, fact_id in facts])
+            for outcomes in await rivals.book(batches):
                 total += sum(1 for outcome in outcomes if isinstance(outcome, Rewarded) and not outcome.replayed)
     assert rivals.deadlocks == 0
     booked = await owner.fetchval("SELECT count(*) FROM purchase WHERE program_id = $1", shop.program.id)
-    assert total == booked > 0
+    assert total == booked == ROUNDS * 30 * (1 if meeting is _ids_of_others else WRITERS)
 
 
 async def test_bulk_calls_with_a_row_that_is_refused_lock_in_one_order_too(settings: Settings, shop: Shop) -> None:

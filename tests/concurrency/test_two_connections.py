@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from service.platform.statements import Db, RowsMissing
-from service.purchases.rules import PurchaseConflict
+from service.purchases.rules import Draft, PurchaseConflict
 from service.purchases.usecases import Outcome, Rewarded
 from tests.concurrency.till import Till, draft, waits_for
 from tests.shop import Shop
 
-Tills = tuple[Till, Till]
+Tills = tuple[Till, Till, Till]
 
 
 def _available(outcome: Outcome) -> int:
@@ -20,7 +20,7 @@ def _available(outcome: Outcome) -> int:
 async def test_the_second_booking_of_a_customer_waits_for_the_first_and_adds_to_it(
     tills: Tills, shop: Shop, owner: Db
 ) -> None:
-    first, second = tills
+    first, second, _ = tills
     await shop.buy()
     (booked,) = await first.begin(draft())
     waiting = second.beginning(draft())
@@ -35,7 +35,7 @@ async def test_the_second_booking_of_a_customer_waits_for_the_first_and_adds_to_
 async def test_a_booking_that_waited_for_one_that_was_rolled_back_knows_nothing_of_it(
     tills: Tills, shop: Shop, owner: Db
 ) -> None:
-    first, second = tills
+    first, second, _ = tills
     await shop.buy()
     await first.begin(draft())
     waiting = second.beginning(draft())
@@ -50,7 +50,7 @@ async def test_a_purchase_that_was_booked_while_its_repetition_waited_makes_that
     tills: Tills, shop: Shop, owner: Db
 ) -> None:
     """The claim was looked up with the snapshot from before the wait, so only the write can meet it."""
-    first, second = tills
+    first, second, _ = tills
     await shop.buy()
     report = draft(id="order-1")
     (booked,) = await first.begin(report)
@@ -73,7 +73,7 @@ async def test_one_id_for_two_customers_at_once_is_decided_by_who_commits(
     tills: Tills, shop: Shop, owner: Db, *, wins: bool
 ) -> None:
     """They lock different customers, so that they meet at the claim alone."""
-    first, second = tills
+    first, second, _ = tills
     await shop.buy(customer_id="a")
     await shop.buy(customer_id="b")
     await first.begin(draft(id="order-1", customer_id="a"))
@@ -97,7 +97,7 @@ async def test_one_id_for_two_customers_at_once_is_decided_by_who_commits(
 async def test_a_customer_whom_two_bookings_would_enrol_is_enrolled_once(
     tills: Tills, shop: Shop, owner: Db, *, wins: bool
 ) -> None:
-    first, second = tills
+    first, second, _ = tills
     await first.begin(draft(customer_id="new"))
     report = draft(customer_id="new")
     waiting = second.beginning(report)
@@ -119,7 +119,7 @@ async def test_a_customer_whom_two_bookings_would_enrol_is_enrolled_once(
 
 
 async def test_a_quote_does_not_wait_for_a_booking_and_no_booking_for_a_quote(tills: Tills, shop: Shop) -> None:
-    first, _ = tills
+    first, _, _ = tills
     await shop.buy()
     await first.begin(draft())
     quote = await shop.post(
@@ -140,7 +140,7 @@ async def test_ids_follow_the_order_of_the_bookings_though_the_later_one_began_f
     tills: Tills, shop: Shop, owner: Db
 ) -> None:
     """The time of the ids is read after the locks were had."""
-    first, second = tills
+    first, second, _ = tills
     await shop.buy()
     await second.db.execute("BEGIN")
     await second.db.execute("SELECT now()")
@@ -153,3 +153,31 @@ async def test_ids_follow_the_order_of_the_bookings_though_the_later_one_began_f
     await second.end()
     history = (await shop.get("/v1/customers/c-42/transactions")).body["data"]
     assert [each["cause"]["id"] for each in history][:2] == ["order-2", "order-1"]
+
+
+@pytest.mark.parametrize("meet_at", ["id", "customer_id"])
+async def test_ids_and_newcomers_are_taken_in_one_order_whatever_order_they_are_reported_in(
+    tills: Tills, owner: Db, shop: Shop, meet_at: str
+) -> None:
+    """The first stops at `m`, held by another, and has `a` only. Had the second `z` by now, they would be a circle."""
+    first, second, other = tills
+    for customer_id in ("of-first", "of-second", "of-other"):
+        if meet_at == "id":
+            await shop.buy(customer_id=customer_id)
+
+    def facts(names: str, customer_id: str) -> list[Draft]:
+        if meet_at == "id":
+            return [draft(id=name, customer_id=customer_id) for name in names]
+        return [draft(customer_id=name) for name in names]
+
+    await other.begin(*facts("m", "of-other"))
+    leading = first.beginning(*facts("amz", "of-first"))
+    await waits_for(owner, first.pid, other.pid)
+    following = second.beginning(*facts("za", "of-second"))
+    await waits_for(owner, second.pid, first.pid)
+    await other.end(commit=False)
+    assert [_available(outcome) > 0 for outcome in await leading] == [True] * 3
+    await first.end()
+    with pytest.raises(RowsMissing):
+        await following
+    await second.end(commit=False)

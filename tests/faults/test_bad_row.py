@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
@@ -52,10 +53,10 @@ async def test_a_row_that_the_database_refuses_harms_no_neighbour_in_a_bulk_call
 async def test_a_row_that_deciding_fails_for_harms_no_neighbour(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake in a rule is no refusal: its caller is told that the outcome is unknown, and all others are booked."""
 
-    def fail_for_poison(*arguments: object, **named: object) -> Booking:
+    def fail_for_poison(*arguments: Any, **named: Any) -> Booking:
         if isinstance(arguments[0], rules.Purchase) and arguments[0].channel == "poison":
             raise ZeroDivisionError
-        return rules.book(*arguments, **named)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        return rules.book(*arguments, **named)
 
     monkeypatch.setattr(usecases, "book", fail_for_poison)
     bodies = [

@@ -80,7 +80,8 @@ async def test_what_redis_has_lost_or_garbled_is_read_from_the_books(
     batch = {"purchases": [purchase(id="order-1")]}
     first = await shop.post("/v1/purchases/batch", batch, Idempotency_Key="k-1")
     assert settings.redis_url is not None
-    async with Redis.from_url(settings.redis_url) as redis:
+    connected: Any = Redis.from_url(settings.redis_url)  # pyright: ignore[reportUnknownMemberType]
+    async with connected as redis:
         (kept,) = [key async for key in redis.scan_iter(f"*:{shop.program.id}:k-1")]
         await (redis.delete(kept) if spoilt is None else redis.set(kept, spoilt))
     again = await shop.post("/v1/purchases/batch", batch, Idempotency_Key="k-1")

@@ -87,15 +87,13 @@ async def test_no_statement_of_a_room_scans_a_filled_table(books: Books, name: s
     assert scanned & {row["relname"] for row in filled} == set(), name
 
 
-def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(plan, list):
-        for each in plan:
-            yield from _nodes(each)
-    elif isinstance(plan, dict):
-        if "Node Type" in plan:
-            yield plan
-        for each in plan.values():
-            yield from _nodes(each)
+def _nodes(explained: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Give all nodes of a plan."""
+    nodes: list[dict[str, Any]] = [each["Plan"] for each in explained]
+    while nodes:
+        node = nodes.pop()
+        yield node
+        nodes += node.get("Plans", [])
 
 
 async def test_a_purchase_of_a_known_customer_writes_at_most_five_b_trees(books: Books) -> None:
