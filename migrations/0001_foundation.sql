@@ -29,7 +29,7 @@ CREATE TABLE program (
     code text NOT NULL UNIQUE CHECK (code ~ '^[a-z][a-z0-9-]{0,62}$'),
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     live boolean NOT NULL,
-    settings_version integer NOT NULL CHECK (settings_version >= 1),
+    settings_version integer NOT NULL CONSTRAINT program_settings_version_positive CHECK (settings_version >= 1),
     created_at timestamptz NOT NULL
 );
 
@@ -147,7 +147,7 @@ CREATE TABLE purchase (
     metadata jsonb NOT NULL,
     -- What it was answered with, so that a repetition gets the same.
     earned bigint NOT NULL CHECK (earned BETWEEN 0 AND 1000000000000),
-    pending bigint NOT NULL CHECK (pending BETWEEN 0 AND earned),
+    pending bigint NOT NULL CONSTRAINT purchase_pending_within_earned CHECK (pending BETWEEN 0 AND earned),
     lines jsonb NOT NULL,
     available_after bigint NOT NULL CHECK (available_after >= 0),
     pending_after bigint NOT NULL CHECK (pending_after >= 0),
@@ -206,13 +206,13 @@ CREATE TABLE lot (
     customer_id bigint NOT NULL,
     id uuid NOT NULL, -- that of the transfer which granted it
     granted bigint NOT NULL CHECK (granted BETWEEN 1 AND 1000000000000),
-    remaining bigint NOT NULL CHECK (remaining BETWEEN 0 AND granted),
+    remaining bigint NOT NULL CONSTRAINT lot_remaining_within_granted CHECK (remaining BETWEEN 0 AND granted),
     available_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL, -- 'infinity': never
     cause_type text NOT NULL,
     cause_id text NOT NULL,
     PRIMARY KEY (program_id, customer_id, id),
-    CHECK (available_at < expires_at)
+    CONSTRAINT lot_available_before_expiry CHECK (available_at < expires_at)
 ) WITH (fillfactor = 85);
 CREATE INDEX lot_expiry ON lot USING brin (expires_at);
 

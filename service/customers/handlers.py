@@ -56,7 +56,7 @@ async def put_customer(
 @get("/{customer_id:str}", operation_id="getCustomer", opt=operation(Right.READ_CUSTOMERS))
 async def get_customer(request: ApiRequest, customer_id: FromPath[str]) -> CustomerOut:
     """Read a customer's record."""
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         customer, profile = await usecases.get(
             db, program_id=request.actor.program_id, customer_id=caller_id(customer_id)
         )
@@ -77,7 +77,7 @@ async def list_customers(request: ApiRequest) -> Page[CustomerOut]:
     if email is not None and "\x00" in email:
         raise Invalid("This is no e-mail address.", pointer="?email", reason="invalid_format")
     before = None if place is None else min(int.from_bytes(place), usecases.GREATEST_INTERNAL_ID)
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         found = await usecases.list_newest(
             db, program_id=request.actor.program_id, before=before, email=email, limit=limit
         )

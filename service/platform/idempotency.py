@@ -5,6 +5,7 @@ transaction; when it is down, empty or behind, nothing is wrong, only slower.
 """
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from service.platform.transaction import transact
 
 _STATEMENTS = load(__file__)
 _RECENT_SECONDS: Final = 300
+_PAUSE_SECONDS: Final = 1.0
 _log = structlog.get_logger()
 
 
@@ -68,6 +70,7 @@ class RecentAnswers:
     def __init__(self, redis: Redis, identity: Callable[[], str | None]) -> None:
         self._redis = redis
         self._identity = identity
+        self._away_until = 0.0
 
     async def find(self, program_id: int, key: str) -> Answered | None:
         """Return a recent answer; None where there is none or Redis doesn't answer at once."""
@@ -77,8 +80,10 @@ class RecentAnswers:
         try:
             found = await self._redis.get(name)
             return None if found is None else msgspec.json.decode(found, type=Answered)
-        except (RedisError, OSError, TimeoutError, msgspec.DecodeError) as fault:
-            _log.info("redis_away", reason=type(fault).__name__)
+        except msgspec.DecodeError:
+            return None
+        except (RedisError, OSError, TimeoutError) as fault:
+            self._is_away(fault)
             return None
 
     async def keep(self, program_id: int, key: str, answered: Answered) -> None:
@@ -89,11 +94,19 @@ class RecentAnswers:
         try:
             await self._redis.set(name, msgspec.json.encode(answered), ex=_RECENT_SECONDS)
         except (RedisError, OSError, TimeoutError) as fault:
-            _log.info("redis_away", reason=type(fault).__name__)
+            self._is_away(fault)
 
     def _name(self, program_id: int, key: str) -> str | None:
+        """Return the key in Redis; None where it isn't to be asked."""
         identity = self._identity()
-        return None if identity is None else f"loyalty:answer:{identity}:{program_id}:{key}"
+        if identity is None or time.monotonic() < self._away_until:
+            return None
+        return f"loyalty:answer:{identity}:{program_id}:{key}"
+
+    def _is_away(self, fault: Exception) -> None:
+        """Leave Redis alone for a second: the next calls need not wait for what doesn't answer."""
+        self._away_until = time.monotonic() + _PAUSE_SECONDS
+        _log.info("redis_away", reason=type(fault).__name__)
 
 
 class Commands:

@@ -30,7 +30,7 @@ async def get_balance(request: ApiRequest, customer_id: FromPath[str]) -> Balanc
 async def list_transactions(request: ApiRequest, customer_id: FromPath[str]) -> Page[TransferOut]:
     """List every movement of a customer's points, newest first."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         found = await usecases.history(
             db,
             program_id=request.actor.program_id,
@@ -46,7 +46,7 @@ async def list_transactions(request: ApiRequest, customer_id: FromPath[str]) -> 
 async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[LotOut]:
     """List a customer's lots of points that have something left, newest first."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         found = await usecases.lots(
             db,
             program_id=request.actor.program_id,

@@ -31,8 +31,7 @@ LEFT JOIN (
 WHERE c.available != coalesce(s.remaining, 0);
 
 -- name: transfers_chain
--- A customer's transfers are numbered without a gap in the order of their ids, and each leads from the balance of the
--- one before to its own.
+-- A customer's transfers are numbered without a gap, and each leads from the balance of the one before to its own.
 SELECT x.program_id, x.customer_id, x.id, x.customer_version
 FROM (
     SELECT
@@ -48,7 +47,7 @@ FROM (
         coalesce(lag(t.debt_after) OVER chain, 0)
         + t.points * ((t.from_bucket = 'debt')::integer - (t.to_bucket = 'debt')::integer) AS debt
     FROM transfer AS t
-    WINDOW chain AS (PARTITION BY t.program_id, t.customer_id ORDER BY t.id)
+    WINDOW chain AS (PARTITION BY t.program_id, t.customer_id ORDER BY t.customer_version)
 ) AS x
 WHERE
     x.number != x.customer_version

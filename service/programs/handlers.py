@@ -65,7 +65,7 @@ async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> 
 async def list_keys(request: ApiRequest) -> Page[KeyOut]:
     """List the program's keys, newest first, also the revoked ones."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         found = await usecases.list_keys(
             db, program_id=request.actor.program_id, limit=limit, before=None if place is None else UUID(bytes=place)
         )

@@ -69,7 +69,7 @@ async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Resp
 
 
 async def _quote(request: ApiRequest, draft: Draft) -> PurchaseOut:
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         (outcome,) = await usecases.quote(db, program=_program(request), drafts=[draft], entropy=0)
     if isinstance(outcome, Refusal):
         raise outcome
@@ -122,7 +122,7 @@ async def _report_all(db: Db, program: Program, drafts: Sequence[Draft | Refusal
 async def _replay(request: ApiRequest, drafts: Sequence[Draft | Refusal], kept: list[EntryOut]) -> list[EntryOut]:
     """Render the first answer again: the problems as they were, the purchases from what is booked."""
     booked = [each for each, entry in zip(drafts, kept, strict=True) if entry.problem is None]
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         rendered = iter(await _report_all(db, _program(request), booked, dry_run=True))
     return [
         entry if entry.problem is not None else EntryOut(entry.status, purchase=next(rendered).purchase)
@@ -140,7 +140,7 @@ def _draft_or_refusal(raw: msgspec.Raw) -> Draft | Refusal:
 @get("/{purchase_id:str}", operation_id="getPurchase", opt=operation(Right.READ_PURCHASES))
 async def get_purchase(request: ApiRequest, purchase_id: FromPath[str]) -> RecordedPurchaseOut:
     """Read a purchase as it was reported, with what it earned."""
-    async with request.part(Database).connection() as db:
+    async with request.part(Database).reading() as db:
         recorded = await usecases.read(db, program_id=request.actor.program_id, purchase_id=caller_id(purchase_id))
     return recorded_out(recorded)
 

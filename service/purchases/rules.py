@@ -19,6 +19,9 @@ from service.programs.rules import Program
 GREATEST_LEAD: Final = timedelta(minutes=5)
 """How far ahead of the database's clock a fact may claim to have happened: clocks differ."""
 
+_FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
+"""The one moment of the calendar that the database's driver writes as '-infinity' and reads back without a zone."""
+
 Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone.")]
 Label = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -102,8 +105,10 @@ def normalised(purchase: Purchase) -> Purchase:
     try:
         occurred_at = purchase.occurred_at.astimezone(UTC)
     except OverflowError:
+        occurred_at = _FIRST_MOMENT
+    if occurred_at == _FIRST_MOMENT:
         detail = "This time is outside the calendar."
-        raise Invalid(detail, pointer="/occurred_at", reason="out_of_range") from None
+        raise Invalid(detail, pointer="/occurred_at", reason="out_of_range")
     return msgspec.structs.replace(purchase, occurred_at=occurred_at)
 
 

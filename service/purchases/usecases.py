@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer, CustomerUnknown, newcomer
 from service.customers.usecases import Opened
-from service.kernel.errors import Invalid, NotFound, Refusal
+from service.kernel.errors import NotFound, Refusal
 from service.kernel.ids import IdSource, randomness_of
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
 from service.platform.database import ROW_FAULTS
@@ -22,8 +21,6 @@ from service.purchases.rules import Booking, Draft, Purchase, PurchaseConflict, 
 from service.purchases.store import Recorded
 
 PURCHASE_REWARDED: Final = "purchase.rewarded"
-_DRIVER_MINUS_INFINITY: Final = datetime.min.replace(tzinfo=UTC)
-"""The one time that the driver would store as '-infinity' and read back without a zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +38,6 @@ Outcome = Rewarded | Refusal
 def draft(purchase: Purchase, *, randomness: int) -> Draft:
     """Prepare a reported purchase. Raises Invalid."""
     normal = normalised(purchase)
-    if normal.occurred_at == _DRIVER_MINUS_INFINITY:
-        detail = "This time is outside the calendar."
-        raise Invalid(detail, pointer="/occurred_at", reason="out_of_range")
     return Draft(normal, content_hash(normal), randomness)
 
 
