@@ -188,6 +188,7 @@ def test_the_launcher_finds_the_service_from_anywhere(run: Any, installations: l
     assert installations
     for place, text in ((run.CHECKOUT, "ours"), (run.CHECKOUT / "elsewhere", "theirs")):
         (place / "service").mkdir(parents=True)
+        (place / "service/__init__.py").touch()
         (place / "service/__main__.py").write_text(f"import sys\nprint({text!r}, *sys.argv[1:])\n")
     launcher = run.VENV / "bin/loyalty"
     assert launcher.stat().st_mode & stat.S_IXUSR
