@@ -1,4 +1,4 @@
-"""The service beside pgbench, on the same tables, in one run: `python -m benchmarks`, or `./run benchmark`."""
+"""The service beside pgbench, on the same tables, in one run: `python -m benchmarks`, after `./run test --version`."""
 
 import asyncio
 import json
@@ -56,9 +56,7 @@ class Measured:
     pgbench: list[database_alone.Result] = field(default_factory=list[database_alone.Result])
     cpu: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
     wal: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
-    rows: list[tuple[dict[str, int], dict[str, int]]] = field(
-        default_factory=list[tuple[dict[str, int], dict[str, int]]]
-    )
+    rows: list[dict[str, dict[str, float]]] = field(default_factory=list[dict[str, dict[str, float]]])
 
 
 @dataclass(frozen=True)
@@ -150,11 +148,11 @@ def _note(measured: Measured, side: str, cpu: dict[str, float], wrote: database.
     if side == "pgbench":
         measured.cpu.append({"postgres under pgbench": cpu["postgres"]})
         measured.wal.append((0.0, wal))
-        measured.rows.append(({}, rows))  # type: ignore[arg-type]
+        measured.rows.append({"pgbench": rows})
     else:
         measured.cpu[-1] |= {"service": cpu["service"], "postgres under the service": cpu["postgres"]}
         measured.wal[-1] = (wal, measured.wal[-1][1])
-        measured.rows[-1] = (rows, measured.rows[-1][1])  # type: ignore[assignment]
+        measured.rows[-1]["service"] = rows
 
 
 def _cpu(stand: Stand) -> dict[str, float]:
@@ -221,6 +219,10 @@ def report(console: Console, measured: dict[Case, Measured]) -> None:
             *(f"{statistics.median(wal[side] for wal in found.wal):,.0f}" for side in (0, 1)),
         )
     console.print(costs)
+    for case, found in measured.items():
+        for side, rows in found.rows[-1].items():
+            told = ", ".join(f"{name} {count}" for name, count in sorted(rows.items()) if count)
+            console.print(f"Rows written a call, {case.name}, {side}: {told or 'none'}")
 
 
 @click.command()
@@ -279,6 +281,8 @@ def main(
             f"customers. Service: {processes} processes. {repetitions} repetitions of {seconds} s each."
         )
         report(console, measured)
+        indexes = asyncio.run(database.indexes_of_a_purchase(owner))
+        console.print(f"B-trees that a purchase of a known customer is inserted into, by both: {', '.join(indexes)}")
     finally:
         servers.stop()
         if folder is None:

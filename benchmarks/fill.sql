@@ -12,7 +12,7 @@ SELECT
 FROM generate_series($2::bigint, $3::bigint) AS n;
 
 -- name: fill_sequence
-SELECT setval('customer_id_seq', $1::bigint);
+SELECT setval('customer_id_seq', greatest($1::bigint, (SELECT s.last_value FROM customer_id_seq AS s)));
 
 -- name: fill_claims
 -- $1 program, $2 first number, $3 last number, $4 milliseconds of the first id, $5 milliseconds between ids
