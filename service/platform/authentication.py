@@ -71,11 +71,13 @@ def hash_of_key(key: str) -> bytes:
 
 def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Read the key that a request came with. Raises Unauthenticated."""
-    header = next((value for name, value in headers if name == b"authorization"), b"")
-    scheme, _, key = header.partition(b" ")
-    if scheme.lower() != b"bearer" or not key.strip() or not key.isascii():
-        raise Unauthenticated
-    return key.strip().decode("ascii")
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, key = value.partition(b" ")
+            if scheme.lower() == b"bearer" and key.strip() and key.isascii():
+                return key.strip().decode("ascii")
+            break
+    raise Unauthenticated
 
 
 async def authenticate(keys: KeyRing, headers: Iterable[tuple[bytes, bytes]], right: Right) -> Actor:

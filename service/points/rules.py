@@ -75,16 +75,17 @@ class Credited(msgspec.Struct, frozen=True):
 
 def moved(before: Balance, source: Bucket, target: Bucket, points: int) -> Balance:
     """Move points between buckets. Debt counts the other way round: points that leave it make it grow."""
-
-    def change(bucket: Bucket) -> int:
-        return points * ((target is bucket) - (source is bucket))
-
-    return Balance(
-        available=before.available + change(Bucket.AVAILABLE),
-        pending=before.pending + change(Bucket.PENDING),
-        held=before.held + change(Bucket.HELD),
-        debt=before.debt - change(Bucket.DEBT),
-    )
+    available, pending, held, debt = before.available, before.pending, before.held, before.debt
+    for bucket, change in ((source, -points), (target, points)):
+        if bucket is Bucket.AVAILABLE:
+            available += change
+        elif bucket is Bucket.PENDING:
+            pending += change
+        elif bucket is Bucket.HELD:
+            held += change
+        elif bucket is Bucket.DEBT:
+            debt -= change
+    return Balance(available, pending, held, debt)
 
 
 def credit(  # noqa: PLR0913 - the row that it makes has these columns
