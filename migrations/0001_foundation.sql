@@ -94,7 +94,8 @@ CREATE TABLE customer (
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX customer_external_id ON customer (program_id, external_id);
 
--- Personal data lives here and nowhere else.
+-- What callers tell of a person. Beside it, only the caller's own id (customer.external_id) and what callers word
+-- freely in a purchase (items, metadata, channel, referral_code) may be personal data; an erasure empties all of it.
 CREATE TABLE customer_profile (
     program_id integer NOT NULL,
     customer_id bigint NOT NULL,
@@ -108,6 +109,8 @@ CREATE TABLE customer_profile (
     PRIMARY KEY (program_id, customer_id),
     FOREIGN KEY (program_id, customer_id) REFERENCES customer (program_id, id)
 );
+
+CREATE INDEX customer_profile_email ON customer_profile (program_id, lower(email)) WHERE email IS NOT NULL;
 
 -- The natural ids of facts. They never lapse: a fact reported twice is found here, whenever.
 -- kind: 1 purchase (the numbers are those of service/platform/claims.py)
@@ -243,7 +246,10 @@ BEGIN
         FOR step IN 0..least(quarters_ahead, 12) LOOP
             quarter := date_trunc('quarter', clock_timestamp(), 'UTC') + make_interval(months => 3 * step);
             partition_name := parent || to_char(quarter AT TIME ZONE 'UTC', '"_"YYYY"q"Q');
-            CONTINUE WHEN to_regclass(partition_name) IS NOT NULL;
+            CONTINUE WHEN EXISTS (
+                SELECT FROM pg_inherits AS i
+                WHERE i.inhparent = parent::regclass AND i.inhrelid = to_regclass(partition_name)
+            ); -- a table of this name that isn't attached makes the statement below fail, to be looked at
             id_bounds := ARRAY[]::uuid[];
             FOREACH bound IN ARRAY ARRAY[quarter, quarter + interval '3 months'] LOOP
                 id_bounds := id_bounds

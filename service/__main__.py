@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 
 import click
+import structlog
 
 from service.platform import command_line, telemetry
 from service.platform.database import Database
@@ -36,17 +38,21 @@ def serve(processes: int) -> None:
     """
     import uvicorn
 
-    from service.app import uvicorn_config
+    from service.app import BOUND_TO_PARENT, uvicorn_config
 
     settings = command_line.for_production()
     telemetry.configure()
     config = uvicorn_config(settings, "service.app:from_environment", processes=processes)
+    listener = command_line.listen(settings.host, settings.port)
+    structlog.get_logger().info("listening", host=settings.host, port=settings.port, processes=processes)
     if processes == 1:
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets=[listener])
         return
     from uvicorn.supervisors import Multiprocess
 
-    Multiprocess(config, sockets=[config.bind_socket()]).run()
+    os.environ[BOUND_TO_PARENT] = str(os.getpid())
+    listener.set_inheritable(True)
+    Multiprocess(config, sockets=[listener]).run()
 
 
 @loyalty.command()

@@ -1,5 +1,9 @@
 """The HTTP application: routes, and the life of the parts behind them."""
 
+import ctypes
+import os
+import signal
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -27,6 +31,9 @@ from service.purchases import handlers as purchases
 from service.purchases.booking import Purchases
 
 BODY_BYTES = 64 * 1024
+BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
+"""In the environment of the processes that `serve` starts: the id of the one that started them."""
+_PR_SET_PDEATHSIG = 1
 LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
 
 
@@ -102,7 +109,16 @@ def framework_app(parts: Parts) -> Litestar:
 def from_environment() -> ASGIApp:
     """Make the application of a process that is told everything by its environment."""
     telemetry.configure()
+    parent = os.environ.get(BOUND_TO_PARENT)
+    if parent is not None and int(parent) == os.getppid():
+        _die_with_parent()
     return create_app(Settings())
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this process with its parent, however that ends: it would go on and hold the port."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, processes: int = 1) -> uvicorn.Config:

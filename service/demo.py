@@ -5,9 +5,10 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from socket import socket
 from types import FrameType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from service.app import uvicorn_config
 from service.kernel.errors import NotFound
 from service.platform import migrations
 from service.platform.authentication import hash_of_key, new_key
+from service.platform.command_line import listen
 from service.platform.database import Database
 from service.platform.embedded import ChildPlan, ChildProcess, EmbeddedServers
 from service.platform.embedded.child_log import ChildLog
@@ -39,7 +41,7 @@ SAMPLE: Final = CHECKOUT / "tests" / "data" / "cdnow_sample.txt"
 
 def start(settings: Settings, *, with_sample: bool) -> None:
     """Start servers where none are given, then the API in this process and the worker beside it, until told to stop."""
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     _stop_on_signals()
     wants_postgres, wants_redis = settings.database_url is None, settings.redis_url is None
     servers = EmbeddedServers(settings.data_dir, _say, postgres=wants_postgres, valkey=wants_redis)
@@ -70,19 +72,6 @@ def start(settings: Settings, *, with_sample: bool) -> None:
 
 def _say(line: str) -> None:
     click.echo(line)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything else, so that a taken one is told at once."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as fault:
-        msg = f"Port {port} of {host} can't be used ({fault.strerror}): stop what uses it, or set LOYALTY_PORT."
-        raise click.ClickException(msg) from None
-    return listener
 
 
 def _stop_on_signals() -> None:
@@ -184,7 +173,7 @@ def _worker(settings: Settings) -> ChildProcess:
 async def _serve(
     settings: Settings,
     config: uvicorn.Config,
-    listener: socket.socket,
+    listener: socket,
     servers: EmbeddedServers,
     worker: ChildProcess,
 ) -> None:
@@ -218,7 +207,7 @@ async def _greet(settings: Settings, server: uvicorn.Server) -> None:
     while not server.started:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(0.05)
     address = f"http://{settings.host}:{settings.port}"
-    keys_file = settings.data_dir / "keys.json"
+    keys_file, now = settings.data_dir / "keys.json", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     key = json.loads(keys_file.read_text(encoding="utf-8"))["checkout"]
     _say(f"""
 The service is at     {address}
@@ -228,6 +217,6 @@ Keys of the program   {keys_file}
 Report a purchase:
 
 curl -s {address}/v1/purchases -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
-  -d '{{"id":"order-1001","customer_id":"c-42","occurred_at":"2026-11-21T10:00:00Z","currency":"EUR","total":12990}}'
+  -d '{{"id":"order-1001","customer_id":"c-42","occurred_at":"{now}","currency":"EUR","total":12990}}'
 
 Ctrl-C stops it; what was booked stays.""")

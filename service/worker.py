@@ -5,6 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import asyncpg
 import structlog
 from pgqueuer import AsyncpgDriver, PgQueuer
 from pgqueuer.models import Schedule
@@ -21,6 +22,7 @@ SCHEDULES: Final[dict[str, tuple[str, Job]]] = {
 }
 """What runs when: cron expressions in UTC, and jobs that are safe to run twice and at once."""
 
+_NOT_MIGRATED: Final = (asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError)
 _log = structlog.get_logger()
 
 
@@ -51,8 +53,8 @@ async def _work(database: Database, stop: asyncio.Event) -> None:
     try:
         await _run_once_at_start(database)
         await _run_queue(_queue(connection, database), stop, lost)
-    except CONNECTION_FAULTS as fault:
-        _log.warning("worker_lost_connection", reason=type(fault).__name__)
+    except (*CONNECTION_FAULTS, *_NOT_MIGRATED) as fault:
+        _log.warning("worker_waits_for_database", reason=type(fault).__name__)
         await _pause(stop)
     finally:
         connection.terminate()

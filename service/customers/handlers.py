@@ -7,13 +7,13 @@ from litestar.params import FromPath, JSONBody
 
 from service.customers import usecases
 from service.customers.rules import Customer, Profile, ProfileChange
-from service.customers.schemas import CustomerOut, customer_out
+from service.customers.schemas import CustomerOut, change_out, customer_out
 from service.kernel.errors import Invalid
 from service.platform.database import Database
 from service.platform.http.operation import CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id, flag, new_caller_id
-from service.platform.roles import Right
+from service.platform.roles import RIGHTS, Right
 from service.platform.statements import Db
 from service.platform.transaction import transact
 
@@ -50,7 +50,9 @@ async def put_customer(
         )
 
     customer, profile, is_new = await transact(request.part(Database).connection, work, rollback=dry_run)
-    return Response(customer_out(customer, profile), status_code=201 if is_new and not dry_run else 200)
+    may_read = Right.READ_CUSTOMERS in RIGHTS[request.actor.role]
+    answer = customer_out(customer, profile) if may_read else change_out(customer, data)
+    return Response(answer, status_code=201 if is_new and not dry_run else 200)
 
 
 @get("/{customer_id:str}", operation_id="getCustomer", opt=operation(Right.READ_CUSTOMERS))

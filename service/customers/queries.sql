@@ -168,6 +168,21 @@ WHERE
     c.program_id = $1::integer
     AND c.external_id IS NOT NULL
     AND c.id < $2::bigint
-    AND ($3::text IS NULL OR p.email = $3::text)
 ORDER BY c.id DESC
-LIMIT $4::integer;
+LIMIT $3::integer;
+
+-- name: customer_list_by_email
+-- As customer_list, of those with this e-mail address, whatever its case.
+SELECT
+    c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
+    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at,
+    p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+FROM customer AS c
+INNER JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
+WHERE
+    c.program_id = $1::integer
+    AND c.external_id IS NOT NULL
+    AND c.id < $2::bigint
+    AND lower(p.email) = lower($4::text)
+ORDER BY c.id DESC
+LIMIT $3::integer;

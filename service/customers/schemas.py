@@ -3,8 +3,9 @@
 from datetime import date, datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from service.customers.rules import Attribute, Customer, Profile
+from service.customers.rules import Attribute, Customer, Profile, ProfileChange
 
 
 class PurchasesOut(msgspec.Struct, frozen=True):
@@ -16,30 +17,43 @@ class PurchasesOut(msgspec.Struct, frozen=True):
 
 
 class CustomerOut(msgspec.Struct, frozen=True):
-    """A customer's record."""
+    """A customer's record. Who may enrol and not read is told back what the call gave, and nothing else."""
 
     customer_id: str
-    email: str | None
-    phone: str | None
-    name: str | None
-    birthday: date | None
-    locale: str | None
-    attributes: dict[str, Attribute]
-    purchases: PurchasesOut
     enrolled_at: datetime
+    attributes: dict[str, Attribute]
+    email: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+    birthday: date | UnsetType | None = UNSET
+    locale: str | UnsetType | None = UNSET
+    purchases: PurchasesOut | UnsetType = UNSET
 
 
 def customer_out(customer: Customer, profile: Profile) -> CustomerOut:
-    """Render a customer's record."""
-    purchases = PurchasesOut(customer.purchase_count, customer.first_purchase_at, customer.last_purchase_at)
+    """Render a customer's record, for those who may read it."""
     return CustomerOut(
-        customer.external_id,
-        profile.email,
-        profile.phone,
-        profile.name,
-        profile.birthday,
-        profile.locale,
-        profile.attributes,
-        purchases,
-        customer.enrolled_at,
+        customer_id=customer.external_id,
+        enrolled_at=customer.enrolled_at,
+        attributes=profile.attributes,
+        email=profile.email,
+        phone=profile.phone,
+        name=profile.name,
+        birthday=profile.birthday,
+        locale=profile.locale,
+        purchases=PurchasesOut(customer.purchase_count, customer.first_purchase_at, customer.last_purchase_at),
+    )
+
+
+def change_out(customer: Customer, change: ProfileChange) -> CustomerOut:
+    """Render what a call gave, for those who may enrol and not read."""
+    return CustomerOut(
+        customer_id=customer.external_id,
+        enrolled_at=customer.enrolled_at,
+        attributes=change.attributes,
+        email=change.email,
+        phone=change.phone,
+        name=change.name,
+        birthday=change.birthday,
+        locale=change.locale,
     )

@@ -116,5 +116,8 @@ async def list_newest(
     db: Db, *, program_id: int, before: int, email: str | None, limit: int
 ) -> list[tuple[Customer, Profile]]:
     """Read up to `limit` customers with an internal id below `before`, newest first."""
-    rows = await db.fetch(_STATEMENTS["customer_list"].sql, program_id, before, email, limit)
+    if email is None:
+        rows = await db.fetch(_STATEMENTS["customer_list"].sql, program_id, before, limit)
+    else:
+        rows = await db.fetch(_STATEMENTS["customer_list_by_email"].sql, program_id, before, limit, email)
     return [(_customer(row), _profile(row)) for row in rows]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +11,8 @@ import asyncpg
 import click
 import pydantic
 
-from service.kernel.errors import NotFound, Refusal, Unavailable
+from service.kernel.errors import Invalid, NotFound, Refusal, Unavailable
+from service.platform import redis as redis_client
 from service.platform.database import CONNECTION_FAULTS, Database
 from service.platform.settings import Settings
 from service.platform.statements import Db
@@ -70,25 +72,36 @@ def in_one_sentence(run: Callable[[], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(awaited())
-    except NotFound:
-        msg = "There is no such thing: check the program's code and the id."
-        raise click.ClickException(msg) from None
-    except Refusal as refusal:
-        raise click.ClickException(refusal.detail or refusal.title) from None
-    except Unavailable as fault:
-        raise click.ClickException(f"{fault.detail} Check DATABASE_URL.") from None
-    except CONNECTION_FAULTS as fault:
-        msg = f"The database doesn't answer ({type(fault).__name__}): check DATABASE_URL."
-        raise click.ClickException(msg) from None
-    except asyncpg.UndefinedTableError:
-        msg = "The database has no tables of this service: run `loyalty migrate` first."
-        raise click.ClickException(msg) from None
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as fault:
-        msg = f"The database can't be used: {fault.args[0]}. Check DATABASE_URL."
-        raise click.ClickException(msg) from None
-    except asyncpg.PostgresError as fault:
-        msg = f"The database refuses this ({type(fault).__name__}): {fault.args[0]}."
-        raise click.ClickException(msg) from None
+    except Exception as fault:
+        sentence = _sentence(fault)
+        if sentence is None:
+            raise
+        raise click.ClickException(sentence) from None
+
+
+def _sentence(fault: Exception) -> str | None:  # noqa: PLR0911 - a table
+    """Say what went wrong and what to do; None for what nobody has foreseen."""
+    match fault:
+        case NotFound():
+            return "There is no such thing: check the program's code and the id."
+        case Invalid() if fault.pointer:
+            return f"{fault.pointer}: {fault.detail}"
+        case Refusal():
+            return fault.detail or fault.title
+        case Unavailable():
+            return f"{fault.detail} Check DATABASE_URL."
+        case asyncpg.ClientConfigurationError() | ValueError():
+            return f"DATABASE_URL can't be used: {str(fault).splitlines()[0]}."
+        case asyncpg.UndefinedTableError() | asyncpg.UndefinedFunctionError():
+            return "The database has no tables of this service: run `loyalty migrate` first."
+        case asyncpg.InvalidAuthorizationSpecificationError() | asyncpg.InvalidCatalogNameError():
+            return f"The database can't be used: {fault.args[0]}. Check DATABASE_URL."
+        case _ if isinstance(fault, CONNECTION_FAULTS):
+            return f"The database doesn't answer ({type(fault).__name__}): check DATABASE_URL."
+        case asyncpg.PostgresError():
+            return f"The database refuses this ({type(fault).__name__}): {fault.args[0]}."
+        case _:
+            return None
 
 
 def for_production() -> Settings:
@@ -98,4 +111,22 @@ def for_production() -> Settings:
     if missing:
         msg = f"Set {' and '.join(missing)}: this command starts no servers of its own (./run does)."
         raise click.ClickException(msg)
+    try:
+        redis_client.connect(found.redis_url or "")
+    except ValueError as fault:
+        msg = f"REDIS_URL can't be used: {fault}."
+        raise click.ClickException(msg) from None
     return found
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port before anything else, so that a taken one is told at once. Raises ClickException."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as fault:
+        msg = f"Port {port} of {host} can't be used ({fault.strerror}): stop what uses it, or set LOYALTY_PORT."
+        raise click.ClickException(msg) from None
+    return listener

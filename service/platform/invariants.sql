@@ -1,16 +1,31 @@
 -- Invariants of the database itself. Each query gives the rows that break it: none, when all is well.
 
 -- name: history_is_append_only
--- The service's role can neither change nor delete history.
-SELECT t.name AS table, p.privilege
+-- The service's role can neither change nor delete history, nor any column of it, also not in a partition.
+SELECT
+    p.relid::regclass::text AS table,
+    v.privilege
 FROM unnest(ARRAY['transfer', 'claim', 'purchase', 'program_settings']) AS t (name)
-CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS p (privilege)
-WHERE has_table_privilege('loyalty_service', t.name, p.privilege);
+CROSS JOIN
+    LATERAL (
+        SELECT t.name::regclass AS relid
+        UNION
+        SELECT x.relid FROM pg_partition_tree(t.name::regclass) AS x
+    ) AS p
+CROSS JOIN unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS v (privilege)
+WHERE
+    has_table_privilege('loyalty_service', p.relid, v.privilege)
+    OR (v.privilege = 'UPDATE' AND has_any_column_privilege('loyalty_service', p.relid, v.privilege));
 
 -- name: partitions_are_ahead
--- There is a partition for the next 30 days of purchases and of transfers.
+-- There is a partition, attached, for the next 30 days of purchases and of transfers.
 SELECT t.name AS table
 FROM unnest(ARRAY['purchase', 'transfer']) AS t (name)
-WHERE to_regclass(
-    t.name || to_char((clock_timestamp() + interval '30 days') AT TIME ZONE 'UTC', '"_"YYYY"q"Q')
-) IS NULL;
+WHERE NOT EXISTS (
+    SELECT FROM pg_inherits AS i
+    WHERE
+        i.inhparent = t.name::regclass
+        AND i.inhrelid = to_regclass(
+            t.name || to_char((clock_timestamp() + interval '30 days') AT TIME ZONE 'UTC', '"_"YYYY"q"Q')
+        )
+);

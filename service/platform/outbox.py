@@ -14,7 +14,10 @@ _INSERT: Final[Statement] = _STATEMENTS["outbox_insert"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. Its body is rendered later, from the immutable row `subject_id`."""
+    """Something that happened. Its body is rendered later: of a purchase from its row, `subject_id`.
+
+    News of a customer have no row of their own; their `subject_id` is the event's id.
+    """
 
     id: UUID
     type: str

@@ -5,7 +5,7 @@ several times, so it must find out by itself what an earlier run has booked (cla
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, TypeVar
 
@@ -36,25 +36,37 @@ async def transact(
     was awaited, runs the work again on a new connection: locks and claims wait for the old transaction there.
     """
     deadline = asyncio.get_running_loop().time() + patience
-    pause = 0.0
+    pause, commit = 0.0, _Commit()
     while True:
         try:
             async with AsyncExitStack() as borrowed:
                 async with asyncio.timeout_at(deadline):
                     db = await borrowed.enter_async_context(connect())
-                return await _attempt(db, work, deadline, rollback=rollback)
+                return await _attempt(db, work, deadline, None if rollback else commit)
         except (*TRY_AGAIN_FAULTS, RowsMissing) as fault:
             _log.info("transaction_begun_again", reason=type(fault).__name__)
         except CONNECTION_FAULTS as fault:
             _log.warning("connection_lost", reason=type(fault).__name__)
             pause = min(pause + 0.05, 0.5)
         if asyncio.get_running_loop().time() + pause >= deadline:
-            detail = "The database doesn't answer; the outcome is unknown."
-            raise Unavailable(detail)
+            raise Unavailable(commit.told())
         await asyncio.sleep(pause)
 
 
-async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: float, *, rollback: bool) -> Result:
+class _Commit:
+    """Whether COMMIT was ever sent: before that, nothing can have been done."""
+
+    def __init__(self) -> None:
+        self.was_sent = False
+
+    def told(self) -> str:
+        """Say what is known of the outcome."""
+        if self.was_sent:
+            return "The database doesn't answer; the outcome is unknown."
+        return "The database doesn't answer, or others hold what this needs; nothing was done."
+
+
+async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: float, commit: _Commit | None) -> Result:
     try:
         async with asyncio.timeout_at(deadline):
             await db.execute("BEGIN")
@@ -71,9 +83,10 @@ async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: fl
     except BaseException:
         await _roll_back(db)
         raise
-    if rollback:
+    if commit is None:
         await _roll_back(db)
     else:
+        commit.was_sent = True
         await _commit(db, deadline)
     return result
 
@@ -114,21 +127,16 @@ async def savepoint(db: Db) -> AsyncGenerator[None]:
     await db.execute("RELEASE SAVEPOINT undo")
 
 
-async def each_behind_savepoint(
-    db: Db, rows: Sequence[Row], work: Callable[[Db, Sequence[Row]], Awaitable[Sequence[Result]]]
-) -> Sequence[Result | Invalid]:
-    """Write each row by itself, so that one that the database refuses harms no other.
-
-    Whoever calls it has locked what the rows need: here they would be locked in the rows' order.
-    """
-    outcomes: list[Result | Invalid] = []
-    for row in rows:
-        try:
-            async with savepoint(db):
-                outcomes.extend(await work(db, [row]))
-        except ROW_FAULTS as fault:
-            outcomes.append(refusal_of_row(fault))
-    return outcomes
+async def refusal_of(db: Db, work: Callable[[], Awaitable[object]]) -> Invalid | None:
+    """Try work and undo it; tell whether the database refuses a row of it. Its locks are given back, too."""
+    await db.execute("SAVEPOINT trial")
+    try:
+        await work()
+    except ROW_FAULTS as fault:
+        return refusal_of_row(fault)
+    finally:
+        await db.execute("ROLLBACK TO SAVEPOINT trial")
+    return None
 
 
 def refusal_of_row(fault: asyncpg.PostgresError) -> Invalid:

@@ -2,8 +2,8 @@
 
 import json
 import random
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import click
 
@@ -36,15 +36,17 @@ def create_program(code: str, name: str, text: str, *, live: bool) -> None:
     Example: loyalty programs create tea-shop --name "Tea shop" --live --settings '{"currency":"GBP"}'
     """
     try:
-        given: dict[str, Any] = json.loads(text)
+        given: Any = json.loads(text)
+        if not isinstance(given, dict):
+            raise ValueError  # noqa: TRY004, TRY301 - told as the other ways in which it is none
     except ValueError:
-        msg = "--settings is not JSON."
+        msg = "--settings is not a JSON object."
         raise click.ClickException(msg) from None
     key = new_key(live=live)
 
     async def work(db: Db) -> None:
         program = await usecases.create_program(
-            db, code=code, name=name, live=live, settings=changed(ProgramSettings(), given)
+            db, code=code, name=name, live=live, settings=changed(ProgramSettings(), cast("dict[str, Any]", given))
         )
         await usecases.add_key(
             db, program_id=program.id, role=Role.ADMIN, name="first key", key=key, entropy=random.getrandbits(62)
@@ -112,8 +114,17 @@ def list_keys(code: str) -> None:
         return await usecases.list_keys(db, program_id=program.id, before=None, limit=1000)
 
     for key in ask(work):
-        state = "revoked" if key.revoked_at else f"ends {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "valid"
+        state = _state(key)
         click.echo(f"{to_wire('key', key.id)}  {key.role.value:9} ...{key.hint}  {state:22}  {key.name}")
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is None:
+        return "valid"
+    verb = "ended" if key.expires_at <= datetime.now(UTC) else "ends"
+    return f"{verb} {key.expires_at:%Y-%m-%d %H:%M}Z"
 
 
 @keys.command("revoke")

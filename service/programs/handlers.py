@@ -185,7 +185,8 @@ async def _run(request: ApiRequest, operation_id: str, data: object, work: Any) 
 
 def _shown(request: ApiRequest, answered: Answered) -> Response[KeyOut]:
     key = msgspec.convert(answered.answer["key"], ApiKey)
-    secret = _secret(request, bytes.fromhex(answered.answer["salt"]))
+    # A dry run has made no key: there is none to show.
+    secret = None if flag(request, "dry_run") else _secret(request, bytes.fromhex(answered.answer["salt"]))
     headers = {"Cache-Control": "no-store"} | (_REPLAYED if answered.replayed else {})
     return Response(key_out(key, secret), status_code=answered.status, headers=headers)
 

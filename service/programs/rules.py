@@ -1,5 +1,6 @@
 """What a program is and how it is set. Pure."""
 
+import re
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Final, Literal
@@ -15,6 +16,7 @@ from service.kernel.rounding import Rounding
 from service.platform.http.body import as_invalid
 from service.platform.roles import Role
 
+LONGEST_NAME: Final = 200
 PROGRAM_CODE_PATTERN: Final = "^[a-z][a-z0-9-]{0,62}$(?!\n)"
 
 
@@ -133,6 +135,16 @@ def changed(settings: ProgramSettings, change: dict[str, Any]) -> ProgramSetting
         return checked(msgspec.convert(merged, ProgramSettings, strict=True))
     except msgspec.ValidationError as fault:
         raise as_invalid(str(fault), within="/settings") from None
+
+
+def check_names(*, code: str, name: str) -> None:
+    """Refuse a code or a name that a program can't have. Raises Invalid."""
+    if re.match(PROGRAM_CODE_PATTERN, code) is None:
+        detail = "A code has up to 63 lower-case letters, digits and hyphens, and begins with a letter."
+        raise Invalid(detail, pointer="/code", reason="invalid_format")
+    if not 1 <= len(name) <= LONGEST_NAME:
+        detail = f"A name has 1 to {LONGEST_NAME} characters."
+        raise Invalid(detail, pointer="/name", reason="out_of_range")
 
 
 def checked(settings: ProgramSettings) -> ProgramSettings:

@@ -13,13 +13,23 @@ from service.platform.authentication import Actor, hash_of_key
 from service.platform.roles import Role
 from service.platform.statements import Db
 from service.programs import store
-from service.programs.rules import ApiKey, KeyEnds, Program, ProgramExists, ProgramSettings, changed, checked
+from service.programs.rules import (
+    ApiKey,
+    KeyEnds,
+    Program,
+    ProgramExists,
+    ProgramSettings,
+    changed,
+    check_names,
+    checked,
+)
 
 GREATEST_ID: Final = UUID(int=(1 << 128) - 1)
 
 
 async def create_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> Program:
     """Make a program. Raises ProgramExists, Invalid."""
+    check_names(code=code, name=name)
     program_id = await store.insert_program(db, code=code, name=name, live=live, settings=checked(settings))
     if program_id is None:
         raise ProgramExists
@@ -76,7 +86,7 @@ async def list_keys(db: Db, *, program_id: int, before: UUID | None, limit: int)
     return await store.list_keys(db, program_id=program_id, before=before or GREATEST_ID, limit=limit + 1)
 
 
-async def get_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
+async def lock_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
     """Lock a key and read it. Raises NotFound."""
     key = await store.lock_key(db, program_id=program_id, key_id=key_id)
     if key is None:
@@ -86,7 +96,7 @@ async def get_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
 
 async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
     """End a key now; one that is revoked stays as it is. Raises NotFound."""
-    key = await get_key(db, program_id=program_id, key_id=key_id)
+    key = await lock_key(db, program_id=program_id, key_id=key_id)
     if key.revoked_at is not None:
         return key
     revoked = msgspec.structs.replace(key, revoked_at=await store.database_time(db))
@@ -97,7 +107,7 @@ async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
 
 async def retire_key(db: Db, *, program_id: int, key_id: UUID, grace: timedelta) -> ApiKey:
     """Let a key end after a grace period, for its successor to be put in place. Raises NotFound, KeyEnds."""
-    key = await get_key(db, program_id=program_id, key_id=key_id)
+    key = await lock_key(db, program_id=program_id, key_id=key_id)
     ends = await store.database_time(db) + grace
     if key.revoked_at is not None or key.expires_at is not None:
         raise KeyEnds

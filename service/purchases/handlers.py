@@ -9,7 +9,7 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from service.customers.rules import CustomerUnknown
-from service.kernel.errors import Refusal
+from service.kernel.errors import Invalid, Refusal
 from service.platform.authentication import Actor
 from service.platform.database import Database
 from service.platform.http.body import check_syntax, decode
@@ -105,7 +105,7 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
         key=idempotency_key(request),
         work=work,
         dry_run=dry_run,
-        request_hash=hash_of_request("reportPurchases", [bytes(raw) for raw in data.purchases]),
+        request_hash=hash_of_request("reportPurchases", [_content(each) for each in drafts]),
     )
     if answered.replayed:
         entries = await _replay(request, drafts, msgspec.convert(answered.answer, list[EntryOut]))
@@ -128,6 +128,13 @@ async def _replay(request: ApiRequest, drafts: Sequence[Draft | Refusal], kept: 
         entry if entry.problem is not None else EntryOut(entry.status, purchase=next(rendered).purchase)
         for entry in kept
     ]
+
+
+def _content(entry: Draft | Refusal) -> str:
+    """Name what an entry of a batch says, whatever its spelling; what can't be accepted is told by its fault."""
+    if isinstance(entry, Draft):
+        return entry.content_hash.hex()
+    return f"{entry.code} {entry.pointer} {entry.reason}" if isinstance(entry, Invalid) else entry.code
 
 
 def _draft_or_refusal(raw: msgspec.Raw) -> Draft | Refusal:

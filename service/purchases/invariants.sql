@@ -11,15 +11,32 @@ FULL JOIN (
 WHERE p.external_id IS DISTINCT FROM k.id;
 
 -- name: purchase_earned_what_was_issued
--- What a purchase was answered to have earned was issued for it, and nothing else was; the balance that it was answered
--- with is the one that its transfers led to.
+-- What a purchase was answered to have earned was issued for it, and nothing else was; its lines add up to that.
 SELECT coalesce(p.program_id, t.program_id) AS program_id, coalesce(p.id, t.id) AS id, p.earned, t.points
 FROM purchase AS p
 FULL JOIN (
     SELECT i.program_id, i.id, i.points FROM transfer AS i
     WHERE i.from_bucket = 'issued' AND i.cause_type = 'purchase' AND i.reason = 'purchase'
 ) AS t ON p.program_id = t.program_id AND p.id = t.id
-WHERE p.earned IS DISTINCT FROM coalesce(t.points, 0);
+WHERE
+    p.earned IS DISTINCT FROM coalesce(t.points, 0)
+    OR p.earned
+    != (SELECT coalesce(sum((l.line ->> 'points')::bigint), 0) FROM jsonb_array_elements(p.lines) AS l (line));
+
+-- name: purchase_answered_its_balance
+-- The balance that a purchase was answered with is the one that its last transfer led to.
+SELECT p.program_id, p.id, p.available_after, t.available_after AS booked
+FROM purchase AS p
+INNER JOIN (
+    SELECT DISTINCT ON (x.program_id, x.customer_id, x.cause_id)
+        x.program_id, x.customer_id, x.cause_id, x.available_after, x.pending_after, x.held_after, x.debt_after
+    FROM transfer AS x
+    WHERE x.cause_type = 'purchase' AND x.reason IN ('purchase', 'debt_repayment')
+    ORDER BY x.program_id ASC, x.customer_id ASC, x.cause_id ASC, x.customer_version DESC
+) AS t ON p.program_id = t.program_id AND p.customer_id = t.customer_id AND p.external_id = t.cause_id
+WHERE
+    (p.available_after, p.pending_after, p.held_after, p.debt_after)
+    != (t.available_after, t.pending_after, t.held_after, t.debt_after);
 
 -- name: customer_counts_purchases
 -- Counters and lifetime points of a customer are those of the customer's purchases.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from service.customers import usecases as customers
@@ -13,7 +14,7 @@ from service.platform.claims import Claim, ClaimKind, claiming, content_hash
 from service.platform.database import ROW_FAULTS
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, write_together
-from service.platform.transaction import each_behind_savepoint, savepoint
+from service.platform.transaction import refusal_of, savepoint
 from service.points import usecases as points
 from service.programs.rules import Enrolment, Program
 from service.purchases import store
@@ -73,17 +74,23 @@ async def report(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: 
 
 
 async def report_apart(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> Sequence[Outcome]:
-    """Book purchases as `report` does, but for one that the database refuses: it harms no other of them."""
+    """Book purchases as `report` does, but for those that the database refuses: they harm no other of them.
 
-    async def some(each: Db, rows: Sequence[Draft]) -> Sequence[Outcome]:
-        return await report(each, program=program, drafts=rows, entropy=entropy)
-
+    Which these are is found out by writing each alone and undoing it, its locks too; then all others are booked
+    together, so that the rule of locks is kept.
+    """
     try:
         async with savepoint(db):
-            return await some(db, drafts)
+            return await report(db, program=program, drafts=drafts, entropy=entropy)
     except ROW_FAULTS:
-        await _open(db, program, drafts, lock=True)  # undone with the savepoint: all customers again, sorted
-        return await each_behind_savepoint(db, drafts, some)
+        refused = dict[int, Refusal]()
+    for place, each in enumerate(drafts):
+        alone = partial(report, db, program=program, drafts=[each], entropy=entropy)
+        if (refusal := await refusal_of(db, alone)) is not None:
+            refused[place] = refusal
+    good = [each for place, each in enumerate(drafts) if place not in refused]
+    outcomes = iter(await report(db, program=program, drafts=good, entropy=entropy))
+    return [refused.get(place) or next(outcomes) for place in range(len(drafts))]
 
 
 async def quote(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> list[Outcome]:

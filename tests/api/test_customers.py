@@ -191,6 +191,23 @@ async def test_an_address_finds_exactly_its_customers(shop: Shop) -> None:
 
     assert await found("ada%2Btea%40example.com") == ["c-1"]
     assert await found("ada@example.com") == ["c-2"]
-    for nobody in ("", "%25", "ADA@example.com", "example.com", "%27%20OR%20true--", "%ff", "%ed%a0%80", "x" * 5000):
+    assert await found("ADA@Example.com") == ["c-2"]  # addresses are found whatever their case
+    for nobody in ("", "%25", "example.com", "%27%20OR%20true--", "%ff", "%ed%a0%80", "x" * 5000):
         assert await found(nobody) == []
     assert (await shop.get("/v1/customers?email=%00", Role.ADMIN)).pointer == "?email"
+
+
+@pytest.mark.parametrize("role", [Role.CHECKOUT, Role.BILLING])
+async def test_who_may_enrol_and_not_read_is_told_back_what_the_call_gave_and_nothing_else(
+    shop: Shop, role: Role
+) -> None:
+    known = {"email": "ann@example.com", "phone": "+49 228 1", "name": "Ann", "birthday": "1990-01-01"}
+    await shop.call("PUT", "/v1/customers/ann", known | {"attributes": {"vip": True}}, role=Role.ADMIN)
+    for path in ("/v1/customers/ann?dry_run=true", "/v1/customers/ann"):
+        answer = await shop.call("PUT", path, {"locale": "de", "attributes": {"a": 1}}, role=role)
+        assert answer.status == 200
+        assert set(answer.body) == {"customer_id", "enrolled_at", "locale", "attributes"}
+        assert (answer.body["locale"], answer.body["attributes"]) == ("de", {"a": 1})
+        assert (await shop.call("GET", "/v1/customers/ann", role=role)).status == 403
+    whole = await shop.call("GET", "/v1/customers/ann", role=Role.ADMIN)
+    assert {name: whole.body[name] for name in known} == known

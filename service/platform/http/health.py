@@ -12,7 +12,7 @@ from service.platform import migrations
 from service.platform.database import Database
 from service.platform.http.request import ApiRequest
 
-State = Literal["ok", "down", "not_migrated"]
+State = Literal["ok", "down", "not_migrated", "may_change_history"]
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -51,9 +51,13 @@ async def _database(database: Database) -> State:
     try:
         async with asyncio.timeout(2), database.connection() as db:
             applied = await migrations.applied(db)
+            if not migrations.known() <= applied:
+                return "not_migrated"
+            # The guard of the ledger: whoever serves may add to it, and nothing else.
+            may_change = await db.fetchval("SELECT has_table_privilege(current_user, 'transfer', 'UPDATE')")
     except Exception:  # noqa: BLE001 - whatever it is, the database can't be used
         return "down"
-    return "ok" if migrations.known() <= applied else "not_migrated"
+    return "may_change_history" if may_change else "ok"
 
 
 async def _redis(redis: Redis) -> State:

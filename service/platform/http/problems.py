@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
-from litestar import MediaType, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
 from service.kernel.errors import Invalid, Kind, Refusal, Unavailable
@@ -137,4 +137,3 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
     HTTPException: on_framework_refusal,
     Exception: on_fault,
 }
-JSON = MediaType.JSON

@@ -1,0 +1,103 @@
+"""Every invariant can fail: each is broken here once, by the owner of the tables, and `verify` names it."""
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from service.platform.statements import Db
+from service.platform.verify import invariants, verify
+from service.programs import usecases as programs
+from service.programs.rules import ProgramSettings
+from service.purchases import usecases
+from service.purchases.rules import Purchase
+from tests.conftest import Servers, new_database
+
+BREAKS = {
+    "history_is_append_only": "GRANT UPDATE (points) ON transfer TO loyalty_service",
+    "partitions_are_ahead": "ALTER TABLE purchase DETACH PARTITION {next_quarter}",
+    "rows_belong_to_a_program": "UPDATE claim SET program_id = 99",
+    "balance_is_sum_of_transfers": "UPDATE customer SET available = available + 1",
+    "available_is_sum_of_open_lots": "UPDATE lot SET remaining = remaining - 1",
+    "transfers_chain": "UPDATE transfer SET available_after = available_after + 1",
+    "version_counts_transfers": "UPDATE customer SET version = version + 1",
+    "lots_are_granted_by_transfers": "UPDATE lot SET granted = granted + 1",
+    "no_debt_beside_open_lots": "UPDATE customer SET available = 0, debt = 1",
+    "one_claim_one_purchase": "DELETE FROM claim WHERE id = 'p-1'",
+    "purchase_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
+    "purchase_answered_its_balance": "UPDATE purchase SET available_after = available_after + 1",
+    "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
+    "one_event_for_each_purchase": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
+}
+"""What breaks an invariant, by its name. It may break others with it."""
+
+ALSO = {
+    "history_is_append_only": "GRANT DELETE ON {this_quarter} TO loyalty_service",
+    "purchase_earned_what_was_issued": "UPDATE purchase SET earned = earned + 1",
+    "one_event_for_each_purchase": "UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = 'purchase.rewarded'",
+    "customer_counts_purchases": "UPDATE customer SET lifetime_earned = lifetime_earned + 1",
+}
+
+
+@pytest.fixture(scope="module")
+async def books(servers: Servers) -> AsyncGenerator[Db]:
+    """Give a database with some purchases, as its owner."""
+    async with new_database(servers) as name:
+        owner = await asyncpg.connect(servers.database_url(name, owner=True))
+        async with owner.transaction():
+            program = await programs.create_program(
+                owner, code="shop", name="Shop", live=False, settings=ProgramSettings()
+            )
+            drafts = [
+                usecases.draft(
+                    Purchase(
+                        id=f"p-{number}",
+                        customer_id=f"c-{number % 2}",
+                        currency="EUR",
+                        total=1000,
+                        occurred_at=datetime(2026, 1, 2, tzinfo=UTC),
+                    ),
+                    randomness=number,
+                )
+                for number in range(4)
+            ]
+            await usecases.report(owner, program=program, drafts=drafts, entropy=1)
+        yield owner
+        await owner.close()
+
+
+async def broken(db: Db) -> set[str]:
+    """Name the invariants that don't hold."""
+    return {finding.invariant.name for finding in await verify(db) if finding.broken}
+
+
+async def quarters(db: Db) -> dict[str, str]:
+    """Name partitions of purchases: that of now, and that of 30 days from now."""
+    row = await db.fetchrow(
+        """
+        SELECT
+            'purchase' || to_char(clock_timestamp() AT TIME ZONE 'UTC', '"_"YYYY"q"Q') AS this_quarter,
+            'purchase' || to_char((clock_timestamp() + interval '30 days') AT TIME ZONE 'UTC', '"_"YYYY"q"Q')
+            AS next_quarter
+        """
+    )
+    assert row is not None
+    return dict(row)
+
+
+def test_every_invariant_is_broken_here() -> None:
+    assert set(BREAKS) == {statement.name for _, statement in invariants()}
+
+
+@pytest.mark.parametrize(("name", "sql"), [*BREAKS.items(), *ALSO.items()])
+async def test_what_breaks_an_invariant_is_found(books: Db, name: str, sql: str) -> None:
+    assert await broken(books) == set()
+    undo = books.transaction()
+    await undo.start()
+    try:
+        await books.execute(sql.format(**await quarters(books)))
+        found = {statement.name for _, statement in invariants() if await books.fetch(f"{statement.sql}\nLIMIT 1")}
+        assert name in found
+    finally:
+        await undo.rollback()
