@@ -28,7 +28,7 @@ async def get_balance(request: ApiRequest, customer_id: FromPath[str]) -> Balanc
 
 @get("/transactions", operation_id="listTransactions", opt=operation(Right.READ_HISTORY, parameters=(LIMIT, CURSOR)))
 async def list_transactions(request: ApiRequest, customer_id: FromPath[str]) -> Page[TransferOut]:
-    """List every movement of a customer's points, newest first."""
+    """List every transfer of a customer's points, newest first."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
     async with request.part(Database).reading() as db:
         found = await usecases.history(

@@ -1,4 +1,4 @@
-"""How points move. Pure: a balance and a movement in, transfers, lots and the balance after out."""
+"""How points move. Pure: a balance and a transfer in, transfers, lots and the balance after out."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

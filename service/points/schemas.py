@@ -32,7 +32,7 @@ class BalanceOut(msgspec.Struct, frozen=True):
 
 
 class TransferOut(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
-    """One movement of points between two buckets."""
+    """One transfer of points between two buckets."""
 
     id: str
     reason: str

@@ -10,7 +10,7 @@ from service.platform.writer import Writer
 from service.programs.catalogue import Catalogue
 from service.purchases import usecases
 from service.purchases.rules import Draft
-from service.purchases.usecases import Outcome, Rewarded
+from service.purchases.usecases import Accepted, Outcome
 
 
 class Purchases:
@@ -18,8 +18,8 @@ class Purchases:
 
     def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._writer = Writer[int, Draft, Rewarded](database, self._book)
-        self._gatherer = Gatherer[int, Draft, Rewarded](self._writer.write)
+        self._writer = Writer[int, Draft, Accepted](database, self._book)
+        self._gatherer = Gatherer[int, Draft, Accepted](self._writer.write)
 
     def open(self) -> None:
         """Begin to book."""
@@ -30,7 +30,7 @@ class Purchases:
         await self._gatherer.close()
         await self._writer.close()
 
-    async def report(self, program_id: int, draft: Draft) -> Rewarded:
+    async def report(self, program_id: int, draft: Draft) -> Accepted:
         """Book one purchase; answer when it is durable. Raises Refusal, Unavailable."""
         return await self._gatherer.ask(program_id, draft)
 

@@ -1,5 +1,6 @@
 """`/v1/purchases`."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -62,15 +63,15 @@ async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Resp
     """Report a purchase: its points are booked once, however often it is reported."""
     draft = usecases.draft(data, randomness=random.getrandbits(62))
     if flag(request, "dry_run"):
-        return Response(await _quote(request, draft), status_code=200)
-    rewarded = await request.part(Purchases).report(request.actor.program_id, draft)
-    headers = REPLAYED if rewarded.replayed else None
-    return Response(purchase_out(rewarded), status_code=status_of(rewarded), headers=headers)
+        return Response(await _preview(request, draft), status_code=200)
+    accepted = await request.part(Purchases).report(request.actor.program_id, draft)
+    headers = REPLAYED if accepted.replayed else None
+    return Response(purchase_out(accepted), status_code=status_of(accepted), headers=headers)
 
 
-async def _quote(request: ApiRequest, draft: Draft) -> PurchaseOut:
+async def _preview(request: ApiRequest, draft: Draft) -> PurchaseOut:
     async with request.part(Database).reading() as db:
-        (outcome,) = await usecases.quote(db, program=_program(request), drafts=[draft], entropy=0)
+        (outcome,) = await usecases.preview(db, program=_program(request), drafts=[draft], entropy=0)
     if isinstance(outcome, Refusal):
         raise outcome
     return purchase_out(outcome)
@@ -92,7 +93,10 @@ def _program(request: ApiRequest) -> Program:
 )
 async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Response[BatchOut]:
     """Report up to 500 purchases together; each is booked or refused on its own."""
-    drafts = [_draft_or_refusal(raw) for raw in data.purchases]
+    drafts = list[Draft | Refusal]()
+    for raw in data.purchases:
+        drafts.append(_draft_or_refusal(raw))
+        await asyncio.sleep(0)  # others' calls are not to wait until all entries are decoded
     dry_run, entries = flag(request, "dry_run"), list[EntryOut]()
 
     async def work(db: Db) -> tuple[int, Any]:
@@ -114,7 +118,7 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
 
 async def _report_all(db: Db, program: Program, drafts: Sequence[Draft | Refusal], *, dry_run: bool) -> list[EntryOut]:
     accepted = [each for each in drafts if isinstance(each, Draft)]
-    verb = usecases.quote if dry_run else usecases.report_apart
+    verb = usecases.preview if dry_run else usecases.report_apart
     outcomes = iter(await verb(db, program=program, drafts=accepted, entropy=random.getrandbits(62)))
     return [entry_out(each if isinstance(each, Refusal) else next(outcomes)) for each in drafts]
 
@@ -158,9 +162,9 @@ def hot_routes(purchases: Purchases) -> list[Route]:
     async def serve(actor: Actor, _: str, body: bytes) -> Answer:
         check_syntax(body)
         draft = usecases.draft(decode(body, Purchase), randomness=random.getrandbits(62))
-        rewarded = await purchases.report(actor.program_id, draft)
-        headers = ((b"idempotent-replayed", b"true"),) if rewarded.replayed else ()
-        return Answer(status_of(rewarded), purchase_out(rewarded), headers)
+        accepted = await purchases.report(actor.program_id, draft)
+        headers = ((b"idempotent-replayed", b"true"),) if accepted.replayed else ()
+        return Answer(status_of(accepted), purchase_out(accepted), headers)
 
     return [Route("POST", "/v1/purchases", Right.REPORT_PURCHASES, serve)]
 

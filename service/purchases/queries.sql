@@ -19,7 +19,7 @@ FROM unnest(
     metadata, earned, pending, lines, available_after, pending_after, held_after, debt_after, occurred_at
 );
 
--- name: purchase_rewards
+-- name: purchase_earnings
 -- What purchases were answered with, for repetitions of them.
 SELECT
     p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after

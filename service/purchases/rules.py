@@ -72,7 +72,7 @@ class Draft(msgspec.Struct, frozen=True):
     randomness: int
 
 
-class Reward(msgspec.Struct, frozen=True):
+class Earnings(msgspec.Struct, frozen=True):
     """What a purchase is answered with, for ever. `earned` includes what is `pending`."""
 
     earned: int
@@ -86,7 +86,7 @@ class Booking(msgspec.Struct, frozen=True):
 
     id: UUID
     purchase: Purchase
-    reward: Reward
+    earnings: Earnings
     customer: Customer
     transfers: Sequence[Transfer]
     lots: Sequence[Lot]
@@ -139,5 +139,5 @@ def book(
         occurred_at=purchase.occurred_at,
         now=now,
     )
-    reward = Reward(line.points, 0, (line,), credited.customer.balance)
-    return Booking(purchase_id, purchase, reward, credited.customer, credited.transfers, credited.lots)
+    earnings = Earnings(line.points, 0, (line,), credited.customer.balance)
+    return Booking(purchase_id, purchase, earnings, credited.customer, credited.transfers, credited.lots)

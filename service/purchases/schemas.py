@@ -14,7 +14,7 @@ from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem, of_refusal
 from service.purchases.rules import Item
 from service.purchases.store import Recorded
-from service.purchases.usecases import Outcome, Rewarded
+from service.purchases.usecases import Accepted, Outcome
 
 
 class LineOut(msgspec.Struct, frozen=True):
@@ -95,19 +95,19 @@ def points_out(earned: int, pending: int, lines: Sequence[Line]) -> PointsOut:
     return PointsOut(earned, pending, [LineOut(line.rule, line.points, line.why) for line in lines])
 
 
-def purchase_out(rewarded: Rewarded) -> PurchaseOut:
+def purchase_out(accepted: Accepted) -> PurchaseOut:
     """Render the answer to a purchase."""
-    reward = rewarded.reward
-    points = points_out(reward.earned, reward.pending, reward.lines)
-    purchase = rewarded.purchase
+    earnings = accepted.earnings
+    points = points_out(earnings.earned, earnings.pending, earnings.lines)
+    purchase = accepted.purchase
     # Nothing is told of why a code was refused. Referrals are not offered yet, so that no code is valid.
     referral = None if purchase.referral_code is None else ReferralOut(status="refused")
-    return PurchaseOut(purchase.id, purchase.customer_id, points, reward.balance, referral=referral)
+    return PurchaseOut(purchase.id, purchase.customer_id, points, earnings.balance, referral=referral)
 
 
-def status_of(rewarded: Rewarded) -> int:
+def status_of(accepted: Accepted) -> int:
     """Return 201 for a purchase booked now, 200 for one booked before."""
-    return 200 if rewarded.replayed else 201
+    return 200 if accepted.replayed else 201
 
 
 def entry_out(outcome: Outcome) -> EntryOut:
@@ -120,7 +120,7 @@ def entry_out(outcome: Outcome) -> EntryOut:
 
 def recorded_out(recorded: Recorded) -> RecordedPurchaseOut:
     """Render a purchase that is read back."""
-    purchase, reward = recorded.purchase, recorded.reward
+    purchase, earnings = recorded.purchase, recorded.earnings
     return RecordedPurchaseOut(
         purchase.id,
         purchase.customer_id,
@@ -135,7 +135,7 @@ def recorded_out(recorded: Recorded) -> RecordedPurchaseOut:
         purchase.referral_code,
         [_item(item) for item in purchase.items],
         purchase.metadata,
-        points_out(reward.earned, reward.pending, reward.lines),
+        points_out(earnings.earned, earnings.pending, earnings.lines),
     )
 
 

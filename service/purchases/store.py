@@ -11,7 +11,7 @@ from service.customers.rules import Balance
 from service.earning.rules import Line
 from service.platform.claims import ClaimKind
 from service.platform.statements import Db, Write, load
-from service.purchases.rules import Booking, Item, Purchase, Reward
+from service.purchases.rules import Booking, Earnings, Item, Purchase
 
 _STATEMENTS = load(__file__)
 _decode_lines = msgspec.json.Decoder(list[Line]).decode
@@ -23,7 +23,7 @@ class Recorded(msgspec.Struct, frozen=True):
     """A purchase as it stands, with what it was answered with."""
 
     purchase: Purchase
-    reward: Reward
+    earnings: Earnings
     recorded_at: datetime
 
 
@@ -34,7 +34,7 @@ def _text(content: object) -> str:
 def adding(program_id: int, bookings: Sequence[Booking], recorded_at: datetime) -> Write:
     """Add purchases with what they are answered with."""
     purchases = [booking.purchase for booking in bookings]
-    rewards = [booking.reward for booking in bookings]
+    earnings = [booking.earnings for booking in bookings]
     arguments = (
         program_id,
         recorded_at,
@@ -50,26 +50,26 @@ def adding(program_id: int, bookings: Sequence[Booking], recorded_at: datetime) 
         [purchase.referral_code for purchase in purchases],
         [_text(purchase.items) for purchase in purchases],
         [_text(purchase.metadata) for purchase in purchases],
-        [reward.earned for reward in rewards],
-        [reward.pending for reward in rewards],
-        [_text(reward.lines) for reward in rewards],
-        [reward.balance.available for reward in rewards],
-        [reward.balance.pending for reward in rewards],
-        [reward.balance.held for reward in rewards],
-        [reward.balance.debt for reward in rewards],
+        [each.earned for each in earnings],
+        [each.pending for each in earnings],
+        [_text(each.lines) for each in earnings],
+        [each.balance.available for each in earnings],
+        [each.balance.pending for each in earnings],
+        [each.balance.held for each in earnings],
+        [each.balance.debt for each in earnings],
         [purchase.occurred_at for purchase in purchases],
     )
     return Write(_STATEMENTS["purchase_insert"], arguments, len(bookings))
 
 
-def _reward(row: Record) -> Reward:
+def _reward(row: Record) -> Earnings:
     balance = Balance(row["available_after"], row["pending_after"], row["held_after"], row["debt_after"])
-    return Reward(row["earned"], row["pending"], _decode_lines(row["lines"]), balance)
+    return Earnings(row["earned"], row["pending"], _decode_lines(row["lines"]), balance)
 
 
-async def rewards(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> dict[UUID, Reward]:
+async def earnings(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> dict[UUID, Earnings]:
     """Read what purchases were answered with, by the ids of their rows."""
-    rows = await db.fetch(_STATEMENTS["purchase_rewards"].sql, program_id, purchase_ids)
+    rows = await db.fetch(_STATEMENTS["purchase_earnings"].sql, program_id, purchase_ids)
     return {row["id"]: _reward(row) for row in rows}
 
 

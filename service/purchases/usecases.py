@@ -18,22 +18,22 @@ from service.platform.transaction import refusal_of, savepoint
 from service.points import usecases as points
 from service.programs.rules import Enrolment, Program
 from service.purchases import store
-from service.purchases.rules import Booking, Draft, Purchase, PurchaseConflict, Reward, book, check_time, normalised
+from service.purchases.rules import Booking, Draft, Earnings, Purchase, PurchaseConflict, book, check_time, normalised
 from service.purchases.store import Recorded
 
 PURCHASE_REWARDED: Final = "purchase.rewarded"
 
 
 @dataclass(frozen=True, slots=True)
-class Rewarded:
+class Accepted:
     """A purchase's answer; `replayed` when it was booked by an earlier report."""
 
     purchase: Purchase
-    reward: Reward
+    earnings: Earnings
     replayed: bool = False
 
 
-Outcome = Rewarded | Refusal
+Outcome = Accepted | Refusal
 
 
 def draft(purchase: Purchase, *, randomness: int) -> Draft:
@@ -49,7 +49,7 @@ class _Batch:
     program: Program
     opened: Opened
     ids: IdSource
-    known: Mapping[str, Reward]
+    known: Mapping[str, Earnings]
     customers: dict[str, Customer]
     bookings: dict[str, Booking] = field(default_factory=dict[str, Booking])
     claims: dict[str, Claim] = field(default_factory=dict[str, Claim])
@@ -93,7 +93,7 @@ async def report_apart(db: Db, *, program: Program, drafts: Sequence[Draft], ent
     return [refused.get(place) or next(outcomes) for place in range(len(drafts))]
 
 
-async def quote(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> list[Outcome]:
+async def preview(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> list[Outcome]:
     """Answer what reporting these purchases would, and book nothing: no lock, no write."""
     if not drafts:
         return []
@@ -120,11 +120,11 @@ def _to_enrol(program: Program, drafts: Sequence[Draft], opened: Opened) -> list
 async def _batch(
     db: Db, program: Program, drafts: Sequence[Draft], opened: Opened, enrolled: Mapping[str, Customer], entropy: int
 ) -> _Batch:
-    known = await _known_rewards(db, program, drafts, opened)
+    known = await _known_earnings(db, program, drafts, opened)
     return _Batch(program, opened, IdSource(opened.now, entropy), known, {**opened.customers, **enrolled})
 
 
-async def _known_rewards(db: Db, program: Program, drafts: Sequence[Draft], opened: Opened) -> Mapping[str, Reward]:
+async def _known_earnings(db: Db, program: Program, drafts: Sequence[Draft], opened: Opened) -> Mapping[str, Earnings]:
     """Read the answers of purchases that were booked before and are reported again with the same content."""
     repeated = {
         each.purchase.id: claim.subject_id
@@ -133,8 +133,8 @@ async def _known_rewards(db: Db, program: Program, drafts: Sequence[Draft], open
     }
     if not repeated:
         return {}
-    rewards = await store.rewards(db, program_id=program.id, purchase_ids=list(repeated.values()))
-    return {purchase_id: rewards[row_id] for purchase_id, row_id in repeated.items()}
+    earnings = await store.earnings(db, program_id=program.id, purchase_ids=list(repeated.values()))
+    return {purchase_id: earnings[row_id] for purchase_id, row_id in repeated.items()}
 
 
 def _decide(batch: _Batch, draft: Draft) -> Outcome:
@@ -146,11 +146,11 @@ def _decide(batch: _Batch, draft: Draft) -> Outcome:
             return PurchaseConflict()
         # The same random bits: this report booked it, and only the commit's answer was lost.
         ours = randomness_of(claim.subject_id) == draft.randomness
-        return Rewarded(purchase, batch.known[purchase.id], replayed=not ours)
+        return Accepted(purchase, batch.known[purchase.id], replayed=not ours)
     first = batch.bookings.get(purchase.id)
     if first is not None:
         same = batch.claims[purchase.id].content_hash == draft.content_hash
-        return Rewarded(purchase, first.reward, replayed=True) if same else PurchaseConflict()
+        return Accepted(purchase, first.earnings, replayed=True) if same else PurchaseConflict()
     try:
         booking = _book(batch, draft)
     except Refusal as refusal:
@@ -158,7 +158,7 @@ def _decide(batch: _Batch, draft: Draft) -> Outcome:
     batch.bookings[purchase.id] = booking
     batch.customers[purchase.customer_id] = booking.customer
     batch.claims[purchase.id] = Claim(purchase.id, draft.content_hash, booking.id)
-    return Rewarded(purchase, booking.reward)
+    return Accepted(purchase, booking.earnings)
 
 
 def _book(batch: _Batch, draft: Draft) -> Booking:

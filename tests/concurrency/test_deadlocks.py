@@ -15,7 +15,7 @@ from service.platform.statements import Db
 from service.platform.writer import Writer
 from service.purchases import usecases
 from service.purchases.rules import Draft
-from service.purchases.usecases import Outcome, Rewarded
+from service.purchases.usecases import Accepted, Outcome
 from tests.concurrency.till import draft
 from tests.shop import Shop, unique
 
@@ -31,7 +31,7 @@ class Rivals:
         self._shop = shop
         self._verb = verb
         self.deadlocks = 0
-        self.writers = [Writer[int, Draft, Rewarded](Database(settings), self._book) for _ in range(WRITERS)]
+        self.writers = [Writer[int, Draft, Accepted](Database(settings), self._book) for _ in range(WRITERS)]
 
     async def _book(self, db: Db, _: int, drafts: Sequence[Draft]) -> Sequence[Outcome | Exception]:
         try:
@@ -76,7 +76,7 @@ async def test_batches_that_meet_in_other_orders_never_deadlock(
                 facts = [meeting(round_, number, place) for place in order]
                 batches.append([draft(id=fact_id, customer_id=customer_id) for customer_id, fact_id in facts])
             for outcomes in await rivals.book(batches):
-                total += sum(1 for outcome in outcomes if isinstance(outcome, Rewarded) and not outcome.replayed)
+                total += sum(1 for outcome in outcomes if isinstance(outcome, Accepted) and not outcome.replayed)
     assert rivals.deadlocks == 0
     booked = await owner.fetchval("SELECT count(*) FROM purchase WHERE program_id = $1", shop.program.id)
     assert total == booked == ROUNDS * 30 * (1 if meeting is _ids_of_others else WRITERS)

@@ -19,7 +19,7 @@ from service.programs import usecases as programs
 from service.programs.rules import Enrolment, Program, ProgramSettings
 from service.purchases import usecases
 from service.purchases.rules import Draft, Purchase
-from service.purchases.usecases import Outcome, Rewarded
+from service.purchases.usecases import Accepted, Outcome
 from tests.conftest import prove
 from tests.shop import unique
 
@@ -97,8 +97,8 @@ class Model:
 
 
 def _seen(outcome: Outcome) -> tuple[Any, ...]:
-    if isinstance(outcome, Rewarded):
-        reward = outcome.reward
+    if isinstance(outcome, Accepted):
+        reward = outcome.earnings
         return "replayed" if outcome.replayed else "booked", reward.earned, reward.balance.available
     return (outcome.code,)
 

@@ -5,7 +5,7 @@ import pytest
 
 from service.platform.statements import Db, RowsMissing
 from service.purchases.rules import Draft, PurchaseConflict
-from service.purchases.usecases import Outcome, Rewarded
+from service.purchases.usecases import Accepted, Outcome
 from tests.concurrency.till import Till, draft, waits_for
 from tests.shop import Shop
 
@@ -13,8 +13,8 @@ Tills = tuple[Till, Till, Till]
 
 
 def _available(outcome: Outcome) -> int:
-    assert isinstance(outcome, Rewarded)
-    return outcome.reward.balance.available
+    assert isinstance(outcome, Accepted)
+    return outcome.earnings.balance.available
 
 
 async def test_the_second_booking_of_a_customer_waits_for_the_first_and_adds_to_it(
@@ -62,10 +62,10 @@ async def test_a_purchase_that_was_booked_while_its_repetition_waited_makes_that
     await second.end(commit=False)
     (again,) = await second.begin(draft(id="order-1"))
     await second.end()
-    assert isinstance(booked, Rewarded)
-    assert isinstance(again, Rewarded)
+    assert isinstance(booked, Accepted)
+    assert isinstance(again, Accepted)
     assert again.replayed
-    assert msgspec.json.encode(again.reward) == msgspec.json.encode(booked.reward)
+    assert msgspec.json.encode(again.earnings) == msgspec.json.encode(booked.earnings)
 
 
 @pytest.mark.parametrize("wins", [True, False])

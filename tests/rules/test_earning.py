@@ -95,8 +95,8 @@ def test_a_purchase_earns_the_counted_amount_at_its_rate_rounded_once(rule: Base
         assert refused.value.pointer == "/total"
         return
     booking = booked(rule, purchase, version=3)
-    assert booking.reward.earned == sum(line.points for line in booking.reward.lines) == expected
-    assert booking.reward.balance.available == booking.customer.lifetime_earned == expected
+    assert booking.earnings.earned == sum(line.points for line in booking.earnings.lines) == expected
+    assert booking.earnings.balance.available == booking.customer.lifetime_earned == expected
     rows = 1 if expected else 0
     assert [(transfer.points, transfer.rule_version) for transfer in booking.transfers] == [(expected, 3)] * rows
     assert [(lot.granted, lot.remaining) for lot in booking.lots] == [(expected, expected)] * rows
@@ -108,14 +108,14 @@ def test_more_paid_never_earns_less(rule: BaseRule, purchase: Purchase) -> None:
     more = msgspec.structs.replace(purchase, total=purchase.total + 1)
     assert fair(rule, more) >= fair(rule, purchase)
     if fair(rule, more) <= BOUND:
-        assert booked(rule, more).reward.earned >= booked(rule, purchase).reward.earned
+        assert booked(rule, more).earnings.earned >= booked(rule, purchase).earnings.earned
 
 
 @given(rules, purchases)
 def test_what_points_paid_earns_nothing_and_costs_nothing(rule: BaseRule, purchase: Purchase) -> None:
     if fair(rule, purchase) <= BOUND:
         other = msgspec.structs.replace(purchase, points_paid=0)
-        assert booked(rule, other).reward == booked(rule, purchase).reward
+        assert booked(rule, other).earnings == booked(rule, purchase).earnings
 
 
 def line(rule: BaseRule, currency: str, total: int, tax: int = 0, shipping: int = 0) -> Line:

@@ -118,7 +118,7 @@ async def _book(
 ) -> Iterator[Outcome | Exception]:
     """Book the drafts in one transaction; give an outcome for each entry, in order."""
     accepted = [each for each in drafts if isinstance(each, Draft)]
-    verb = usecases.quote if dry_run else usecases.report_apart
+    verb = usecases.preview if dry_run else usecases.report_apart
 
     async def work(db: Db) -> Sequence[Outcome | Exception]:
         # Read anew for each batch: an import may take an hour, and a rule changed meanwhile counts from then on.
