@@ -82,17 +82,20 @@ async def test_batches_that_meet_in_other_orders_never_deadlock(
     assert total == booked == ROUNDS * 30 * (1 if meeting is _ids_of_others else WRITERS)
 
 
-async def test_bulk_calls_with_a_row_that_is_refused_lock_in_one_order_too(settings: Settings, shop: Shop) -> None:
-    """Such a call is written row by row: were it locked row by row, two in opposite orders would form a circle."""
-    customers = [f"c-{number}" for number in range(20)]
-    for customer_id in customers:
-        await shop.buy(customer_id=customer_id)
-    rivals = Rivals(settings, shop, usecases.report_apart)
+@pytest.mark.parametrize("are_new", [False, True], ids=["known customers", "new customers"])
+async def test_bulk_calls_with_a_row_that_is_refused_lock_in_one_order_too(
+    settings: Settings, shop: Shop, *, are_new: bool
+) -> None:
+    """What is refused is found out row by row: were the locks kept meanwhile, two calls would form a circle."""
+    rivals, rounds = Rivals(settings, shop, usecases.report_apart), 5
+    for number in range(20):
+        await shop.buy(customer_id=f"c-{number}")
     async with AsyncExitStack() as closing:
         for writer in rivals.writers:
             closing.push_async_callback(writer.close)
-        for _ in range(5):
-            orders = [customers, customers[::-1], random.sample(customers, 20)]
+        for round_ in range(rounds):
+            names = [f"new-{round_}-{number}" if are_new else f"c-{number}" for number in range(20)]
+            orders = [names, names[::-1], random.sample(names, 20)]
             for outcomes in await rivals.book(
                 [
                     # The database takes no NUL character in a text; the door would have refused it.
@@ -102,4 +105,6 @@ async def test_bulk_calls_with_a_row_that_is_refused_lock_in_one_order_too(setti
             ):
                 assert [isinstance(outcome, Refusal) for outcome in outcomes] == [False] * 20 + [True]
     assert rivals.deadlocks == 0
-    assert (await shop.balance("c-0"))["available"] == 16 * 129
+    expected = {"new-0-0": 3, "c-0": 1} if are_new else {"c-0": 1 + 3 * rounds}
+    for customer_id, purchases in expected.items():
+        assert (await shop.balance(customer_id))["available"] == 129 * purchases
