@@ -88,7 +88,8 @@ async def put(
     events = enrolments([customer], ids)
     if profile != before and not customer.is_new:
         events = [_event(CUSTOMER_CHANGED, customer, ids)]
-    await write_together(db, [*storing(program_id, [customer]), announcing(program_id, events, opened.now)])
+    enrolled = [customer] if customer.is_new else []  # the profile has a row of its own: a known customer's stays
+    await write_together(db, [*storing(program_id, enrolled), announcing(program_id, events, opened.now)])
     if profile != before:
         await store.write_profile(db, program_id=program_id, customer_id=customer.id, profile=profile)
     return customer, profile, customer.is_new

@@ -9,7 +9,6 @@ BOUND: Final = 10**12
 """The greatest number of points or minor units that a field may hold."""
 
 MinorUnits = Annotated[int, Meta(ge=0, le=BOUND, description="Money in minor units of the currency (cents).")]
-Points = Annotated[int, Meta(ge=0, le=BOUND, description="A whole number of points.")]
 Quantity = Annotated[int, Meta(ge=1, le=10**6)]
 CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$(?!\n)", description="ISO 4217, upper case: EUR.")]
 

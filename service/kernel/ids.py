@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from msgspec import Meta
@@ -13,6 +13,9 @@ _HEX_DIGITS = re.compile("[0-9a-f]{32}")
 
 _DESCRIPTION = "An id of the caller's own: 1 to 128 printable ASCII characters without blanks at the ends."
 CallerId = Annotated[str, Meta(pattern=CALLER_ID_PATTERN, max_length=128, description=_DESCRIPTION)]
+
+GREATEST_ID: Final = UUID(int=(1 << 128) - 1)
+"""Behind every id: where a list that is given newest first begins."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -127,16 +127,20 @@ async def savepoint(db: Db) -> AsyncGenerator[None]:
     await db.execute("RELEASE SAVEPOINT undo")
 
 
+class _TrialOver(Exception):  # noqa: N818 - it undoes what was tried, and tells of no error
+    """The work that was tried came to its end."""
+
+
 async def refusal_of(db: Db, work: Callable[[], Awaitable[object]]) -> Invalid | None:
     """Try work and undo it; tell whether the database refuses a row of it. Its locks are given back, too."""
-    await db.execute("SAVEPOINT trial")
     try:
-        await work()
+        async with savepoint(db):
+            await work()
+            raise _TrialOver  # noqa: TRY301 - so that the savepoint undoes the work
+    except _TrialOver:
+        return None
     except ROW_FAULTS as fault:
         return refusal_of_row(fault)
-    finally:
-        await db.execute("ROLLBACK TO SAVEPOINT trial")
-    return None
 
 
 def refusal_of_row(fault: asyncpg.PostgresError) -> Invalid:

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer
 from service.kernel.errors import NotFound
+from service.kernel.ids import GREATEST_ID
 from service.platform.statements import Db, Write
 from service.points import store
 from service.points.rules import Lot, Transfer
 from service.points.store import Booked
-
-GREATEST_ID: Final = UUID(int=(1 << 128) - 1)
 
 
 def booking(

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from service.kernel.errors import NotFound
-from service.kernel.ids import time_ordered_id
+from service.kernel.ids import GREATEST_ID, time_ordered_id
 from service.platform.authentication import Actor, hash_of_key
 from service.platform.roles import Role
 from service.platform.statements import Db
@@ -23,8 +23,6 @@ from service.programs.rules import (
     check_names,
     checked,
 )
-
-GREATEST_ID: Final = UUID(int=(1 << 128) - 1)
 
 
 async def create_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> Program:

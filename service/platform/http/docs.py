@@ -2,9 +2,8 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from litestar import MediaType, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
@@ -70,8 +69,3 @@ async def asset(name: FromPath[str]) -> Response[bytes]:
 
 
 routes: Final = [document, page, asset]
-
-
-def load() -> dict[str, Any]:
-    """Read the document that is in the repository."""
-    return msgspec.json.decode(DOCUMENT.read_bytes())
