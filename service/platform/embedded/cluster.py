@@ -69,8 +69,7 @@ class Cluster:
         Raises:
             EmbeddedError: initdb or the server fails; the sentence holds what they said.
         """
-        for left in self.path.parent.glob(f".{self.path.name}.new-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self._remove_drafts()
         draft = self.path.parent / f".{self.path.name}.new-{os.getpid()}"
         draft.mkdir(mode=0o700)
         self.account.give(draft)
@@ -81,6 +80,12 @@ class Cluster:
         self.account.give(rules)
         draft.rename(self.path)
         sync_folder(self.path.parent)
+        self._remove_drafts()  # again: what a killed start had begun may still have written while the first was removed
+
+    def _remove_drafts(self) -> None:
+        """Remove what killed first starts have left."""
+        for left in self.path.parent.glob(f".{self.path.name}.new-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def set_roles(self, passwords: dict[str, str]) -> None:
         """Make what roles are missing and set the passwords, on a cluster whose server doesn't run."""
