@@ -1,22 +1,26 @@
-"""A load of HTTP calls that costs little itself: raw protocols, prepared bytes, no client library.
+"""A load of HTTP calls that costs little itself: bytes made beforehand, plain sockets, no client library.
 
 Run as a process of its own: `python -m benchmarks.load`, its plan as JSON on standard input; it prints what it saw.
 Closed arrivals: each connection sends its next call when the last is answered. Open arrivals: calls are due at fixed
 times and their latency counts from then, so that waiting for a connection is not left out.
 """
 
-import asyncio
 import json
 import random
+import selectors
+import socket
 import sys
 import time
-from collections import deque
-from typing import Any, cast
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
-import uvloop
 
-_HEAD_END = b"\r\n\r\n"
+_HEAD_END: Final = b"\r\n\r\n"
+_LENGTH: Final = b"content-length: "
+_MADE_BEFOREHAND_A_SECOND: Final = 20_000
+"""More than any side answers: bytes made while measuring would be paid for by those measured."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -34,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct):
-    """What came of it. Latencies in milliseconds; `offered` is what was due under open arrivals."""
+    """What came of it. Latencies in milliseconds; `sent` is all calls, `offered` what was due under open arrivals."""
 
     calls: int
     seconds: float
@@ -42,130 +46,137 @@ class Seen(msgspec.Struct):
     p99_ms: float
     greatest_ms: float
     statuses: dict[str, int]
+    sent: int
     offered: int = 0
 
 
-class _Calls:
-    """Makes the bytes of calls, one after the other."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._number = 0
-        self._random = random.Random(plan.run)
-        self._common = f"Host: 127.0.0.1\r\nAuthorization: Bearer {plan.key}\r\n"
-
-    def next(self) -> bytes:
-        self._number += 1
-        customer = self._random.randint(1, self._plan.customers)
-        if self._plan.kind == "balances":
-            return f"GET /v1/customers/c-{customer}/balance HTTP/1.1\r\n{self._common}\r\n".encode()
+def calls(plan: Plan) -> Iterator[bytes]:
+    """Make the bytes of calls, one after the other."""
+    chance = random.Random(plan.run)
+    common = f"Host: 127.0.0.1\r\nAuthorization: Bearer {plan.key}\r\n"
+    number = 0
+    while True:
+        number += 1
+        customer = chance.randint(1, plan.customers)
+        if plan.kind == "balances":
+            yield f"GET /v1/customers/c-{customer}/balance HTTP/1.1\r\n{common}\r\n".encode()
+            continue
         body = (
-            f'{{"id":"{self._plan.run}-{self._number}","customer_id":"c-{customer}",'
-            f'"occurred_at":"2026-11-21T10:00:00Z","currency":"EUR","total":{self._random.randint(100, 20000)},'
+            f'{{"id":"{plan.run}-{number}","customer_id":"c-{customer}",'
+            f'"occurred_at":"2026-11-21T10:00:00Z","currency":"EUR","total":{chance.randint(100, 20000)},'
             '"tax":2074,"shipping":490,"channel":"web","items":[{"id":"1","sku":"TEA-1","category":"tea",'
             '"quantity":2,"amount":12500}]}'
         )
-        head = f"POST /v1/purchases HTTP/1.1\r\n{self._common}Content-Type: application/json\r\n"
-        return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        head = f"POST /v1/purchases HTTP/1.1\r\n{common}Content-Type: application/json\r\n"
+        yield f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
-class _Connection(asyncio.Protocol):
-    """One connection: one call at a time."""
+def is_whole(answer: bytes) -> bool:
+    """Tell whether an answer is there with all of its body."""
+    end = answer.find(_HEAD_END)
+    if end < 0:
+        return False
+    head = answer[:end].lower()
+    at = head.find(_LENGTH)
+    if at < 0:
+        return True
+    line_end = head.find(b"\r\n", at)
+    length = int(head[at + len(_LENGTH) : line_end if line_end > 0 else end])
+    return len(answer) >= end + len(_HEAD_END) + length
 
-    def __init__(self, load: "_Load") -> None:
-        self._load = load
-        self._received = b""
-        self._began = 0.0
-        self._transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+class _Connection:
+    """One connection: one call at a time. `began` is when the call was due."""
 
-    def send(self, began: float) -> None:
-        assert self._transport is not None
-        self._began = began
-        self._transport.write(self._load.calls.next())
+    __slots__ = ("began", "received", "socket")
 
-    def data_received(self, data: bytes) -> None:
-        received = self._received + data if self._received else data
-        end = received.find(_HEAD_END)
-        if end < 0:
-            self._received = received
-            return
-        head = received[:end].lower()
-        at = head.find(b"content-length: ")
-        line_end = head.find(b"\r\n", at)
-        length = int(head[at + 16 : line_end if line_end > 0 else end]) if at > 0 else 0
-        if len(received) < end + 4 + length:
-            self._received = received
-            return
-        self._received = b""
-        self._load.answered(self, received[9:12], self._began)
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.settimeout(0)
+        self.received = b""
+        self.began = 0.0
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
-        self._load.lost()
+    def answer(self) -> bytes | None:
+        """Return the answer when it is whole; empty bytes when the connection is gone."""
+        data = self.socket.recv(65536)
+        if not data:
+            return data
+        received = self.received + data if self.received else data
+        if not is_whole(received):
+            self.received = received
+            return None
+        self.received = b""
+        return received
 
 
 class _Load:
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.calls = _Calls(plan)
+        self._plan = plan
+        self._calls = calls(plan)
+        ready = int((plan.seconds + plan.skip_seconds) * (plan.rate or _MADE_BEFOREHAND_A_SECOND))
+        self._ready = deque(next(self._calls) for _ in range(ready))
         self._latencies: list[float] = []
-        self._statuses: dict[str, int] = {}
+        self._statuses = Counter[bytes]()
         self._idle: deque[_Connection] = deque()
         self._due: deque[float] = deque()
-        self._counted_from = 0.0
-        self._ends = 0.0
-        self._offered = 0
+        self._counted_from = self._ends = 0.0
+        self._sent = self._offered = 0
 
-    async def run(self) -> Seen:
-        loop = asyncio.get_running_loop()
-        connections = [
-            (await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self.plan.port))[1]
-            for _ in range(self.plan.connections)
-        ]
-        begin = time.perf_counter()
-        self._counted_from, self._ends = (
-            begin + self.plan.skip_seconds,
-            begin + self.plan.skip_seconds + self.plan.seconds,
-        )
-        if self.plan.rate:
-            self._idle.extend(connections)
-            await self._offer(begin)
-        else:
+    def run(self) -> Seen:
+        connections = [_Connection(self._plan.port) for _ in range(self._plan.connections)]
+        with selectors.DefaultSelector() as selector:
             for connection in connections:
-                connection.send(time.perf_counter())
-            await asyncio.sleep(self._ends - time.perf_counter())
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
+            begin = time.perf_counter()
+            self._counted_from = begin + self._plan.skip_seconds
+            self._ends = self._counted_from + self._plan.seconds
+            self._idle.extend(connections)
+            if self._plan.rate:
+                self._run_open(selector, begin)
+            else:
+                self._run_closed(selector)
         return self._seen()
 
-    async def _offer(self, begin: float) -> None:
-        number = 0
+    def _run_closed(self, selector: selectors.BaseSelector) -> None:
+        for connection in self._idle:
+            self._send(connection, time.perf_counter())
+        while time.perf_counter() < self._ends:
+            for key, _ in selector.select(0.1):
+                if self._take(key.data):
+                    self._send(key.data, time.perf_counter())
+
+    def _run_open(self, selector: selectors.BaseSelector, begin: float) -> None:
+        number, rate = 0, self._plan.rate
         while (now := time.perf_counter()) < self._ends:
-            due = begin + number / self.plan.rate
-            while due <= now:
+            while (due := begin + number / rate) <= now:
                 self._due.append(due)
                 self._offered += due >= self._counted_from
                 number += 1
-                due = begin + number / self.plan.rate
             while self._due and self._idle:
-                self._idle.popleft().send(self._due.popleft())
-            await asyncio.sleep(min(0.001, max(0.0, due - now)))
+                self._send(self._idle.popleft(), self._due.popleft())
+            for key, _ in selector.select(max(0.0, due - now)):
+                if self._take(key.data):
+                    self._idle.append(key.data)
 
-    def answered(self, connection: _Connection, status: bytes, began: float) -> None:
+    def _send(self, connection: _Connection, began: float) -> None:
+        connection.began = began
+        self._sent += 1
+        connection.socket.send(self._ready.popleft() if self._ready else next(self._calls))
+
+    def _take(self, connection: _Connection) -> bool:
+        """Read what came; tell whether the call is answered."""
+        answer = connection.answer()
+        if answer is None:
+            return False
+        if not answer:
+            msg = "the service closed a connection"
+            raise ConnectionError(msg)
         now = time.perf_counter()
         if self._counted_from <= now < self._ends:
-            self._latencies.append(now - began)
-            name = status.decode()
-            self._statuses[name] = self._statuses.get(name, 0) + 1
-        if not self.plan.rate:
-            connection.send(now)
-        elif self._due:
-            connection.send(self._due.popleft())
-        else:
-            self._idle.append(connection)
-
-    def lost(self) -> None:
-        self._statuses["lost"] = self._statuses.get("lost", 0) + 1
+            self._latencies.append(now - connection.began)
+            self._statuses[answer[9:12]] += 1
+        return True
 
     def _seen(self) -> Seen:
         ordered = sorted(self._latencies) or [float("nan")]
@@ -175,11 +186,12 @@ class _Load:
 
         return Seen(
             len(self._latencies),
-            self.plan.seconds,
+            self._plan.seconds,
             quantile(0.5),
             quantile(0.99),
             quantile(1.0),
-            self._statuses,
+            {status.decode(): count for status, count in self._statuses.items()},
+            self._sent,
             self._offered,
         )
 
@@ -187,8 +199,7 @@ class _Load:
 def main() -> None:
     """Read the plan, run it, print what was seen."""
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        seen: Any = msgspec.to_builtins(runner.run(_Load(plan).run()))
+    seen: Any = msgspec.to_builtins(_Load(plan).run())
     sys.stdout.write(json.dumps(seen))
 
 

@@ -18,7 +18,7 @@ from service.platform.authentication import Authenticate
 from service.platform.database import Database
 from service.platform.http import docs, health, problems
 from service.platform.http.direct import Direct
-from service.platform.http.protocol import BoundedProtocol
+from service.platform.http.exchange import Protocol
 from service.platform.http.request import ApiRequest, Services
 from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
@@ -78,7 +78,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """Put the application together. It connects when it starts, not now."""
     parts = Parts(settings)
     hot = [*purchases.hot_routes(parts.purchases), *points.hot_routes(parts.balances)]
-    return Shell(Direct(framework_app(parts), parts.catalogue, hot, BODY_BYTES), LITERAL_PATHS)
+    return Shell(framework_app(parts), LITERAL_PATHS, Direct(parts.catalogue, hot, BODY_BYTES))
 
 
 def framework_app(parts: Parts) -> Litestar:
@@ -130,7 +130,7 @@ def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, proc
         port=settings.port,
         workers=processes,
         loop="uvloop",
-        http=BoundedProtocol,
+        http=Protocol,
         lifespan="on",
         access_log=False,
         server_header=False,

@@ -28,6 +28,10 @@ class Actor:
 class KeyRing(Protocol):
     """Finds the actor of a key by the key's hash; None for an unknown, revoked or expired one."""
 
+    def known(self, key_hash: bytes) -> Actor | None:
+        """Return the actor of a key that this process has met, without looking for news."""
+        ...
+
     async def find(self, key_hash: bytes) -> Actor | None:
         """Return the actor."""
         ...
@@ -64,9 +68,9 @@ def repeatable_secret(callers_key: str, salt: bytes) -> bytes:
     return hmac.digest(callers_key.encode(), salt, "sha256")
 
 
-def hash_of_key(key: str) -> bytes:
+def hash_of_key(key: str | bytes) -> bytes:
     """Return what is stored of a key: SHA-256. A fast hash is right for 256 random bits, which nobody guesses."""
-    return hashlib.sha256(key.encode()).digest()
+    return hashlib.sha256(key.encode() if isinstance(key, str) else key).digest()
 
 
 def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str:

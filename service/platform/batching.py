@@ -64,8 +64,8 @@ class Gatherer(Generic[Key, Question, Answer]):
             await work
             watch.cancel()
 
-    async def ask(self, key: Key, question: Question) -> Answer:
-        """Wait for the answer to one question. Raises Unavailable when the queue is full or patience ends."""
+    def ask(self, key: Key, question: Question) -> asyncio.Future[Answer]:
+        """Ask one question. Raises Unavailable when the queue is full; so does the answer when patience ends."""
         if self._closing or self._queued >= self._queue_limit:
             detail = "Too much is waiting already; nothing was done."
             raise Unavailable(detail)
@@ -77,7 +77,7 @@ class Gatherer(Generic[Key, Question, Answer]):
         queue.append(waiting)
         self._queued += 1
         self._wake.set()
-        return await waiting.answer
+        return waiting.answer
 
     async def _work(self) -> None:
         while self._queues or not self._closing:

@@ -1,5 +1,6 @@
 """Reading balances: concurrent readers share one query."""
 
+import asyncio
 from collections.abc import Sequence
 
 from service.customers.rules import Customer
@@ -26,9 +27,9 @@ class Balances:
         await self._gatherer.close()
         await self._reader.close()
 
-    async def of(self, program_id: int, customer_id: str) -> Customer:
-        """Return a customer as of now. Raises NotFound, Unavailable."""
-        return await self._gatherer.ask(program_id, customer_id)
+    def of(self, program_id: int, customer_id: str) -> asyncio.Future[Customer]:
+        """Ask for a customer as of now. Raises Unavailable; the answer NotFound, Unavailable."""
+        return self._gatherer.ask(program_id, customer_id)
 
 
 async def _read(db: Db, program_id: int, customer_ids: Sequence[str]) -> Sequence[Customer | Exception]:

@@ -1,13 +1,16 @@
 """Balance and history: `/v1/customers/{id}/balance`, `/transactions`, `/lots`."""
 
+import asyncio
+import re
 from uuid import UUID
 
 from litestar import Router, get
 from litestar.params import FromPath
 
+from service.customers.rules import Customer
 from service.platform.authentication import Actor
 from service.platform.database import Database
-from service.platform.http.direct import Answer, Route
+from service.platform.http.direct import PLAIN_ID, Answer, Route
 from service.platform.http.operation import CURSOR, LIMIT, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id
@@ -58,13 +61,17 @@ async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[Lot
     return page([lot_out(lot) for lot in found], limit, last)
 
 
-def hot_routes(balances: Balances) -> list[Route]:
+def hot_routes(balances: Balances) -> list[Route[Customer]]:
     """Give the short way for what every page of a shop may ask; it answers as `get_balance`."""
 
-    async def serve(actor: Actor, segment: str, _: bytes) -> Answer:
-        return Answer(200, balance_out(await balances.of(actor.program_id, caller_id(segment))))
+    def ask(actor: Actor, segment: str, _: bytes) -> asyncio.Future[Customer]:
+        return balances.of(actor.program_id, caller_id(segment))
 
-    return [Route("GET", "/v1/customers/", Right.READ_BALANCES, serve, after="/balance")]
+    def answer(customer: Customer) -> Answer:
+        return Answer(200, balance_out(customer))
+
+    path = re.compile(rb"/v1/customers/" + PLAIN_ID + rb"/balance")
+    return [Route(b"GET", path, Right.READ_BALANCES, ask, answer)]
 
 
 router = Router(

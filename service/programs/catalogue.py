@@ -43,6 +43,10 @@ class Catalogue:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def known(self, key_hash: bytes) -> Actor | None:
+        """Return the actor of a valid key as of the last look."""
+        return self._actors.get(key_hash)
+
     async def find(self, key_hash: bytes) -> Actor | None:
         """Return the actor of a valid key."""
         actor = self._actors.get(key_hash)

@@ -1,5 +1,6 @@
 """The hot path: concurrent purchases are gathered by program and booked in one transaction each batch."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 
@@ -30,9 +31,9 @@ class Purchases:
         await self._gatherer.close()
         await self._writer.close()
 
-    async def report(self, program_id: int, draft: Draft) -> Accepted:
-        """Book one purchase; answer when it is durable. Raises Refusal, Unavailable."""
-        return await self._gatherer.ask(program_id, draft)
+    def report(self, program_id: int, draft: Draft) -> asyncio.Future[Accepted]:
+        """Book one purchase; answer when it is durable. Raises Unavailable; the answer Refusal, Unavailable."""
+        return self._gatherer.ask(program_id, draft)
 
     async def _book(self, db: Db, program_id: int, drafts: Sequence[Draft]) -> Sequence[Outcome]:
         program = self._catalogue.program(program_id)

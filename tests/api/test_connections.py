@@ -87,3 +87,57 @@ async def test_a_caller_who_leaves_amid_the_body_leaves_nothing(shop: Shop) -> N
         await writer.wait_closed()
     assert (await shop.buy()).status == 201
     assert (await shop.get("/v1/purchases/left")).status == 404
+
+
+def bytes_of_purchase(shop: Shop, number: int, more: str = "") -> bytes:
+    body = json.dumps(purchase(id=f"order-{number}", total=100 * number)).encode()
+    key = f"Authorization: Bearer {shop.keys[Role.CHECKOUT]}\r\n{more}Content-Length: {len(body)}\r\n\r\n"
+    return HEAD + key.encode() + body
+
+
+async def test_calls_that_do_not_wait_for_answers_are_answered_in_their_order(shop: Shop) -> None:
+    reader, writer = await connect(shop)
+    livez = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = bytes_of_purchase(shop, 4, "Connection: close\r\n")
+    writer.write(bytes_of_purchase(shop, 1) + livez + bytes_of_purchase(shop, 2) + bytes_of_purchase(shop, 3) + last)
+    async with asyncio.timeout(8):
+        answered = await reader.read()
+    writer.close()
+    statuses = [part[:3] for part in answered.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"201", b"200", b"201", b"201", b"201"]
+    places = [answered.index(f'"id":"order-{number}"'.encode()) for number in (1, 2, 3, 4)]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100])
+async def test_a_call_may_come_in_pieces(shop: Shop, piece: int) -> None:
+    reader, writer = await connect(shop)
+    for number in (1, 2):
+        whole = bytes_of_purchase(shop, number, "Connection: close\r\n" if number == 2 else "")
+        for start in range(0, len(whole), piece):
+            writer.write(whole[start : start + piece])
+            await asyncio.sleep(0)
+    async with asyncio.timeout(8):
+        answered = await reader.read()
+    writer.close()
+    assert answered.count(b"HTTP/1.1 201 ") == 2
+    assert answered.lower().count(b"connection: close") == 1
+
+
+async def test_the_old_version_of_the_protocol_is_answered_and_closed(shop: Shop) -> None:
+    reader, writer = await connect(shop)
+    writer.write(bytes_of_purchase(shop, 1).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    async with asyncio.timeout(8):
+        answered = await reader.read()
+    writer.close()
+    assert answered.split()[1] == b"201"
+
+
+async def test_of_two_keys_the_first_counts(shop: Shop) -> None:
+    reader, writer = await connect(shop)
+    twice = f"Authorization: Bearer {shop.keys[Role.MARKETER]}\r\nConnection: close\r\n"
+    writer.write(bytes_of_purchase(shop, 1, twice))
+    async with asyncio.timeout(8):
+        answered = await reader.read()
+    writer.close()
+    assert answered.split()[1] == b"201"

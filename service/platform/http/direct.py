@@ -1,22 +1,30 @@
-"""The short way for the hot routes: the same schemas, rights and answers, without the framework's layers.
+"""The short way for the hot routes: the same schemas, rights and answers, without the server's and framework's layers.
 
-Only the plain case goes this way. A request with anything unusual about it (a query, another content type, a content
-encoding, no length, an Idempotency-Key) goes on to the framework untouched, and so do all other routes; a test holds
-the two ways against each other.
+Only the plain case goes this way: a key that is known and has the right, an id that needs no decoding, a JSON body of a
+told length. A request with anything else about it (a query, another content type, a content encoding, an
+Idempotency-Key, no key) goes on to the application untouched, and so do all other routes; a test holds the two ways
+against each other.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from litestar.types import ASGIApp, Receive, Scope, Send
 
-from service.platform.authentication import Actor, KeyRing, authenticate
-from service.platform.roles import Right
+from service.platform.authentication import Actor, KeyRing, hash_of_key
+from service.platform.roles import RIGHTS, Right
 
-_JSON: Final = (b"content-type", b"application/json")
-_encode = msgspec.json.Encoder().encode
+PLAIN_ID: Final = rb"([A-Za-z0-9._~!$&'()*+,;=:@-]+)"
+"""An id in a path that stands for itself: nothing of it is percent-encoded."""
+
+_BEARER: Final = b"Bearer "
+_UNUSUAL: Final = frozenset(
+    {b"content-encoding", b"idempotency-key", b"transfer-encoding", b"expect", b"upgrade", b"http2-settings"}
+)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,86 +37,63 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """A route: `before` and `after` what stands in the path for an id, or all of the path in `before`.
+class Route(Generic[T]):
+    """A hot route. `path` matches the whole target of a request; its group, if any, is the id.
 
-    `serve` takes the actor, the id as it stands in the path, and the body; both are empty where there is none.
+    `ask` takes the actor, the id and the body, both empty where there is none, and begins; it raises refusals.
+    `answer` renders what came of it.
     """
 
-    method: str
-    before: str
+    method: bytes
+    path: re.Pattern[bytes]
     right: Right
-    serve: Callable[[Actor, str, bytes], Awaitable[Answer]]
-    after: str | None = None
+    ask: Callable[[Actor, str, bytes], asyncio.Future[T]]
+    answer: Callable[[T], Answer]
 
-    def match(self, path: str) -> str | None:
-        """Return the id in a path, empty where the route has none; None for another path."""
-        if self.after is None:
-            return "" if path == self.before else None
-        if not (path.startswith(self.before) and path.endswith(self.after)):
-            return None
-        found = path[len(self.before) : -len(self.after)]
-        return found if found and "/" not in found else None
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that takes the short way: all is known of it but the body."""
+
+    route: Route[Any]
+    actor: Actor
+    id: str
 
 
 class Direct:
-    """ASGI that serves the plain cases of hot routes and hands everything else to the application behind it."""
+    """Tells which requests take the short way."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, routes: Sequence[Route], greatest_body: int) -> None:
-        self._app = app
+    def __init__(self, keys: KeyRing, routes: Sequence[Route[Any]], greatest_body: int) -> None:
         self._keys = keys
         self._routes = routes
         self._greatest_body = greatest_body
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Raises refusals and faults: the shell around it answers them."""
-        found = self._find(scope)
-        if found is None:
-            await self._app(scope, receive, send)
-            return
-        route, segment = found
-        actor = await authenticate(self._keys, scope["headers"], route.right)
-        body = await _body(receive) if route.method == "POST" else b""
-        if body is None:
-            return  # the caller went away before the body was whole: nothing was begun
-        answer = await route.serve(actor, segment, body)
-        content = _encode(answer.content)
-        headers = [_JSON, (b"content-length", str(len(content)).encode()), *answer.headers]
-        start: Any = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        end: Any = {"type": "http.response.body", "body": content}
-        await send(start)
-        await send(end)
-
-    def _find(self, scope: Scope) -> tuple[Route, str] | None:
-        if scope["type"] != "http" or scope["query_string"]:
-            return None
-        method, path = scope["method"], scope["path"]
+    def match(self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Call | None:
+        """Return the call that a request's head asks for; None for all that isn't plain."""
         for route in self._routes:
-            if route.method == method and (segment := route.match(path)) is not None:
-                plain = method != "POST" or self._has_plain_body(scope)
-                return (route, segment) if plain else None
+            if route.method == method and (found := route.path.fullmatch(target)) is not None:
+                actor = self._actor(headers, has_body=method == b"POST")
+                if actor is None or route.right not in RIGHTS[actor.role]:
+                    return None
+                return Call(route, actor, found[1].decode() if found.lastindex else "")
         return None
 
-    def _has_plain_body(self, scope: Scope) -> bool:
-        is_json = fits = False
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                is_json = value == b"application/json"
+    def _actor(self, headers: Sequence[tuple[bytes, bytes]], *, has_body: bool) -> Actor | None:
+        key = media_type = length = None
+        for name, value in headers:
+            if name == b"authorization":
+                if key is not None or not value.startswith(_BEARER):
+                    return None
+                key = value[len(_BEARER) :]
+            elif name == b"content-type":
+                media_type = value
             elif name == b"content-length":
-                fits = 0 < int(value) <= self._greatest_body
-            elif name in {b"content-encoding", b"idempotency-key", b"transfer-encoding"}:
-                return False
-        return is_json and fits
-
-
-async def _body(receive: Receive) -> bytes | None:
-    message = await receive()
-    if message["type"] != "http.request":
-        return None
-    body = message["body"]
-    while message["more_body"]:
-        message = await receive()
-        if message["type"] != "http.request":
+                length = int(value)
+            elif name in _UNUSUAL:
+                return None
+        if key is None or (has_body and not (media_type == b"application/json" and self._fits(length))):
             return None
-        body += message["body"]
-    return body
+        return None if length and not has_body else self._keys.known(hash_of_key(key))
+
+    def _fits(self, length: int | None) -> bool:
+        return length is not None and 0 < length <= self._greatest_body

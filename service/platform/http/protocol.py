@@ -61,7 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to count and to wait."""
-        self._incomplete_since = self.loop.time()
+        self.request_began()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -71,9 +71,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop waiting."""
+        self.request_ended()
+        super().on_message_complete()
+
+    def request_began(self) -> None:
+        """Wait for the rest of a request from now on."""
+        self._incomplete_since = self.loop.time()
+
+    def request_ended(self) -> None:
+        """Stop waiting: the request is whole."""
         self._head_bytes = 0
         self._incomplete_since = None
-        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP request, and close."""

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.kernel.errors import NotFound, Refusal
 from service.platform.http.body import Undecodable
+from service.platform.http.direct import Direct
 from service.platform.http.problems import Problem, refused, unavailable
 
 _UNRESERVED = "-._~!$&'()*+,;=:@"
@@ -23,11 +24,13 @@ class Shell:
     Servers decode paths before routing, so that an id with a `/` would become two segments. The shell routes by the
     path as it was sent, each segment in one canonical spelling; `caller_id` (request.py) decodes what handlers get.
     `literals` are paths of one method that would hide an id of the same name: `{"/v1/purchases/batch": "POST"}`.
+    `direct` tells the server which requests don't come here at all.
     """
 
-    def __init__(self, app: ASGIApp, literals: Mapping[str, str]) -> None:
+    def __init__(self, app: ASGIApp, literals: Mapping[str, str], direct: Direct) -> None:
         self._app = app
         self._literals = literals
+        self.direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
