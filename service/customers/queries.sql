@@ -22,8 +22,8 @@ locked AS MATERIALIZED (
     FROM known AS n
     CROSS JOIN LATERAL (
         SELECT
-            c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
-            c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
+            c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt,
+            c.lifetime_earned, c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
         FROM customer AS c
         WHERE c.program_id = $1::integer AND c.id = n.id
         FOR NO KEY UPDATE
@@ -34,12 +34,14 @@ locked AS MATERIALIZED (
 all_locked AS MATERIALIZED (SELECT count(*) AS customers FROM locked)
 
 SELECT
-    l.id, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned, l.purchase_count,
-    l.first_purchase_at, l.last_purchase_at, l.enrolled_at, NULL::text AS claim_id, NULL::bytea AS content_hash,
-    NULL::uuid AS subject_id, NULL::timestamptz AS now
+    l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
+    l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, NULL::text AS claim_id,
+    NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM locked AS l
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
+SELECT
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id,
+    NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -48,8 +50,37 @@ CROSS JOIN
         OFFSET 0
     ) AS k
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp()
+SELECT
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp()
 FROM all_locked;
+
+-- name: booking_look
+-- As booking_open, and locks nothing.
+SELECT
+    l.id, l.xmin AS written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
+    l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, NULL::text AS claim_id,
+    NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
+FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
+CROSS JOIN
+    LATERAL (
+        SELECT c.xmin, c.* FROM customer AS c
+        WHERE c.program_id = $1::integer AND c.external_id = w.external_id
+        OFFSET 0
+    ) AS l
+UNION ALL
+SELECT
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id,
+    NULL
+FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
+CROSS JOIN
+    LATERAL (
+        SELECT c.id, c.content_hash, c.subject_id FROM claim AS c
+        WHERE c.program_id = $1::integer AND c.kind = $4::smallint AND c.id = f.claim_id
+        OFFSET 0
+    ) AS k
+UNION ALL
+SELECT
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp();
 
 -- name: customer_reserve
 -- Internal ids for customers to enrol; the ones that come to nothing leave gaps.
@@ -65,73 +96,33 @@ INSERT INTO customer (
 SELECT
     $1::integer, n.id, n.external_id, n.version, n.available, n.pending, n.held, n.debt, n.lifetime_earned,
     n.purchase_count, n.first_purchase_at, n.last_purchase_at, n.enrolled_at
-FROM
-    unnest(
-        $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[]
-    )
-        AS n (
-            id,
-            external_id,
-            version,
-            available,
-            pending,
-            held,
-            debt,
-            lifetime_earned,
-            purchase_count,
-            first_purchase_at,
-            last_purchase_at, enrolled_at
-        )
+FROM unnest($2::customer_row[]) AS n
 ORDER BY n.external_id
 ON CONFLICT DO NOTHING;
 
 -- name: customer_update
--- Writes customers' rows that are locked. They are found by their key alone, as a conflict: a join could be planned
--- otherwise.
-INSERT INTO customer (
-    program_id, id, version, available, pending, held, debt, lifetime_earned, purchase_count, first_purchase_at,
-    last_purchase_at, enrolled_at
-)
-SELECT
-    $1::integer, u.id, u.version, u.available, u.pending, u.held, u.debt, u.lifetime_earned, u.purchase_count,
-    u.first_purchase_at, u.last_purchase_at, 'infinity'
-FROM
-    unnest(
-        $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
-        $10::timestamptz[], $11::timestamptz[]
-    )
-        AS u (
-            id,
-            version,
-            available,
-            pending,
-            held,
-            debt,
-            lifetime_earned,
-            purchase_count,
-            first_purchase_at,
-            last_purchase_at
-        )
-ON CONFLICT (program_id, id) DO UPDATE SET
-    version = excluded.version,
-    available = excluded.available,
-    pending = excluded.pending,
-    held = excluded.held,
-    debt = excluded.debt,
-    lifetime_earned = excluded.lifetime_earned,
-    purchase_count = excluded.purchase_count,
-    first_purchase_at = excluded.first_purchase_at,
-    last_purchase_at = excluded.last_purchase_at;
+-- Writes customers' rows, those that are still as they were read: a row's xmin is the transaction that wrote it.
+UPDATE customer AS c SET
+    version = u.version,
+    available = u.available,
+    pending = u.pending,
+    held = u.held,
+    debt = u.debt,
+    lifetime_earned = u.lifetime_earned,
+    purchase_count = u.purchase_count,
+    first_purchase_at = u.first_purchase_at,
+    last_purchase_at = u.last_purchase_at
+FROM unnest($2::customer_row[]) AS u
+WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 
 -- name: customer_read
 -- Customers' rows by the callers' ids, unlocked.
 SELECT
-    c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
+    c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
-    SELECT r.* FROM customer AS r
+    SELECT r.xmin, r.* FROM customer AS r
     WHERE r.program_id = $1::integer AND r.external_id = w.external_id
     OFFSET 0
 ) AS c;
@@ -159,7 +150,7 @@ ON CONFLICT (program_id, customer_id) DO UPDATE SET
 -- name: customer_list
 -- A page of customers that are not erased, newest first, with their profiles.
 SELECT
-    c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
+    c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at,
     p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer AS c
@@ -174,7 +165,7 @@ LIMIT $3::integer;
 -- name: customer_list_by_email
 -- As customer_list, of those with this e-mail address, whatever its case.
 SELECT
-    c.id, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
+    c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at,
     p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer AS c

@@ -37,6 +37,8 @@ class Customer(msgspec.Struct, frozen=True):
     enrolled_at: datetime
     is_new: bool = False
     """Enrolled by the booking under way: there is no row yet."""
+    written_by: int = 0
+    """Which transaction wrote the row as it was read: whoever writes it next proves that it is still that one."""
 
 
 Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=r"^[^\s@]+@[^\s@]+$(?!\n)")]

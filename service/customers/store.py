@@ -11,7 +11,7 @@ from service.platform.claims import Claim, ClaimKind
 from service.platform.statements import Db, Write, load
 
 _STATEMENTS = load(__file__)
-_LOOK = _STATEMENTS["booking_open"].sql.replace("FOR NO KEY UPDATE", "")
+_OPEN, _LOOK = _STATEMENTS["booking_open"].sql, _STATEMENTS["booking_look"].sql
 
 
 async def open_booking(
@@ -24,20 +24,19 @@ async def open_booking(
     """
     customer_ids = [customer_id for customer_id, _ in facts]
     fact_ids = [fact_id for _, fact_id in facts]
-    sql = _STATEMENTS["booking_open"].sql if lock else _LOOK
-    rows = await db.fetch(sql, program_id, customer_ids, fact_ids, int(kind))
+    rows = await db.fetch(_OPEN if lock else _LOOK, program_id, customer_ids, fact_ids, int(kind))
     customers: dict[str, Customer] = {}
     claims: dict[str, Claim] = {}
     for row in rows[:-1]:
         if row[0] is not None:
-            customers[row[1]] = _customer(row)
+            customers[row[2]] = _customer(row)
         else:
             claims[row["claim_id"]] = Claim(row["claim_id"], row["content_hash"], row["subject_id"])
     return rows[-1]["now"], customers, claims
 
 
 def _customer(row: Record) -> Customer:
-    return Customer(row[0], row[1], row[2], Balance(row[3], row[4], row[5], row[6]), *row[7:12])
+    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:13], written_by=row[1])
 
 
 async def reserve_ids(db: Db, *, count: int) -> list[int]:
@@ -47,36 +46,39 @@ async def reserve_ids(db: Db, *, count: int) -> list[int]:
 
 def inserting(program_id: int, customers: Sequence[Customer]) -> Write:
     """Add the rows of new customers. One that somebody else enrolled meanwhile writes no row."""
-    changing, enrolled_at = _changing(customers), [customer.enrolled_at for customer in customers]
-    arguments = (program_id, changing[0], [customer.external_id for customer in customers], *changing[1:], enrolled_at)
-    return Write(_STATEMENTS["customer_insert"], arguments, len(customers))
+    return Write(_STATEMENTS["customer_insert"], (program_id, _rows(customers)), len(customers))
 
 
 def updating(program_id: int, customers: Sequence[Customer]) -> Write:
-    """Write the rows of locked customers."""
-    return Write(_STATEMENTS["customer_update"], (program_id, *_changing(customers)), len(customers))
+    """Write the rows of customers, in the order of their ids. One that isn't any more as it was read writes no row."""
+    return Write(_STATEMENTS["customer_update"], (program_id, sorted(_rows(customers))), len(customers))
 
 
-def _changing(customers: Sequence[Customer]) -> Sequence[Sequence[object]]:
-    """Give the columns that bookings change, behind that of the internal ids."""
-    return (
-        [customer.id for customer in customers],
-        [customer.version for customer in customers],
-        [customer.balance.available for customer in customers],
-        [customer.balance.pending for customer in customers],
-        [customer.balance.held for customer in customers],
-        [customer.balance.debt for customer in customers],
-        [customer.lifetime_earned for customer in customers],
-        [customer.purchase_count for customer in customers],
-        [customer.first_purchase_at for customer in customers],
-        [customer.last_purchase_at for customer in customers],
-    )
+def _rows(customers: Sequence[Customer]) -> Sequence[tuple[object, ...]]:
+    return [
+        (
+            customer.id,
+            customer.written_by,
+            customer.external_id,
+            customer.version,
+            customer.balance.available,
+            customer.balance.pending,
+            customer.balance.held,
+            customer.balance.debt,
+            customer.lifetime_earned,
+            customer.purchase_count,
+            customer.first_purchase_at,
+            customer.last_purchase_at,
+            customer.enrolled_at,
+        )
+        for customer in customers
+    ]
 
 
 async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Customer]:
     """Read customers, unlocked; the unknown ones are missing."""
     rows = await db.fetch(_STATEMENTS["customer_read"].sql, program_id, customer_ids)
-    return {row[1]: _customer(row) for row in rows}
+    return {row[2]: _customer(row) for row in rows}
 
 
 async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:

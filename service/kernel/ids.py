@@ -34,10 +34,13 @@ def time_ordered_id(at: datetime, randomness: int) -> UUID:
     that ids of one transaction keep their order and fall into the partition of their time. `at` is the database's
     time; `randomness` is at least 62 random bits, of which the lowest 62 are used.
     """
-    milliseconds, microseconds = divmod((at - _EPOCH) // _MICROSECOND, 1000)
+    return _of_microsecond((at - _EPOCH) // _MICROSECOND, randomness)
+
+
+def _of_microsecond(at: int, randomness: int) -> UUID:
+    milliseconds, microseconds = divmod(at, 1000)
     high = milliseconds << 16 | 0x7000 | microseconds << 2
-    low = 0x8000_0000_0000_0000 | randomness & _RANDOM_MASK
-    return UUID(int=high << 64 | low)
+    return UUID(int=high << 64 | 0x8000_0000_0000_0000 | randomness & _RANDOM_MASK)
 
 
 class IdSource:
@@ -48,13 +51,13 @@ class IdSource:
     """
 
     def __init__(self, at: datetime, entropy: int) -> None:
-        self._at = at
+        self._at = (at - _EPOCH) // _MICROSECOND
         self._entropy = entropy
 
     def next(self, randomness: int | None = None) -> UUID:
         """Make the next id, from random bits of its own where they are given."""
-        made = time_ordered_id(self._at, self._entropy if randomness is None else randomness)
-        self._at += _MICROSECOND
+        made = _of_microsecond(self._at, self._entropy if randomness is None else randomness)
+        self._at += 1
         return made
 
 

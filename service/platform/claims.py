@@ -41,12 +41,5 @@ def content_hash(content: msgspec.Struct) -> bytes:
 
 def claiming(program_id: int, kind: ClaimKind, claims: Sequence[Claim]) -> Write:
     """Take ids, in the order of ids, as the rule of locks wants. An id that is taken already writes no row."""
-    ordered = sorted(claims, key=lambda claim: claim.id)
-    arguments = (
-        program_id,
-        int(kind),
-        [claim.id for claim in ordered],
-        [claim.content_hash for claim in ordered],
-        [claim.subject_id for claim in ordered],
-    )
-    return Write(_INSERT, arguments, len(ordered))
+    rows = sorted((claim.id, claim.content_hash, claim.subject_id) for claim in claims)
+    return Write(_INSERT, (program_id, int(kind), rows), len(rows))

@@ -43,7 +43,12 @@ ROW_FAULTS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """A row that the database refuses: classes 22 and 23."""
 
 
-_BY_KEY: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+_BY_KEY: Final = {
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 """For connections whose statements all look rows up by whole keys.
 
 A plan is made once, maybe while the tables are small or nobody has counted them yet; a scan chosen then would go on

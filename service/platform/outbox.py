@@ -27,12 +27,5 @@ class Event:
 
 def announcing(program_id: int, events: Sequence[Event], recorded_at: datetime) -> Write:
     """Write events into the outbox, in the transaction of their change."""
-    arguments = (
-        program_id,
-        recorded_at,
-        [event.id for event in events],
-        [event.type for event in events],
-        [event.customer_id for event in events],
-        [event.subject_id for event in events],
-    )
-    return Write(_INSERT, arguments, len(events))
+    rows = [(event.id, event.type, event.customer_id, event.subject_id) for event in events]
+    return Write(_INSERT, (program_id, recorded_at, rows), len(rows))

@@ -4,13 +4,13 @@
 -- Takes ids of facts. One that somebody else holds writes no row, and the caller begins again.
 INSERT INTO claim (program_id, kind, id, content_hash, subject_id)
 SELECT $1::integer, $2::smallint, c.id, c.content_hash, c.subject_id
-FROM unnest($3::text[], $4::bytea[], $5::uuid[]) AS c (id, content_hash, subject_id)
+FROM unnest($3::claim_row[]) AS c
 ON CONFLICT DO NOTHING;
 
 -- name: outbox_insert
 INSERT INTO outbox (program_id, id, type, customer_id, subject_id, recorded_at)
 SELECT $1::integer, e.id, e.type, e.customer_id, e.subject_id, $2::timestamptz
-FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::uuid[]) AS e (id, type, customer_id, subject_id);
+FROM unnest($3::outbox_row[]) AS e;
 
 -- name: command_lock
 -- Tells whether a command's key is free now; held until the transaction ends.

@@ -12,6 +12,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from asyncpg import PostgresError
+
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
@@ -20,6 +22,8 @@ Db: TypeAlias = "Connection[Record]"
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
 _PARAMETER = re.compile(r"\$(\d+)")
+_ROWS_MISSING = "LY001"
+"""The state with which the database's function `all_or_nothing` fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,7 @@ class Write:
 
 
 class RowsMissing(Exception):  # noqa: N818 - raised where a write met somebody else's, which the caller expects
-    """A write wrote fewer rows than it must: somebody else's write was first. Nothing of it may be committed."""
-
-    def __init__(self, statement: str) -> None:
-        super().__init__(statement)
-        self.statement = statement
+    """A write would write fewer rows than it must: somebody else's was first. Nothing of it was written."""
 
 
 def load(source: str) -> Mapping[str, Statement]:
@@ -86,7 +86,7 @@ def _without_comments(body: str) -> str:
 
 @lru_cache(maxsize=256)
 def _together(statements: tuple[Statement, ...]) -> str:
-    """Join statements into one that answers how many rows each wrote."""
+    """Join statements into one that fails unless each writes as many rows as its last parameter says."""
     parts: list[str] = []
     shift = 0
     for number, statement in enumerate(statements):
@@ -95,11 +95,11 @@ def _together(statements: tuple[Statement, ...]) -> str:
         shift += statement.parameters
     # Only numbers are put in: the statements are those of files.
     counts = ", ".join(f"(SELECT count(*) FROM w{number})" for number in range(len(statements)))  # noqa: S608
-    return f"WITH {', '.join(parts)}\nSELECT {counts}"
+    return f"WITH {', '.join(parts)}\nSELECT all_or_nothing(ARRAY[{counts}], ${shift + 1}::bigint[])"
 
 
 async def write_together(db: Db, writes: Sequence[Write]) -> None:
-    """Send writes as one statement, and prove that each wrote all its rows. Raises RowsMissing.
+    """Send writes as one statement that writes all their rows or nothing. Raises RowsMissing.
 
     All see the same snapshot and none sees another's rows, so each table may be written by one of them only.
     """
@@ -107,7 +107,9 @@ async def write_together(db: Db, writes: Sequence[Write]) -> None:
     if not due:
         return
     arguments = [argument for write in due for argument in write.arguments]
-    counts = await db.fetchrow(_together(tuple(write.statement for write in due)), *arguments)
-    for write, count in zip(due, counts or (), strict=True):
-        if count != write.rows:
-            raise RowsMissing(write.statement.name)
+    try:
+        await db.fetchval(_together(tuple(each.statement for each in due)), *arguments, [each.rows for each in due])
+    except PostgresError as fault:
+        if fault.sqlstate != _ROWS_MISSING:
+            raise
+        raise RowsMissing(str(fault)) from None

@@ -27,10 +27,15 @@ async def transact(
     connect: Callable[[], AbstractAsyncContextManager[Db]],
     work: Callable[[Db], Awaitable[Result]],
     *,
+    at_once: Callable[[Db], Awaitable[Result]] | None = None,
     patience: float = 4.5,
     rollback: bool = False,
 ) -> Result:
     """Run work in a transaction and commit, or roll back for a dry run. Raises Unavailable when `patience` (s) ends.
+
+    `at_once` is tried first where it is given: the same work, outside a transaction, that only reads until its one
+    statement that writes. That statement commits itself, which saves two round trips; it must fail where what was read
+    is not so any more, and then `work` is run.
 
     A transaction that lost against another is begun again. A lost connection, also one lost while the commit's answer
     was awaited, runs the work again on a new connection: locks and claims wait for the old transaction there.
@@ -42,6 +47,9 @@ async def transact(
             async with AsyncExitStack() as borrowed:
                 async with asyncio.timeout_at(deadline):
                     db = await borrowed.enter_async_context(connect())
+                if at_once is not None:
+                    tried, at_once = at_once, None
+                    return await _attempt_at_once(db, tried, deadline, commit)
                 return await _attempt(db, work, deadline, None if rollback else commit)
         except (*TRY_AGAIN_FAULTS, RowsMissing) as fault:
             _log.info("transaction_begun_again", reason=type(fault).__name__)
@@ -54,7 +62,7 @@ async def transact(
 
 
 class _Commit:
-    """Whether COMMIT was ever sent: before that, nothing can have been done."""
+    """Whether anything that commits was ever sent: before that, nothing can have been done."""
 
     def __init__(self) -> None:
         self.was_sent = False
@@ -71,24 +79,41 @@ async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: fl
         async with asyncio.timeout_at(deadline):
             await db.execute("BEGIN")
             result = await work(db)
-    except asyncpg.InterfaceError as fault:
-        if db.is_closed():
+    except BaseException as fault:
+        if _is_cut(db, fault):
             raise
         await _roll_back(db)
-        msg = "a statement was called wrongly"
-        raise RuntimeError(msg) from fault
-    except (*CONNECTION_FAULTS, asyncio.CancelledError):
-        db.terminate()  # also for a time limit: what the server does with the statement is not known
-        raise
-    except BaseException:
-        await _roll_back(db)
-        raise
+        raise _told(fault) from fault
     if commit is None:
         await _roll_back(db)
     else:
         commit.was_sent = True
         await _commit(db, deadline)
     return result
+
+
+async def _attempt_at_once(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: float, commit: _Commit) -> Result:
+    commit.was_sent = True
+    try:
+        async with asyncio.timeout_at(deadline + _COMMIT_GRACE_SECONDS):  # as long as COMMIT is waited for
+            return await work(db)
+    except BaseException as fault:
+        if _is_cut(db, fault):
+            raise
+        raise _told(fault) from fault
+
+
+def _is_cut(db: Db, fault: BaseException) -> bool:
+    """Tell whether the connection is gone. It is cut where a statement was given up: what becomes of it is unknown."""
+    wrongly_called = isinstance(fault, asyncpg.InterfaceError) and not db.is_closed()
+    if isinstance(fault, (*CONNECTION_FAULTS, asyncio.CancelledError)) and not wrongly_called:
+        db.terminate()
+    return db.is_closed()
+
+
+def _told(fault: BaseException) -> BaseException:
+    """Name a mistake in a call by what it is: it is no fault of the connection."""
+    return RuntimeError("a statement was called wrongly") if isinstance(fault, asyncpg.InterfaceError) else fault
 
 
 async def _commit(db: Db, deadline: float) -> None:

@@ -2,25 +2,30 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
 
 from service.kernel.errors import Unavailable
 from service.platform.database import CONNECTION_FAULTS, ROW_FAULTS, Database
-from service.platform.statements import Db
+from service.platform.statements import Db, RowsMissing
 from service.platform.transaction import refusal_of_row, transact
 
 Row = TypeVar("Row")
 Outcome = TypeVar("Outcome")
 Scope = TypeVar("Scope")
+Work = Callable[[Db, Scope, Sequence[Row]], Awaitable[Sequence[Outcome | Exception]]]
+
+_BATCHES_WITH_LOCKS: Final = 64
+"""How many batches take their locks first after one that was overtaken: others are at the same rows."""
 
 _log = structlog.get_logger()
 
 
 class Writer(Generic[Scope, Row, Outcome]):
-    """Writes batches of rows, each in one transaction; see `transact` for what `work` must bear.
+    """Writes batches of rows, each in one transaction; see `transact` for what `work` and `at_once` must bear.
 
+    While nobody else writes the same rows, batches are written at once, without locks held over a round trip.
     Statements stay prepared on the connection. A batch with a row that fails is written again, each row in a
     transaction of its own, so that it harms no other: whether the database refuses it or deciding about it goes wrong.
     """
@@ -28,10 +33,13 @@ class Writer(Generic[Scope, Row, Outcome]):
     def __init__(
         self,
         database: Database,
-        work: Callable[[Db, Scope, Sequence[Row]], Awaitable[Sequence[Outcome | Exception]]],
+        work: "Work[Scope, Row, Outcome]",
+        at_once: "Work[Scope, Row, Outcome] | None" = None,
     ) -> None:
         self._database = database
         self._work = work
+        self._at_once = at_once
+        self._with_locks = 0
         self._kept: Db | None = None
 
     async def close(self) -> None:
@@ -43,7 +51,7 @@ class Writer(Generic[Scope, Row, Outcome]):
     async def write(self, scope: Scope, rows: Sequence[Row]) -> Sequence[Outcome | Exception]:
         """Write rows in one transaction; answer as many outcomes. Raises Unavailable."""
         try:
-            return await self._transact(scope, rows)
+            return await self._transact(scope, rows, at_once=self._at_once if self._with_locks == 0 else None)
         except Unavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - whose fault it is shows when each is written by itself
@@ -60,8 +68,24 @@ class Writer(Generic[Scope, Row, Outcome]):
                 outcomes.append(fault)
         return outcomes
 
-    async def _transact(self, scope: Scope, rows: Sequence[Row]) -> Sequence[Outcome | Exception]:
-        return await transact(self._connection, lambda db: self._work(db, scope, rows))
+    async def _transact(
+        self, scope: Scope, rows: Sequence[Row], at_once: "Work[Scope, Row, Outcome] | None" = None
+    ) -> Sequence[Outcome | Exception]:
+        async def work(db: Db) -> Sequence[Outcome | Exception]:
+            return await self._work(db, scope, rows)
+
+        if at_once is None:
+            self._with_locks = max(0, self._with_locks - 1)
+            return await transact(self._connection, work)
+
+        async def write_at_once(db: Db) -> Sequence[Outcome | Exception]:
+            try:
+                return await at_once(db, scope, rows)
+            except RowsMissing:
+                self._with_locks = _BATCHES_WITH_LOCKS
+                raise
+
+        return await transact(self._connection, work, at_once=write_at_once)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Db]:

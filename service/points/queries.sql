@@ -6,26 +6,16 @@ INSERT INTO transfer (
     customer_version, available_after, pending_after, held_after, debt_after, occurred_at, recorded_at
 )
 SELECT
-    $1::integer, t.customer_id, t.id, t.from_bucket::bucket, t.to_bucket::bucket, t.points, t.reason, t.cause_type,
-    t.cause_id, t.rule, t.rule_version, t.customer_version, t.available_after, t.pending_after, t.held_after,
-    t.debt_after, t.occurred_at, $2::timestamptz
-FROM unnest(
-    $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[],
-    $11::text[], $12::integer[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[],
-    $18::timestamptz[]
-) AS t (
-    customer_id, id, from_bucket, to_bucket, points, reason, cause_type, cause_id, rule, rule_version,
-    customer_version, available_after, pending_after, held_after, debt_after, occurred_at
-);
+    $1::integer, t.customer_id, t.id, t.from_bucket, t.to_bucket, t.points, t.reason, t.cause_type, t.cause_id, t.rule,
+    t.rule_version, t.customer_version, t.available_after, t.pending_after, t.held_after, t.debt_after, t.occurred_at,
+    $2::timestamptz
+FROM unnest($3::transfer_row[]) AS t;
 
 -- name: lot_insert
 INSERT INTO lot (program_id, customer_id, id, granted, remaining, available_at, expires_at, cause_type, cause_id)
 SELECT
     $1::integer, l.customer_id, l.id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id
-FROM unnest(
-    $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::timestamptz[], $8::text[],
-    $9::text[]
-) AS l (customer_id, id, granted, remaining, available_at, expires_at, cause_type, cause_id);
+FROM unnest($2::lot_row[]) AS l;
 
 -- name: transfer_list
 -- A page of a customer's transfers, newest first, behind an id.

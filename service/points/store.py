@@ -29,43 +29,46 @@ class Booked(msgspec.Struct, frozen=True):
 
 def transferring(program_id: int, transfers: Sequence[Transfer], recorded_at: datetime) -> Write:
     """Add transfers to the ledger."""
-    arguments = (
-        program_id,
-        recorded_at,
-        [transfer.customer_id for transfer in transfers],
-        [transfer.id for transfer in transfers],
-        [transfer.source.value for transfer in transfers],
-        [transfer.target.value for transfer in transfers],
-        [transfer.points for transfer in transfers],
-        [transfer.reason for transfer in transfers],
-        [transfer.cause.type for transfer in transfers],
-        [transfer.cause.id for transfer in transfers],
-        [transfer.rule for transfer in transfers],
-        [transfer.rule_version for transfer in transfers],
-        [transfer.version for transfer in transfers],
-        [transfer.after.available for transfer in transfers],
-        [transfer.after.pending for transfer in transfers],
-        [transfer.after.held for transfer in transfers],
-        [transfer.after.debt for transfer in transfers],
-        [transfer.occurred_at for transfer in transfers],
-    )
-    return Write(_STATEMENTS["transfer_insert"], arguments, len(transfers))
+    rows = [
+        (
+            transfer.customer_id,
+            transfer.id,
+            transfer.source.value,
+            transfer.target.value,
+            transfer.points,
+            transfer.reason,
+            transfer.cause.type,
+            transfer.cause.id,
+            transfer.rule,
+            transfer.rule_version,
+            transfer.version,
+            transfer.after.available,
+            transfer.after.pending,
+            transfer.after.held,
+            transfer.after.debt,
+            transfer.occurred_at,
+        )
+        for transfer in transfers
+    ]
+    return Write(_STATEMENTS["transfer_insert"], (program_id, recorded_at, rows), len(rows))
 
 
 def granting(program_id: int, lots: Sequence[Lot]) -> Write:
     """Add lots."""
-    arguments = (
-        program_id,
-        [lot.customer_id for lot in lots],
-        [lot.id for lot in lots],
-        [lot.granted for lot in lots],
-        [lot.remaining for lot in lots],
-        [lot.available_at for lot in lots],
-        [lot.expires_at for lot in lots],
-        [lot.cause.type for lot in lots],
-        [lot.cause.id for lot in lots],
-    )
-    return Write(_STATEMENTS["lot_insert"], arguments, len(lots))
+    rows = [
+        (
+            lot.customer_id,
+            lot.id,
+            lot.granted,
+            lot.remaining,
+            lot.available_at,
+            lot.expires_at,
+            lot.cause.type,
+            lot.cause.id,
+        )
+        for lot in lots
+    ]
+    return Write(_STATEMENTS["lot_insert"], (program_id, rows), len(rows))
 
 
 async def list_transfers(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Booked]:

@@ -8,16 +8,9 @@ INSERT INTO purchase (
 )
 SELECT
     $1::integer, p.customer_id, p.id, p.external_id, p.currency, p.total, p.tax, p.shipping, p.points_paid, p.channel,
-    p.referral_code, p.items::jsonb, p.metadata::jsonb, p.earned, p.pending, p.lines::jsonb, p.available_after,
-    p.pending_after, p.held_after, p.debt_after, p.occurred_at, $2::timestamptz
-FROM unnest(
-    $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-    $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::text[],
-    $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::timestamptz[]
-) AS p (
-    customer_id, id, external_id, currency, total, tax, shipping, points_paid, channel, referral_code, items,
-    metadata, earned, pending, lines, available_after, pending_after, held_after, debt_after, occurred_at
-);
+    p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
+    p.held_after, p.debt_after, p.occurred_at, $2::timestamptz
+FROM unnest($3::purchase_row[]) AS p;
 
 -- name: purchase_earnings
 -- What purchases were answered with, for repetitions of them.

@@ -33,33 +33,34 @@ def _text(content: object) -> str:
 
 def adding(program_id: int, bookings: Sequence[Booking], recorded_at: datetime) -> Write:
     """Add purchases with what they are answered with."""
-    purchases = [booking.purchase for booking in bookings]
-    earnings = [booking.earnings for booking in bookings]
-    arguments = (
-        program_id,
-        recorded_at,
-        [booking.customer.id for booking in bookings],
-        [booking.id for booking in bookings],
-        [purchase.id for purchase in purchases],
-        [purchase.currency for purchase in purchases],
-        [purchase.total for purchase in purchases],
-        [purchase.tax for purchase in purchases],
-        [purchase.shipping for purchase in purchases],
-        [purchase.points_paid for purchase in purchases],
-        [purchase.channel for purchase in purchases],
-        [purchase.referral_code for purchase in purchases],
-        [_text(purchase.items) for purchase in purchases],
-        [_text(purchase.metadata) for purchase in purchases],
-        [each.earned for each in earnings],
-        [each.pending for each in earnings],
-        [_text(each.lines) for each in earnings],
-        [each.balance.available for each in earnings],
-        [each.balance.pending for each in earnings],
-        [each.balance.held for each in earnings],
-        [each.balance.debt for each in earnings],
-        [purchase.occurred_at for purchase in purchases],
+    rows = [_row(booking.id, booking.customer.id, booking.purchase, booking.earnings) for booking in bookings]
+    return Write(_STATEMENTS["purchase_insert"], (program_id, recorded_at, rows), len(rows))
+
+
+def _row(row_id: UUID, customer_id: int, purchase: Purchase, earnings: Earnings) -> tuple[object, ...]:
+    balance = earnings.balance
+    return (
+        customer_id,
+        row_id,
+        purchase.id,
+        purchase.currency,
+        purchase.total,
+        purchase.tax,
+        purchase.shipping,
+        purchase.points_paid,
+        purchase.channel,
+        purchase.referral_code,
+        _text(purchase.items),
+        _text(purchase.metadata),
+        earnings.earned,
+        earnings.pending,
+        _text(earnings.lines),
+        balance.available,
+        balance.pending,
+        balance.held,
+        balance.debt,
+        purchase.occurred_at,
     )
-    return Write(_STATEMENTS["purchase_insert"], arguments, len(bookings))
 
 
 def _reward(row: Record) -> Earnings:

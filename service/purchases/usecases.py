@@ -55,16 +55,19 @@ class _Batch:
     claims: dict[str, Claim] = field(default_factory=dict[str, Claim])
 
 
-async def report(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> list[Outcome]:
+async def report(
+    db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int, lock: bool = True
+) -> list[Outcome]:
     """Book purchases of one program in the caller's transaction; answer one outcome for each, in order.
 
     New ones are booked; those that are booked already are answered alike; other content under a known id and what can't
     be accepted are refused, each on its own. Raises RowsMissing where somebody else was first: roll back and begin
-    again.
+    again. Without `lock` the customers are only read; the one statement that writes proves that nobody changed them
+    since, so that it needs no transaction around it.
     """
     if not drafts:
         return []
-    opened = await _open(db, program, drafts, lock=True)
+    opened = await _open(db, program, drafts, lock=lock)
     unknown = _to_enrol(program, drafts, opened)
     enrolled = await customers.enrol(db, customer_ids=unknown, now=opened.now) if unknown else {}
     batch = await _batch(db, program, drafts, opened, enrolled, entropy)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import asyncpg
 import pytest
@@ -27,15 +28,18 @@ WRITERS = 3
 class Rivals:
     """Writers of one shop that book at once, each by a connection of its own, and count the deadlocks they meet."""
 
-    def __init__(self, settings: Settings, shop: Shop, verb: Verb) -> None:
+    def __init__(self, settings: Settings, shop: Shop, verb: Verb, at_once: Verb | None = None) -> None:
         self._shop = shop
         self._verb = verb
         self.deadlocks = 0
-        self.writers = [Writer[int, Draft, Accepted](Database(settings), self._book) for _ in range(WRITERS)]
+        first = None if at_once is None else partial(self._book, verb=at_once)
+        self.writers = [Writer[int, Draft, Accepted](Database(settings), self._book, first) for _ in range(WRITERS)]
 
-    async def _book(self, db: Db, _: int, drafts: Sequence[Draft]) -> Sequence[Outcome | Exception]:
+    async def _book(
+        self, db: Db, _: int, drafts: Sequence[Draft], verb: Verb | None = None
+    ) -> Sequence[Outcome | Exception]:
         try:
-            return await self._verb(db, program=self._shop.program, drafts=drafts, entropy=random.getrandbits(62))
+            return await (verb or self._verb)(db, program=self._shop.program, drafts=drafts, entropy=random.getrandbits(62))
         except asyncpg.DeadlockDetectedError:
             self.deadlocks += 1
             raise
@@ -60,12 +64,14 @@ def _ids_of_others(round_: int, writer: int, place: int) -> tuple[str, str]:
     return f"w{writer}-{place}", f"shared-{round_}-{place}"
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["with locks", "at once"])
 @pytest.mark.parametrize("meeting", [_known_customers, _new_customers, _ids_of_others])
 async def test_batches_that_meet_in_other_orders_never_deadlock(
-    settings: Settings, shop: Shop, owner: Db, meeting: Callable[[int, int, int], tuple[str, str]]
+    settings: Settings, shop: Shop, owner: Db, meeting: Callable[[int, int, int], tuple[str, str]], *, at_once: bool
 ) -> None:
     """They meet at rows of customers, at names that all would enrol, or at ids that all would take."""
-    rivals, chance, total = Rivals(settings, shop, usecases.report), random.Random(1), 0
+    first = partial(usecases.report, lock=False) if at_once else None
+    rivals, chance, total = Rivals(settings, shop, usecases.report, first), random.Random(1), 0
     places = list(range(1, 31))
     async with AsyncExitStack() as closing:
         for writer in rivals.writers:
