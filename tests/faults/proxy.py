@@ -1,30 +1,34 @@
 """A TCP proxy before Postgres that breaks what lies between: it cuts, hangs and forgets when the test says so.
 
-It reads what the server says message by message, so that it knows the server's `COMMIT` before the service does:
-cutting there makes exactly the case in which a transaction is durable and its answer is lost.
+It reads what both say message by message, so that it knows of a commit before the service does: cutting there makes
+exactly the case in which something is durable and the answer is lost, be it of `COMMIT` or of a statement that writes
+outside a transaction.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-_COMMITTED = b"COMMIT\x00"
-_COMMAND_COMPLETE = b"C"
-_HEADER = 5
+from tests.faults.wire import Conversation, Splitter
+
 _POSTGRES_PORT = 5432
 
 
 class AtCommit(Enum):
-    """What becomes of the server's answer to COMMIT."""
+    """What becomes of a commit: of `COMMIT`, or of a statement that writes outside a transaction."""
 
     PASS = "pass"  # noqa: S105 - no password
     CUT = "cut"
-    """The connection is cut instead; the next answers pass."""
+    """The server has committed; the connection is cut instead of its answer. The next answers pass."""
     HOLD = "hold"
-    """This connection carries nothing any more, in either direction, and stays open: it is half-open."""
+    """Likewise, but the connection stays open and carries nothing any more, in either direction: it is half-open."""
+    CUT_BEFORE = "cut before"
+    """The connection is cut before the request to commit reaches the server."""
+    HOLD_BEFORE = "hold before"
+    """The request to commit doesn't reach the server, and the connection stays open and silent."""
 
 
 class PostgresProxy:
@@ -40,7 +44,9 @@ class PostgresProxy:
         self._silences: set[asyncio.Event] = set()
         self._server: asyncio.Server | None = None
         self.broken_commits = 0
-        """How many answers to COMMIT were cut or held."""
+        """How many commits were cut or held."""
+        self.on_broken: Callable[[AtCommit, bytes], None] = lambda _what, _sent: None
+        """Called with what was done to a commit and what the service had sent in that transaction."""
         self.accepted = 0
         """How many connections were made, the service's requests to cancel among them."""
 
@@ -67,7 +73,7 @@ class PostgresProxy:
         await asyncio.gather(*self._carrying, return_exceptions=True)
 
     def at_next_commit(self, what: AtCommit) -> None:
-        """Say what becomes of the next answer to COMMIT."""
+        """Say what becomes of the next commit."""
         self._at_commit = what
 
     def hang(self) -> None:
@@ -104,8 +110,9 @@ class PostgresProxy:
             server, to_server = await self._connect()
             writers.append(to_server)
             self._silences.add(silence)
-            pipes.append(asyncio.ensure_future(self._forward(client, to_server, silence)))
-            pipes.append(asyncio.ensure_future(self._answer(server, to_client, silence)))
+            talk = Conversation()
+            pipes.append(asyncio.ensure_future(self._forward(client, to_server, silence, talk)))
+            pipes.append(asyncio.ensure_future(self._answer(server, to_client, silence, talk)))
             await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
             pass  # the server is away, and so is the connection
@@ -126,30 +133,46 @@ class PostgresProxy:
         return await asyncio.open_connection(parts.hostname or folder or "127.0.0.1", port)
 
     async def _forward(
-        self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, silence: asyncio.Event
+        self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, silence: asyncio.Event, talk: Conversation
     ) -> None:
+        messages = Splitter(greets=True)
         with contextlib.suppress(OSError):
             while data := await client.read(65536):
+                whole = messages.feed(data)
+                for message in whole:
+                    if talk.hear_client(message) and self._at_commit in {AtCommit.CUT_BEFORE, AtCommit.HOLD_BEFORE}:
+                        if self._break(talk) is AtCommit.CUT_BEFORE:
+                            return
+                        silence.set()
                 await self._open.wait()
                 if not silence.is_set():
-                    to_server.write(data)
+                    to_server.write(b"".join(whole))
 
     async def _answer(
-        self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter, silence: asyncio.Event
+        self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter, silence: asyncio.Event, talk: Conversation
     ) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                header = await server.readexactly(_HEADER)
-                body = await server.readexactly(int.from_bytes(header[1:]) - 4)
-                if header[:1] == _COMMAND_COMPLETE and body == _COMMITTED and self._at_commit is not AtCommit.PASS:
-                    what, self._at_commit = self._at_commit, AtCommit.PASS
-                    self.broken_commits += 1
-                    if what is AtCommit.CUT:
-                        return
-                    silence.set()
+        """Carry the server's answers; one that may tell of a commit is kept back until it has come to its end."""
+        messages, kept = Splitter(greets=False), b""
+        with contextlib.suppress(OSError):
+            while data := await server.read(65536):
+                for message in messages.feed(data):
+                    kept += message
+                    if talk.hear_server(message) and self._at_commit in {AtCommit.CUT, AtCommit.HOLD}:
+                        if self._break(talk) is AtCommit.CUT:
+                            return
+                        silence.set()
+                if talk.may_be_told_of_a_commit:
+                    continue
                 await self._open.wait()
                 if not silence.is_set():
-                    to_client.write(header + body)
+                    to_client.write(kept)
+                kept = b""
+
+    def _break(self, talk: Conversation) -> AtCommit:
+        what, self._at_commit = self._at_commit, AtCommit.PASS
+        self.broken_commits += 1
+        self.on_broken(what, talk.asked_to_commit)
+        return what
 
 
 @asynccontextmanager
