@@ -16,7 +16,7 @@ Outcome = TypeVar("Outcome")
 Scope = TypeVar("Scope")
 Work = Callable[[Db, Scope, Sequence[Row]], Awaitable[Sequence[Outcome | Exception]]]
 
-_BATCHES_WITH_LOCKS: Final = 64
+BATCHES_WITH_LOCKS: Final = 64
 """How many batches take their locks first after one that was overtaken: others are at the same rows."""
 
 _log = structlog.get_logger()
@@ -82,7 +82,7 @@ class Writer(Generic[Scope, Row, Outcome]):
             try:
                 return await at_once(db, scope, rows)
             except RowsMissing:
-                self._with_locks = _BATCHES_WITH_LOCKS
+                self._with_locks = BATCHES_WITH_LOCKS
                 raise
 
         return await transact(self._connection, work, at_once=write_at_once)

@@ -1,5 +1,7 @@
 """Two transactions on the same rows: who waits, who wins, and what each is answered."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -181,3 +183,54 @@ async def test_ids_and_newcomers_are_taken_in_one_order_whatever_order_they_are_
     with pytest.raises(RowsMissing):
         await following
     await second.end(commit=False)
+
+
+@pytest.mark.parametrize("change", [{}, {"total": 0}], ids=["points", "no points"])
+async def test_a_booking_at_once_that_was_overtaken_at_a_customer_writes_nothing(
+    tills: Tills, shop: Shop, owner: Db, change: dict[str, int]
+) -> None:
+    """Whatever the other one changed, also a purchase that earned nothing, was not known when it was decided."""
+    first, second, _ = tills
+    await shop.buy()
+    await first.begin(draft(**change))
+    overtaken = draft(id="overtaken")
+    waiting = asyncio.create_task(second.at_once(draft(customer_id="beside"), overtaken))
+    await waits_for(owner, second.pid, first.pid)
+    await first.end()
+    with pytest.raises(RowsMissing):
+        await waiting
+    assert not second.db.is_in_transaction()
+    assert (await shop.get("/v1/purchases/overtaken")).status == 404
+    assert (await shop.get("/v1/customers/beside/balance")).status == 404
+    points = 129 * (2 if change else 3)
+    assert _available((await second.at_once(overtaken))[0]) == points
+    assert (await shop.balance("c-42"))["available"] == points
+
+
+async def test_a_booking_at_once_waits_for_one_that_is_rolled_back_and_is_booked(
+    tills: Tills, shop: Shop, owner: Db
+) -> None:
+    first, second, _ = tills
+    await shop.buy()
+    await first.begin(draft())
+    waiting = asyncio.create_task(second.at_once(draft()))
+    await waits_for(owner, second.pid, first.pid)
+    await first.end(commit=False)
+    assert _available((await waiting)[0]) == 258
+    assert (await shop.balance("c-42"))["available"] == 258
+
+
+async def test_a_booking_at_once_does_not_take_an_id_that_somebody_takes_meanwhile(
+    tills: Tills, shop: Shop, owner: Db
+) -> None:
+    first, second, _ = tills
+    await shop.buy(customer_id="a")
+    await shop.buy(customer_id="b")
+    await first.begin(draft(id="order-1", customer_id="a"))
+    waiting = asyncio.create_task(second.at_once(draft(id="order-1", customer_id="b"), draft(customer_id="b")))
+    await waits_for(owner, second.pid, first.pid)
+    await first.end()
+    with pytest.raises(RowsMissing):
+        await waiting
+    assert [(await shop.balance(customer_id))["available"] for customer_id in "ab"] == [258, 129]
+    assert isinstance((await second.at_once(draft(id="order-1", customer_id="b")))[0], PurchaseConflict)

@@ -39,6 +39,12 @@ class Till:
         """Begin in the background, where it may have to wait."""
         return asyncio.create_task(self.begin(*drafts))
 
+    async def at_once(self, *drafts: Draft) -> list[Outcome]:
+        """Book without a transaction around: one statement that reads, one that writes. Raises RowsMissing."""
+        return await usecases.report(
+            self.db, program=self.program, drafts=drafts, entropy=random.getrandbits(62), lock=False
+        )
+
     async def end(self, *, commit: bool = True) -> None:
         """End the transaction."""
         await self.db.execute("COMMIT" if commit else "ROLLBACK")
