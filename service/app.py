@@ -19,6 +19,7 @@ from service.platform.database import Database
 from service.platform.http import docs, health, problems
 from service.platform.http.direct import Direct
 from service.platform.http.exchange import Protocol
+from service.platform.http.methods import allowing
 from service.platform.http.request import ApiRequest, Services
 from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
@@ -98,6 +99,7 @@ def framework_app(parts: Parts) -> Litestar:
         request_max_body_size=BODY_BYTES,
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
+        before_send=[allowing(LITERAL_PATHS)],
         openapi_config=None,  # service/openapi.py makes the document
         logging_config=None,
     )

@@ -7,18 +7,20 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, get_args, get_origin
 
-import msgspec
 from litestar import Litestar, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from msgspec.structs import fields
 
 from service.app import Parts, framework_app
 from service.kernel.errors import Kind
 from service.kernel.ids import CALLER_ID_PATTERN
-from service.platform.http.operation import Told
+from service.openapi_components import as_change, components, key_of, reference
+from service.platform.http.operation import IDEMPOTENCY_KEY, Told
 from service.platform.http.problems import STATUS, Problem
 from service.platform.roles import RIGHTS
 from service.platform.settings import CHECKOUT, Settings
+from service.programs.rules import ProgramSettings
 from service.purchases.rules import Purchase
 
 EXAMPLES: Final = CHECKOUT / "openapi" / "examples.json"
@@ -38,9 +40,40 @@ _REASONS: Final[Mapping[int, str]] = {
     422: "The content can't be accepted; `errors` points to the fields.",
     503: "The outcome is unknown; repeat the same call after `Retry-After` seconds.",
 }
+_KNOWN: Final = 200
+_OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
 _TAGS: Final = ("Purchases", "Points", "Customers", "Program", "Health")
 _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN}
-_KEY_ID: Final = {"type": "string", "pattern": "^key_[0-9a-f]{32}$"}
+_IN_PATH: Final[Mapping[str, Any]] = {
+    "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
+    "customer_id": {"schema": _CALLER_ID, "example": "c-42", "description": "The customer, by the caller's id."},
+    "key_id": {
+        "schema": {"type": "string", "pattern": "^key_[0-9a-f]{32}$"},
+        "example": "key_019c1f5d8a3b7c4e9f00112233445566",
+        "description": "The key, by the id that it was made with.",
+    },
+}
+_HEADERS: Final[Mapping[str, Any]] = {
+    "Request-Id": {
+        "required": True,
+        "description": "Names this call, for support.",
+        "schema": {"type": "string", "pattern": "^req_[0-9a-f]{32}$"},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` on the first answer given again, else absent.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "WWW-Authenticate": {"required": True, "description": "`Bearer`.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "required": True,
+        "description": "Seconds after which the same call may be repeated.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Retry-After-If-In-Flight": {
+        "description": "Seconds after which to repeat the call whose first is under way; absent for other conflicts.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
 
 
 def render() -> str:
@@ -52,11 +85,14 @@ def render() -> str:
 def document(app: Litestar) -> dict[str, Any]:
     """Make the document of an application's routes."""
     operations = sorted(_operations(app), key=lambda each: (each[0], each[1]))
-    types = [kind for _, _, handler in operations for kind in _types(handler)]
-    types += [Problem, Purchase]
-    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    references = dict(zip(map(_key, types), schemas, strict=True))
-    components["BatchIn"]["properties"]["purchases"]["items"] = references[_key(Purchase)]
+    sent = [handler.parsed_data_field.annotation for _, _, handler in operations if handler.parsed_data_field]
+    sent += [Purchase, *(field.type for field in fields(ProgramSettings))]
+    references, schemas = components(sent, [*(_answered(each) for _, _, each in operations), Problem])
+    # Two bodies are decoded in two steps, so that their types tell less than what they take.
+    schemas["BatchIn"]["properties"]["purchases"]["items"] = references[key_of(Purchase)]
+    change = "The settings to change. Each that is given is replaced whole, the others stay."
+    schemas["SettingsChange"] = as_change(schemas["ProgramSettings"], "SettingsChange", change)
+    schemas["ProgramChange"]["properties"]["settings"] = reference("SettingsChange")
     examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     paths: dict[str, Any] = {}
     for path, method, handler in operations:
@@ -68,7 +104,8 @@ def document(app: Litestar) -> dict[str, Any]:
         "tags": [{"name": name} for name in _TAGS],
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(components.items())),
+            "schemas": dict(sorted(schemas.items())),
+            "headers": _HEADERS,
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -92,18 +129,9 @@ def _operations(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
                         yield route.path_format, method.lower(), handler
 
 
-def _types(handler: HTTPRouteHandler) -> list[Any]:
-    sent = handler.parsed_data_field
-    return [*([sent.annotation] if sent else []), _answered(handler)]
-
-
 def _answered(handler: HTTPRouteHandler) -> Any:  # noqa: ANN401 - a type of any kind
     annotation = handler.parsed_fn_signature.return_type.raw
     return get_args(annotation)[0] if get_origin(annotation) is Response else annotation
-
-
-def _key(kind: Any) -> str:  # noqa: ANN401 - a type of any kind
-    return repr(kind)
 
 
 def _operation(
@@ -120,7 +148,7 @@ def _operation(
         "responses": _responses(path, handler, told, references, example),
     }
     if handler.parsed_data_field is not None:
-        media: dict[str, Any] = {"schema": references[_key(handler.parsed_data_field.annotation)]}
+        media: dict[str, Any] = {"schema": references[key_of(handler.parsed_data_field.annotation)]}
         if "request" in example:
             media["example"] = example["request"]
         made["requestBody"] = {
@@ -143,10 +171,7 @@ def _summary(handler: HTTPRouteHandler) -> str:
 
 def _parameters(path: str, told: Told | None) -> list[dict[str, Any]]:
     in_path = [segment[1:-1] for segment in path.split("/") if segment.startswith("{")]
-    found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": _KEY_ID if name == "key_id" else _CALLER_ID}
-        for name in in_path
-    ]
+    found: list[dict[str, Any]] = [{"name": name, "in": "path", "required": True, **_IN_PATH[name]} for name in in_path]
     return found + [
         {
             "name": parameter.name,
@@ -162,27 +187,43 @@ def _parameters(path: str, told: Told | None) -> list[dict[str, Any]]:
 def _responses(
     path: str, handler: HTTPRouteHandler, told: Told | None, references: Mapping[str, Any], example: Mapping[str, Any]
 ) -> dict[str, Any]:
-    media: dict[str, Any] = {"schema": references[_key(_answered(handler))]}
+    media: dict[str, Any] = {"schema": references[key_of(_answered(handler))]}
     if "response" in example:
         media["example"] = example["response"]
-    request_id = {"Request-Id": {"schema": {"type": "string"}, "description": "Names this call, for support."}}
+    writes = "GET" not in handler.http_methods
     found: dict[str, Any] = {}
     for status in told.statuses if told and told.statuses else [handler.status_code]:
-        meaning = {201: "Made.", 200: "Done, or done before."}[int(status)]
-        found[str(status)] = {"description": meaning, "headers": request_id, "content": {"application/json": media}}
+        meaning, headers = _meaning(int(status), told) if writes else "What was asked for.", _headers()
+        if told and (IDEMPOTENCY_KEY in told.parameters or (told.fact and status == _KNOWN)):
+            headers |= _headers("Idempotent-Replayed")
+        found[str(status)] = {"description": meaning, "headers": headers, "content": {"application/json": media}}
         if told and told.links:
             found[str(status)]["links"] = {
                 link.operation_id: {"operationId": link.operation_id, "parameters": {link.parameter: link.source}}
                 for link in told.links
             }
     if told is None:
-        found |= {"503": {"description": "It can't.", "headers": request_id, "content": {"application/json": media}}}
-        return found if str(handler.operation_id) == "readiness" else {"200": found["200"]}
+        if str(handler.operation_id) == "readiness":
+            found["503"] = {**found["200"], "description": "It can't.", "headers": _headers("Retry-After")}
+        return found
     for status, codes in _problems(path, handler, told).items():
         text = _REASONS[status] + (f" Codes: {', '.join(f'`{code}`' for code in codes)}." if codes else "")
-        content = {"application/problem+json": {"schema": references[_key(Problem)]}}
-        found[str(status)] = {"description": text, "headers": request_id, "content": content}
+        content = {"application/problem+json": {"schema": references[key_of(Problem)]}}
+        headers = _headers(*_OF_STATUS.get(status, ()))
+        if "idempotency_key_in_flight" in codes:
+            headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After-If-In-Flight"}
+        found[str(status)] = {"description": text, "headers": headers, "content": content}
     return dict(sorted(found.items()))
+
+
+def _headers(*more: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("Request-Id", *more)}
+
+
+def _meaning(status: int, told: Told | None) -> str:
+    if status == _KNOWN:
+        return "Done, or done before, or what a dry run would do."
+    return "Made." if told is None or told.fact else "Made, now or, with `Idempotent-Replayed`, before."
 
 
 def _problems(path: str, handler: HTTPRouteHandler, told: Told) -> dict[int, list[str]]:
@@ -200,7 +241,7 @@ def _problems(path: str, handler: HTTPRouteHandler, told: Told) -> dict[int, lis
     codes: dict[int, list[str]] = {status: [] for status in statuses}
     for refusal in told.refusals:
         codes.setdefault(STATUS[refusal.kind], []).append(refusal.code)
-    if writes and any(parameter.name == "Idempotency-Key" for parameter in told.parameters):
+    if writes and IDEMPOTENCY_KEY in told.parameters:
         codes.setdefault(STATUS[Kind.CONFLICT], []).append("idempotency_key_in_flight")
         codes[422].append("idempotency_key_reused")
     return codes

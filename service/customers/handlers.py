@@ -18,7 +18,7 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 
 _ID_BYTES = 8
-EMAIL = Parameter("email", "query", "Exactly this e-mail address.", {"type": "string", "maxLength": 254})
+EMAIL = Parameter("email", "query", "Exactly this e-mail address.", {"type": "string"})
 
 
 @put(

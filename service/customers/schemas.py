@@ -1,26 +1,27 @@
 """Customers on the wire. The request is `rules.ProfileChange` itself."""
 
-from datetime import date, datetime
+from datetime import date
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.customers.rules import Attribute, Customer, Profile, ProfileChange
+from service.kernel.times import Time
 
 
 class PurchasesOut(msgspec.Struct, frozen=True):
     """What is known of a customer's purchases; first and last by when they occurred."""
 
     count: int
-    first_at: datetime | None
-    last_at: datetime | None
+    first_at: Time | None
+    last_at: Time | None
 
 
 class CustomerOut(msgspec.Struct, frozen=True):
     """A customer's record. Who may enrol and not read is told back what the call gave, and nothing else."""
 
     customer_id: str
-    enrolled_at: datetime
+    enrolled_at: Time
     attributes: dict[str, Attribute]
     email: str | UnsetType | None = UNSET
     phone: str | UnsetType | None = UNSET

@@ -10,7 +10,14 @@ BOUND: Final = 10**12
 
 MinorUnits = Annotated[int, Meta(ge=0, le=BOUND, description="Money in minor units of the currency (cents).")]
 Quantity = Annotated[int, Meta(ge=1, le=10**6)]
-CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$(?!\n)", description="ISO 4217, upper case: EUR.")]
+CurrencyCode = Annotated[
+    str,
+    Meta(
+        pattern="^[A-Z]{3}$(?!\n)",
+        description="ISO 4217, upper case: EUR.",
+        extra_json_schema={"format": "iso-4217"},
+    ),
+]
 
 # Codes without a minor unit (gold, test codes, "no currency") are no money that a shop can take.
 _EXPONENTS: Final[dict[str, int]] = {

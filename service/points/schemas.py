@@ -1,12 +1,12 @@
 """Points on the wire."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from service.customers.rules import Balance, Customer
 from service.kernel.ids import to_wire
+from service.kernel.times import Time
 from service.points.rules import NEVER, Cause, Lot
 from service.points.store import Booked
 
@@ -15,7 +15,7 @@ class NextExpiryOut(msgspec.Struct, frozen=True):
     """How many points expire next, and when."""
 
     points: int
-    at: datetime
+    at: Time
 
 
 class BalanceOut(msgspec.Struct, frozen=True):
@@ -41,8 +41,8 @@ class TransferOut(msgspec.Struct, frozen=True, rename={"source": "from", "target
     points: int
     cause: Cause
     balance_after: Balance
-    occurred_at: datetime
-    recorded_at: datetime
+    occurred_at: Time
+    recorded_at: Time
 
 
 class LotOut(msgspec.Struct, frozen=True):
@@ -50,8 +50,8 @@ class LotOut(msgspec.Struct, frozen=True):
 
     granted: int
     remaining: int
-    available_at: datetime
-    expires_at: datetime | None
+    available_at: Time
+    expires_at: Time | None
     cause: Cause
 
 

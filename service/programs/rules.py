@@ -64,6 +64,16 @@ class BaseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounding: Rounding = Rounding.DOWN
 
 
+TimeZone = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        description="A time zone of the IANA database: Europe/Berlin.",
+        extra_json_schema={"format": "iana-time-zone"},
+    ),
+]
+
+
 class PointValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What points are worth: `points` are worth `amount` minor units of the program's currency."""
 
@@ -78,7 +88,7 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that a merchant sets. Each change is a new version, and what was booked names its version."""
 
     currency: CurrencyCode = "EUR"
-    time_zone: Annotated[str, Meta(max_length=64)] = "UTC"
+    time_zone: TimeZone = "UTC"
     enrolment: Enrolment = Enrolment.IMPLICIT
     oldest_fact_days: Annotated[int, Meta(ge=0, le=36_500)] | None = None
     base_rule: BaseRule = BaseRule()

@@ -1,12 +1,12 @@
 """Programs and keys on the wire."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from service.kernel.ids import to_wire
+from service.kernel.times import Time
 from service.platform.roles import Role
 from service.programs.rules import ApiKey, Program, ProgramSettings
 
@@ -54,9 +54,9 @@ class KeyOut(msgspec.Struct, frozen=True, omit_defaults=True):
     role: Role
     name: str
     hint: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
     key: str | None = None
 
 

@@ -59,6 +59,7 @@ _OF_ANSWER = (
         refusals=(PurchaseConflict, CustomerUnknown),
         links=_OF_ANSWER,
         statuses=(200, 201),
+        fact=True,
     ),
 )
 async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Response[PurchaseOut]:

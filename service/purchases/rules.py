@@ -13,6 +13,7 @@ from service.earning.rules import Line, Spending, base_line
 from service.kernel.amounts import CurrencyCode, MinorUnits, Quantity, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId, IdSource
+from service.kernel.times import Time
 from service.points.rules import Cause, Lot, Transfer, credit
 from service.programs.rules import Program
 
@@ -22,7 +23,6 @@ GREATEST_LEAD: Final = timedelta(minutes=5)
 _FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
 """The one moment of the calendar that the database's driver writes as '-infinity' and reads back without a zone."""
 
-Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with a zone.")]
 Label = Annotated[str, Meta(min_length=1, max_length=128)]
 
 

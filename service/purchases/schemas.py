@@ -1,7 +1,6 @@
 """Purchases on the wire. The request is `rules.Purchase` itself."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +9,7 @@ from msgspec import Meta
 from service.customers.rules import Balance
 from service.earning.rules import Line
 from service.kernel.errors import Refusal
+from service.kernel.times import Time
 from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem, of_refusal
 from service.purchases.rules import Item
@@ -51,13 +51,23 @@ class PurchaseOut(msgspec.Struct, frozen=True):
     surprises: list[dict[str, Any]] = []
 
 
+class ItemOut(msgspec.Struct, frozen=True):
+    """One line of a purchase, as it was reported."""
+
+    id: str
+    amount: int
+    quantity: int
+    sku: str | None
+    category: str | None
+
+
 class RecordedPurchaseOut(msgspec.Struct, frozen=True):
     """A purchase as it was reported, with what it earned."""
 
     id: str
     customer_id: str | None
-    occurred_at: datetime
-    recorded_at: datetime
+    occurred_at: Time
+    recorded_at: Time
     currency: str
     total: int
     tax: int
@@ -65,7 +75,7 @@ class RecordedPurchaseOut(msgspec.Struct, frozen=True):
     points_paid: int
     channel: str | None
     referral_code: str | None
-    items: list[dict[str, Any]]
+    items: list[ItemOut]
     metadata: dict[str, Any]
     points: PointsOut
 
@@ -139,5 +149,5 @@ def recorded_out(recorded: Recorded) -> RecordedPurchaseOut:
     )
 
 
-def _item(item: Item) -> dict[str, Any]:
-    return msgspec.structs.asdict(item)
+def _item(item: Item) -> ItemOut:
+    return ItemOut(item.id, item.amount, item.quantity, item.sku, item.category)

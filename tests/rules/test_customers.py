@@ -21,6 +21,7 @@ from service.customers.rules import (
 )
 from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
+from service.platform.http.body import decode
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -98,8 +99,9 @@ def test_no_change_changes_nothing(profile: Profile) -> None:
     ],
 )
 def test_attributes_out_of_bounds_are_refused(given_attributes: dict[str, Attribute]) -> None:
+    sent = msgspec.json.encode({"attributes": given_attributes})
     with pytest.raises(Invalid) as refused:
-        changed(Profile(), ProfileChange(attributes=given_attributes), TODAY)
+        changed(Profile(), decode(sent, ProfileChange), TODAY)
     assert (refused.value.pointer, refused.value.reason) == ("/attributes", "out_of_range")
 
 

@@ -60,6 +60,7 @@ class Told:
     refusals: Sequence[type[Refusal]]
     links: Sequence[Link]
     statuses: Sequence[int]
+    fact: bool
 
 
 def operation(
@@ -69,6 +70,11 @@ def operation(
     refusals: Sequence[type[Refusal]] = (),
     links: Sequence[Link] = (),
     statuses: Sequence[int] = (),
+    fact: bool = False,
 ) -> dict[str, Any]:
-    """Make the `opt` of a route. `statuses` are those of success, where there are several."""
-    return {"right": right, "told": Told(right, parameters, refusals, links, statuses)}
+    """Make the `opt` of a route.
+
+    `statuses` are those of success, where there are several. A `fact` is known again by its own id: a repetition is
+    answered with 200. A command is known again by the `Idempotency-Key` among its parameters: the status is repeated.
+    """
+    return {"right": right, "told": Told(right, parameters, refusals, links, statuses, fact)}
