@@ -1,0 +1,45 @@
+"""Schemathesis finds nothing: all its checks in all its phases, with the exceptions that exceptions.py lists.
+
+The seed is fixed and the examples for each operation are few, so that the tests are short and say the same each time.
+For a longer look: `LOYALTY_SCHEMATHESIS_EXAMPLES=500 ./run test tests/clients`.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from service.platform.http.docs import DOCUMENT
+from service.platform.roles import Role
+from service.platform.settings import CHECKOUT
+from tests.clients import exceptions
+from tests.clients.running import run
+from tests.conftest import NewShop
+from tests.shop import Shop
+
+
+async def own_keys(shop: Shop) -> list[str]:
+    """Return the ids of a shop's keys."""
+    return [key["id"] for key in (await shop.get("/v1/api-keys", Role.ADMIN)).body["data"]]
+
+
+async def test_schemathesis_finds_nothing(new_shop: NewShop, tmp_path: Path) -> None:
+    shops = {"one": await new_shop(), "other": await new_shop()}
+    callers = tmp_path / "callers.json"
+    keys = {name: f"Bearer {shop.keys[Role.ADMIN]}" for name, shop in shops.items()}
+    headers = {name: [{"name": "Authorization", "value": key}] for name, key in keys.items()}
+    callers.write_text(json.dumps({"auth": [{"name": name, "fixedHeaders": headers[name]} for name in shops]}))
+    examples = os.environ.get("LOYALTY_SCHEMATHESIS_EXAMPLES")
+    await run(
+        *(sys.executable, "-m", "schemathesis.cli", "--no-color"),
+        *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
+        *("run", str(DOCUMENT), "--url", shops["one"].address),
+        *(("--max-examples", examples) if examples else ()),
+        cwd=tmp_path,
+        PYTHONPATH=str(CHECKOUT),
+        SCHEMATHESIS_HOOKS=exceptions.__name__,
+        LOYALTY_CALLERS=str(callers),
+        **{exceptions.KEPT_KEYS: " ".join([key for shop in shops.values() for key in await own_keys(shop)])},
+    )
+    for shop in shops.values():
+        assert (await shop.get("/v1/program", Role.ADMIN)).status == 200, "its key still opens"
