@@ -232,7 +232,7 @@ def _problems(path: str, handler: HTTPRouteHandler, told: Told) -> dict[int, lis
     statuses = {401, 403, 503}
     if "{" in path or has_body or told.parameters:
         statuses |= {400}
-    if "{" in path:
+    if "{" in path and "PUT" not in handler.http_methods:  # which makes what isn't there
         statuses |= {404}
     if has_body:
         statuses |= {413, 415, 422}
