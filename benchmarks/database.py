@@ -1,5 +1,6 @@
 """The database of a benchmark: made, filled with a past, and asked what was written."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,24 +51,22 @@ async def prepare_booking(url: str) -> None:
     await db.close()
 
 
+@dataclass(frozen=True)
 class Written:
-    """What was written between two moments: bytes of WAL, rows by table."""
+    """What the server has written so far: bytes of WAL, checkpoints, rows by table as far as they were told."""
 
-    def __init__(self, wal_bytes: int, rows: dict[str, int]) -> None:
-        self.wal_bytes = wal_bytes
-        self.rows = rows
-
-    def since(self, before: "Written") -> "Written":
-        """Return the difference."""
-        return Written(
-            self.wal_bytes - before.wal_bytes, {name: self.rows[name] - before.rows[name] for name in self.rows}
-        )
+    wal_bytes: int
+    checkpoints: int
+    rows: dict[str, int]
 
 
 async def written(url: str) -> Written:
     """Read the counters of the server as of now."""
     db = await asyncpg.connect(url)
     wal = await db.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+    view = "pg_stat_checkpointer" if db.get_server_version().major >= 17 else "pg_stat_bgwriter"
+    columns = "num_timed + num_requested" if view == "pg_stat_checkpointer" else "checkpoints_timed + checkpoints_req"
+    checkpoints = await db.fetchval(f"SELECT {columns} FROM {view}")
     rows = await db.fetch(
         "SELECT split_part(relname, '_2', 1) AS name, sum(n_tup_ins + n_tup_upd)::bigint AS rows"
         " FROM pg_stat_user_tables"
@@ -75,7 +74,7 @@ async def written(url: str) -> Written:
         list(_TABLES),
     )
     await db.close()
-    return Written(int(wal), {row["name"]: row["rows"] for row in rows})
+    return Written(int(wal), checkpoints, {row["name"]: row["rows"] for row in rows})
 
 
 async def indexes_of_a_purchase(url: str) -> list[str]:

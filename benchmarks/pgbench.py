@@ -22,15 +22,26 @@ WHERE c.program_id = {program} AND c.external_id = 'c-' || :customer;
 
 @dataclass(frozen=True)
 class Result:
-    """What pgbench measured. Latencies in milliseconds."""
+    """What pgbench measured. Latencies in milliseconds, under open arrivals from when a call was due."""
 
+    calls: int
     rate: float
     p50_ms: float
     p99_ms: float
 
 
-def run(binary: str, url: str, *, kind: str, program_id: int, customers: int, connections: int, seconds: int) -> Result:
-    """Run pgbench with prepared statements over as many connections."""
+def run(
+    binary: str,
+    url: str,
+    *,
+    kind: str,
+    program_id: int,
+    customers: int,
+    connections: int,
+    seconds: int,
+    rate: float = 0.0,
+) -> Result:
+    """Run pgbench with prepared statements over as many connections; at a `rate` (calls a second) or as it can."""
     script = (_READ if kind == "balances" else _BOOK).format(customers=customers, program=program_id)
     parts = urlsplit(url)
     host = parse_qs(parts.query).get("host", [parts.hostname or "127.0.0.1"])[0]
@@ -58,6 +69,7 @@ def run(binary: str, url: str, *, kind: str, program_id: int, customers: int, co
                 "-l",
                 "-f",
                 "script.sql",
+                *(["-R", str(round(rate))] if rate else []),
             ],
             cwd=folder,
             env=environment,
@@ -70,6 +82,7 @@ def run(binary: str, url: str, *, kind: str, program_id: int, customers: int, co
             for path in Path(folder).glob("pgbench_log.*")
             for line in path.read_text().splitlines()
         )
-    rate = re.search(r"tps = ([0-9.]+)", done.stdout)
-    assert rate is not None, done.stdout
-    return Result(float(rate[1]), latencies[len(latencies) // 2] / 1000, latencies[int(len(latencies) * 0.99)] / 1000)
+    tps = re.search(r"tps = ([0-9.]+)", done.stdout)
+    assert tps is not None, done.stdout
+    p50, p99 = (latencies[int(len(latencies) * share)] / 1000 for share in (0.5, 0.99))
+    return Result(len(latencies), float(tps[1]), p50, p99)

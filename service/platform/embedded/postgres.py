@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGQUIT
@@ -37,7 +38,9 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 class PostgresServer:
     """A Postgres on a data folder whose lock this process holds, reached by a socket alone."""
 
-    def __init__(self, folder: DataFolder, home: Path, report: Report, *, durable: bool) -> None:
+    def __init__(
+        self, folder: DataFolder, home: Path, report: Report, *, durable: bool, more_settings: Mapping[str, str]
+    ) -> None:
         """Prepare the cluster, making it at the first start; nothing runs yet.
 
         Raises:
@@ -46,6 +49,7 @@ class PostgresServer:
         self.account: Account = server_account(home / "postgres")
         self._report = report
         self._durable = durable
+        self._more_settings = more_settings
         binaries = reachable(find_postgres(), self.account, home, report)
         self._cluster = Cluster(home / "postgres", binaries, self.account)
         self._log = ChildLog(folder.log / "postgres.log")
@@ -88,6 +92,7 @@ class PostgresServer:
             "fsync": "on" if self._durable else "off",
             "synchronous_commit": "on",  # also without fsync: a kill of any process loses nothing
             "full_page_writes": "on" if self._durable else "off",
+            **self._more_settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return ChildPlan(

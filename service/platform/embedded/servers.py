@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,14 +32,25 @@ class EmbeddedServers:
     """Servers that live as long as this process, however it ends. To be used from the main thread."""
 
     def __init__(
-        self, folder: Path, report: Report, *, postgres: bool = True, valkey: bool = True, durable: bool = True
+        self,
+        folder: Path,
+        report: Report,
+        *,
+        postgres: bool = True,
+        valkey: bool = True,
+        durable: bool = True,
+        postgres_settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Choose the data folder and the servers; `durable=False` is for tests, a loss of power may lose the data."""
+        """Choose the data folder and the servers; `durable=False` is for tests, a loss of power may lose the data.
+
+        `postgres_settings` are for Postgres, before those that it gets otherwise.
+        """
         self._path = folder
         self._report = report
         self._wants_postgres = postgres
         self._wants_valkey = valkey
         self._durable = durable
+        self._postgres_settings = postgres_settings or {}
         self._folder: DataFolder | None = None
         self._sockets: SocketFolder | None = None
         self._children: list[ChildProcess] = []
@@ -116,7 +127,10 @@ class EmbeddedServers:
         owner = login = redis_url = None
         # Valkey first: a missing binary of either is told before a database is made.
         valkey = ValkeyServer(folder, home, self._report) if self._wants_valkey else None
-        postgres = PostgresServer(folder, home, self._report, durable=self._durable) if self._wants_postgres else None
+        postgres = None
+        if self._wants_postgres:
+            more = self._postgres_settings
+            postgres = PostgresServer(folder, home, self._report, durable=self._durable, more_settings=more)
         self._sockets = SocketFolder(home, account)
         if valkey is not None:
             redis_url = valkey.start(self._sockets)
