@@ -7,7 +7,7 @@ import os
 import click
 import structlog
 
-from service.platform import command_line, telemetry
+from service.platform import command_line, telemetry, tracing
 from service.platform.database import Database
 from service.programs import commands as programs
 from service.purchases import commands as purchases
@@ -33,14 +33,21 @@ def serve(processes: int) -> None:
     """Serve the HTTP API.
 
     Needs DATABASE_URL and REDIS_URL and starts no servers of its own. LOYALTY_HOST and LOYALTY_PORT say where.
+    /metrics is open to who reaches the port; LOYALTY_METRICS=off closes it. OTEL_EXPORTER_OTLP_ENDPOINT switches
+    traces on.
 
     Example: DATABASE_URL=postgresql://... REDIS_URL=redis://... loyalty serve --processes 2
     """
     import uvicorn
 
-    from service.app import BOUND_TO_PARENT, uvicorn_config
+    from service.app import BOUND_TO_PARENT, METRICS_FOLDER, uvicorn_config
+    from service.platform.metrics.process import shared_folder
 
     settings = command_line.for_production()
+    try:
+        tracing.wanted()
+    except tracing.TracingMissing as fault:
+        raise click.ClickException(str(fault)) from None
     telemetry.configure()
     config = uvicorn_config(settings, "service.app:from_environment", processes=processes)
     listener = command_line.listen(settings.host, settings.port)
@@ -52,7 +59,9 @@ def serve(processes: int) -> None:
 
     os.environ[BOUND_TO_PARENT] = str(os.getpid())
     listener.set_inheritable(True)
-    Multiprocess(config, sockets=[listener]).run()
+    with shared_folder() as folder:
+        os.environ[METRICS_FOLDER] = str(folder)
+        Multiprocess(config, sockets=[listener]).run()
 
 
 @loyalty.command()
@@ -152,7 +161,7 @@ def demo(*, with_sample: bool) -> None:
     telemetry.configure(logging.WARNING)
     try:
         whole.start(command_line.settings(required=False), with_sample=with_sample)
-    except EmbeddedError as fault:
+    except (EmbeddedError, tracing.TracingMissing) as fault:
         raise click.ClickException(str(fault)) from None
 
 

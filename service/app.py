@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from litestar import Litestar, Router
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
 from service.customers import handlers as customers
 from service.platform import redis as redis_client
-from service.platform import telemetry
+from service.platform import telemetry, tracing
 from service.platform.authentication import Authenticate
 from service.platform.database import Database
 from service.platform.http import docs, health, problems
@@ -23,6 +24,7 @@ from service.platform.http.methods import allowing
 from service.platform.http.request import ApiRequest, Services
 from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
+from service.platform.metrics.process import Numbers
 from service.platform.settings import Settings
 from service.points import handlers as points
 from service.points.balances import Balances
@@ -34,6 +36,8 @@ from service.purchases.booking import Purchases
 BODY_BYTES = 64 * 1024
 BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
 """In the environment of the processes that `serve` starts: the id of the one that started them."""
+METRICS_FOLDER = "LOYALTY_METRICS_FOLDER"
+"""Likewise: the folder in which they put their numbers together; see `Settings`."""
 _PR_SET_PDEATHSIG = 1
 LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
 
@@ -48,10 +52,14 @@ class Parts:
         self.purchases = Purchases(self.database, self.catalogue)
         self.balances = Balances(self.database)
         commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
-        self.services = Services(self.database, self.redis, self.catalogue, self.purchases, self.balances, commands)
+        self.numbers = Numbers(settings.metrics_folder, settings.build)
+        self.services = Services(
+            self.database, self.redis, self.catalogue, self.purchases, self.balances, commands, self.numbers
+        )
 
     async def open(self) -> None:
         """Begin to work. A database that is away stops no start; /readyz tells it."""
+        self.numbers.open()
         await self.database.open()
         self.catalogue.open()
         self.purchases.open()
@@ -64,6 +72,8 @@ class Parts:
         await self.catalogue.close()
         await self.database.close()
         await self.redis.aclose()
+        await self.numbers.close()
+        await tracing.close()
 
 
 def routes() -> Router:
@@ -79,10 +89,12 @@ def create_app(settings: Settings) -> ASGIApp:
     """Put the application together. It connects when it starts, not now."""
     parts = Parts(settings)
     hot = [*purchases.hot_routes(parts.purchases), *points.hot_routes(parts.balances)]
-    return Shell(framework_app(parts), LITERAL_PATHS, Direct(parts.catalogue, hot, BODY_BYTES))
+    framework = framework_app(parts, metrics=settings.metrics)
+    tracing.configure(path_templates(framework))
+    return Shell(framework, LITERAL_PATHS, Direct(parts.catalogue, hot, BODY_BYTES))
 
 
-def framework_app(parts: Parts) -> Litestar:
+def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
     """Make the application without its shell; the OpenAPI document is made from it."""
 
     @asynccontextmanager
@@ -94,7 +106,7 @@ def framework_app(parts: Parts) -> Litestar:
             await parts.close()
 
     app = Litestar(
-        route_handlers=[routes(), health.livez, health.readyz, *docs.routes],
+        route_handlers=[routes(), health.livez, health.readyz, *([health.metrics] if metrics else []), *docs.routes],
         request_class=ApiRequest,
         request_max_body_size=BODY_BYTES,
         exception_handlers=problems.HANDLERS,
@@ -106,6 +118,17 @@ def framework_app(parts: Parts) -> Litestar:
     app.state.services = parts.services
     app.state.key_ring = parts.catalogue
     return app
+
+
+def path_templates(app: Litestar) -> dict[str, str]:
+    """Give the template of each operation's path, by the operation's id."""
+    return {
+        str(handler.operation_id): route.path_format
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if handler.operation_id is not None
+    }
 
 
 def from_environment() -> ASGIApp:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, get_args, get_origin
 
-from litestar import Litestar, Response
+from litestar import Litestar, MediaType, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 from msgspec.structs import fields
@@ -134,6 +134,16 @@ def _answered(handler: HTTPRouteHandler) -> Any:  # noqa: ANN401 - a type of any
     return get_args(annotation)[0] if get_origin(annotation) is Response else annotation
 
 
+def _content(handler: HTTPRouteHandler, references: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell what an answer holds: JSON, but for the few operations that say otherwise."""
+    if handler.media_type == MediaType.TEXT:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    media: dict[str, Any] = {"schema": references[key_of(_answered(handler))]}
+    if "response" in example:
+        media["example"] = example["response"]
+    return {"application/json": media}
+
+
 def _operation(
     path: str, handler: HTTPRouteHandler, references: Mapping[str, Any], examples: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -187,16 +197,14 @@ def _parameters(path: str, told: Told | None) -> list[dict[str, Any]]:
 def _responses(
     path: str, handler: HTTPRouteHandler, told: Told | None, references: Mapping[str, Any], example: Mapping[str, Any]
 ) -> dict[str, Any]:
-    media: dict[str, Any] = {"schema": references[key_of(_answered(handler))]}
-    if "response" in example:
-        media["example"] = example["response"]
+    content = _content(handler, references, example)
     writes = "GET" not in handler.http_methods
     found: dict[str, Any] = {}
     for status in told.statuses if told and told.statuses else [handler.status_code]:
         meaning, headers = _meaning(int(status), told) if writes else "What was asked for.", _headers()
         if told and (IDEMPOTENCY_KEY in told.parameters or (told.fact and status == _KNOWN)):
             headers |= _headers("Idempotent-Replayed")
-        found[str(status)] = {"description": meaning, "headers": headers, "content": {"application/json": media}}
+        found[str(status)] = {"description": meaning, "headers": headers, "content": content}
         if told and told.links:
             found[str(status)]["links"] = {
                 link.operation_id: {"operationId": link.operation_id, "parameters": {link.parameter: link.source}}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from service.kernel.errors import Unavailable
+from service.platform import tracing
+from service.platform.metrics.gathering import Gathering
 
 Key = TypeVar("Key")
 Question = TypeVar("Question")
@@ -22,6 +24,7 @@ class _Waiting(Generic[Question, Answer]):
     question: Question
     answer: asyncio.Future[Answer]
     due: float
+    span: object | None
 
 
 class Gatherer(Generic[Key, Question, Answer]):
@@ -30,17 +33,21 @@ class Gatherer(Generic[Key, Question, Answer]):
     `answer_all` takes a key and questions and gives as many answers in their order; an exception among them is raised
     to that one question. What it raises itself goes to all of the batch. A question that nobody waits for any more
     stays in its batch: a batch in flight is never cut. `queue_limit` bounds the memory, `patience` (s) the wait.
+    Numbers and traces call it by its `name`.
     """
 
     def __init__(
         self,
+        name: str,
         answer_all: Callable[[Key, Sequence[Question]], Awaitable[Sequence[Answer | Exception]]],
         *,
         batch_size: int = 64,
         queue_limit: int = 2000,
         patience: float = 4.5,
     ) -> None:
+        self._name = name
         self._answer_all = answer_all
+        self._seen = Gathering(name, queue_limit)
         self._batch_size = batch_size
         self._queue_limit = queue_limit
         self._patience = patience
@@ -53,6 +60,7 @@ class Gatherer(Generic[Key, Question, Answer]):
 
     def open(self) -> None:
         """Begin to answer. Call it in the running loop."""
+        self._seen.opened(lambda: self._queued)
         self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._lose_patience())]
 
     async def close(self) -> None:
@@ -63,14 +71,17 @@ class Gatherer(Generic[Key, Question, Answer]):
             work, watch = self._tasks
             await work
             watch.cancel()
+        self._seen.closed()
 
     def ask(self, key: Key, question: Question) -> asyncio.Future[Answer]:
         """Ask one question. Raises Unavailable when the queue is full; so does the answer when patience ends."""
         if self._closing or self._queued >= self._queue_limit:
+            self._seen.unserved("queue_full")
             detail = "Too much is waiting already; nothing was done."
             raise Unavailable(detail)
         loop = asyncio.get_running_loop()
-        waiting: _Waiting[Question, Answer] = _Waiting(question, loop.create_future(), loop.time() + self._patience)
+        due = loop.time() + self._patience
+        waiting: _Waiting[Question, Answer] = _Waiting(question, loop.create_future(), due, tracing.here())
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = deque()
@@ -87,14 +98,22 @@ class Gatherer(Generic[Key, Question, Answer]):
                 continue
             key, batch = self._next_batch()
             self._in_flight = batch
-            try:
-                answers = await self._answer_all(key, [waiting.question for waiting in batch])
-                for waiting, answer in zip(batch, answers, strict=True):
-                    _tell(waiting.answer, answer)
-            except Exception as fault:  # noqa: BLE001 - it is raised to everybody who has no answer
-                for waiting in batch:
-                    _tell(waiting.answer, fault)
+            asked_before = asyncio.get_running_loop().time() + self._patience
+            with (
+                self._seen.batch([asked_before - waiting.due for waiting in batch]),
+                tracing.batch(self._name, batch),
+            ):
+                await self._answer(key, batch)
             self._in_flight = []
+
+    async def _answer(self, key: Key, batch: Sequence[_Waiting[Question, Answer]]) -> None:
+        try:
+            answers = await self._answer_all(key, [waiting.question for waiting in batch])
+            for waiting, answer in zip(batch, answers, strict=True):
+                _tell(waiting.answer, answer)
+        except Exception as fault:  # noqa: BLE001 - it is raised to everybody who has no answer
+            for waiting in batch:
+                _tell(waiting.answer, fault)
 
     def _next_batch(self) -> tuple[Key, list[_Waiting[Question, Answer]]]:
         key = next(iter(self._queues))
@@ -111,11 +130,13 @@ class Gatherer(Generic[Key, Question, Answer]):
             await asyncio.sleep(0.1)
             now = asyncio.get_running_loop().time()
             for waiting in self._in_flight:
-                if waiting.due <= now:
+                if waiting.due <= now and not waiting.answer.done():
+                    self._seen.unserved("batch_too_slow")
                     _tell(waiting.answer, Unavailable("The answer took too long; the outcome is unknown."))
             for key, queue in list(self._queues.items()):
                 while queue and queue[0].due <= now:
                     self._queued -= 1
+                    self._seen.unserved("waited_too_long")
                     _tell(queue.popleft().answer, Unavailable("The answer took too long; nothing was done."))
                 if not queue:
                     del self._queues[key]

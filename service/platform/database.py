@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from service.kernel.errors import Unavailable
+from service.platform.metrics.values import Counter
 from service.platform.settings import Settings
 from service.platform.statements import Db
 
@@ -42,6 +43,10 @@ TRY_AGAIN_FAULTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, a
 ROW_FAULTS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """A row that the database refuses: classes 22 and 23."""
 
+
+CONNECTIONS_LOST: Final = Counter(
+    "loyalty_connections_lost", "Connections to the database that failed under work, or weren't to be had.", ("reason",)
+)
 
 _BY_KEY: Final = {
     "enable_seqscan": "off",

@@ -16,12 +16,16 @@ from redis.exceptions import RedisError
 
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.platform.database import Database
+from service.platform.metrics.values import Counter
 from service.platform.statements import Db, load
 from service.platform.transaction import transact
 
 _STATEMENTS = load(__file__)
 _RECENT_SECONDS: Final = 300
 _PAUSE_SECONDS: Final = 1.0
+_REDIS_FAULTS: Final = Counter(
+    "loyalty_redis_faults", "Calls of Redis that failed; it is left alone then.", ("reason",)
+)
 _log = structlog.get_logger()
 
 
@@ -106,6 +110,7 @@ class RecentAnswers:
     def _is_away(self, fault: Exception) -> None:
         """Leave Redis alone for a second: the next calls need not wait for what doesn't answer."""
         self._away_until = time.monotonic() + _PAUSE_SECONDS
+        _REDIS_FAULTS.add((type(fault).__name__,))
         _log.info("redis_away", reason=type(fault).__name__)
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 from service.kernel.errors import Unavailable
-from service.platform.database import CONNECTION_FAULTS, Database
+from service.platform.database import CONNECTION_FAULTS, CONNECTIONS_LOST, Database
 from service.platform.statements import Db
 
 Row = TypeVar("Row")
@@ -45,7 +45,8 @@ class Reader(Generic[Scope, Row, Outcome]):
                     if self._connection is None or self._connection.is_closed():
                         self._connection = await self._database.connect()
                     return await self._work(self._connection, scope, rows)
-            except CONNECTION_FAULTS:
+            except CONNECTION_FAULTS as fault:
+                CONNECTIONS_LOST.add((type(fault).__name__,))
                 if self._connection is not None:
                     self._connection.terminate()
                     self._connection = None

@@ -26,3 +26,9 @@ class Settings(BaseSettings):
     """Where the embedded servers keep their data, and keys.json."""
     pooled: bool = False
     """DATABASE_URL is a pooler in transaction mode: send no session settings at the connection's start."""
+    metrics: bool = True
+    """Serve /metrics. It asks for no key: keep it inside, or switch it off by LOYALTY_METRICS=off."""
+    metrics_folder: Path | None = None
+    """Where processes behind one port put their numbers together; `serve` sets it for those that it starts."""
+    build: str = "unknown"
+    """What this is, for /metrics: a version or a commit, set where an image is built."""

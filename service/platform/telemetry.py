@@ -13,6 +13,8 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
+from service.platform import tracing
+
 _LONGEST_CHAIN: Final = 5
 _MOST_FRAMES: Final = 20
 
@@ -28,6 +30,12 @@ def _fault_without_values(_: object, __: str, event: EventDict) -> EventDict:
             chain.append({"class": type(fault).__qualname__, "places": places})
             fault = fault.__cause__ or fault.__context__
         event["fault"] = chain
+    return event
+
+
+def _with_trace(_: object, __: str, event: EventDict) -> EventDict:
+    """Name the trace and the span, where there are any."""
+    event.update(tracing.ids())
     return event
 
 
@@ -49,6 +57,7 @@ def configure(level: int = logging.INFO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _fault_without_values,
+            _with_trace,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -13,13 +13,24 @@ import asyncpg
 import structlog
 
 from service.kernel.errors import Invalid, Unavailable
-from service.platform.database import CONNECTION_FAULTS, ROW_FAULTS, TRY_AGAIN_FAULTS
+from service.platform.database import CONNECTION_FAULTS, CONNECTIONS_LOST, ROW_FAULTS, TRY_AGAIN_FAULTS
+from service.platform.metrics.values import Counter
 from service.platform.statements import Db, RowsMissing
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 _COMMIT_GRACE_SECONDS: Final = 0.4
+_BEGUN_AGAIN: Final = Counter(
+    "loyalty_transactions_begun_again", "Transactions that lost against another and began again.", ("kind", "reason")
+)
+_UNANSWERED: Final = Counter(
+    "loyalty_commits_unanswered",
+    "Connections lost under COMMIT or under work that commits itself: it runs again and finds out what was booked.",
+)
+_GIVEN_UP: Final = Counter(
+    "loyalty_transactions_given_up", "Transactions whose patience ended: what is known of them then.", ("outcome",)
+)
 _log = structlog.get_logger()
 
 
@@ -30,6 +41,7 @@ async def transact(
     at_once: Callable[[Db], Awaitable[Result]] | None = None,
     patience: float = 4.5,
     rollback: bool = False,
+    kind: str = "call",
 ) -> Result:
     """Run work in a transaction and commit, or roll back for a dry run. Raises Unavailable when `patience` (s) ends.
 
@@ -39,6 +51,7 @@ async def transact(
 
     A transaction that lost against another is begun again. A lost connection, also one lost while the commit's answer
     was awaited, runs the work again on a new connection: locks and claims wait for the old transaction there.
+    `kind` names the work in the numbers.
     """
     deadline = asyncio.get_running_loop().time() + patience
     pause, commit = 0.0, _Commit()
@@ -52,11 +65,14 @@ async def transact(
                     return await _attempt_at_once(db, tried, deadline, commit)
                 return await _attempt(db, work, deadline, None if rollback else commit)
         except (*TRY_AGAIN_FAULTS, RowsMissing) as fault:
+            _BEGUN_AGAIN.add((kind, type(fault).__name__))
             _log.info("transaction_begun_again", reason=type(fault).__name__)
         except CONNECTION_FAULTS as fault:
+            CONNECTIONS_LOST.add((type(fault).__name__,))
             _log.warning("connection_lost", reason=type(fault).__name__)
             pause = min(pause + 0.05, 0.5)
         if asyncio.get_running_loop().time() + pause >= deadline:
+            _GIVEN_UP.add(("unknown" if commit.was_sent else "nothing_done",))
             raise Unavailable(commit.told())
         await asyncio.sleep(pause)
 
@@ -99,6 +115,7 @@ async def _attempt_at_once(db: Db, work: Callable[[Db], Awaitable[Result]], dead
             return await work(db)
     except BaseException as fault:
         if _is_cut(db, fault):
+            _UNANSWERED.add()
             raise
         raise _told(fault) from fault
 
@@ -125,6 +142,9 @@ async def _commit(db: Db, deadline: float) -> None:
     dropping = asyncio.get_running_loop().call_at(deadline + _COMMIT_GRACE_SECONDS, db.terminate)
     try:
         done = await db.execute("COMMIT")
+    except CONNECTION_FAULTS:
+        _UNANSWERED.add()
+        raise
     finally:
         dropping.cancel()
     if done != "COMMIT":

@@ -8,6 +8,7 @@ import structlog
 
 from service.kernel.errors import Unavailable
 from service.platform.database import CONNECTION_FAULTS, ROW_FAULTS, Database
+from service.platform.metrics.values import Counter
 from service.platform.statements import Db, RowsMissing
 from service.platform.transaction import refusal_of_row, transact
 
@@ -19,6 +20,9 @@ Work = Callable[[Db, Scope, Sequence[Row]], Awaitable[Sequence[Outcome | Excepti
 BATCHES_WITH_LOCKS: Final = 64
 """How many batches take their locks first after one that was overtaken: others are at the same rows."""
 
+_ONE_BY_ONE: Final = Counter(
+    "loyalty_batches_written_one_by_one", "Batches with a row that failed, written again row by row.", ("reason",)
+)
 _log = structlog.get_logger()
 
 
@@ -55,6 +59,7 @@ class Writer(Generic[Scope, Row, Outcome]):
         except Unavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - whose fault it is shows when each is written by itself
+            _ONE_BY_ONE.add((type(fault).__name__,))
             _log.warning("batch_written_one_by_one", reason=type(fault).__name__)
         outcomes: list[Outcome | Exception] = []
         for row in rows:
@@ -76,7 +81,7 @@ class Writer(Generic[Scope, Row, Outcome]):
 
         if at_once is None:
             self._with_locks = max(0, self._with_locks - 1)
-            return await transact(self._connection, work)
+            return await transact(self._connection, work, kind="batch")
 
         async def write_at_once(db: Db) -> Sequence[Outcome | Exception]:
             try:
@@ -85,7 +90,7 @@ class Writer(Generic[Scope, Row, Outcome]):
                 self._with_locks = BATCHES_WITH_LOCKS
                 raise
 
-        return await transact(self._connection, work, at_once=write_at_once)
+        return await transact(self._connection, work, at_once=write_at_once, kind="batch")
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Db]:

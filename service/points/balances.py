@@ -16,7 +16,7 @@ class Balances:
 
     def __init__(self, database: Database) -> None:
         self._reader = Reader[int, str, Customer](database, _read)
-        self._gatherer = Gatherer[int, str, Customer](self._reader.read, batch_size=256, queue_limit=5000)
+        self._gatherer = Gatherer[int, str, Customer]("balances", self._reader.read, batch_size=256, queue_limit=5000)
 
     def open(self) -> None:
         """Begin to answer."""

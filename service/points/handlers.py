@@ -71,7 +71,7 @@ def hot_routes(balances: Balances) -> list[Route[Customer]]:
         return Answer(200, balance_out(customer))
 
     path = re.compile(rb"/v1/customers/" + PLAIN_ID + rb"/balance")
-    return [Route(b"GET", path, Right.READ_BALANCES, ask, answer)]
+    return [Route("getBalance", b"GET", path, Right.READ_BALANCES, ask, answer)]
 
 
 router = Router(

@@ -5,17 +5,21 @@ poll at once, shared by all who ask, so that a new key works at once and guessin
 """
 
 import asyncio
+import time
 from typing import Final
 
 import structlog
 
 from service.platform.authentication import Actor
 from service.platform.database import Database
+from service.platform.metrics.values import Gauge
 from service.programs import store
 from service.programs.rules import Program
 
 POLL_SECONDS: Final = 0.5
 _PATIENCE_SECONDS: Final = 2.0  # who asks may wait for two looks, and is answered within 5 s
+_AGE: Final = Gauge("loyalty_catalogue_age_seconds", "Since the last look at programs and keys that succeeded.")
+_VERSION: Final = Gauge("loyalty_catalogue_version", "The version of programs and keys that is known; -1 before any.")
 _log = structlog.get_logger()
 
 
@@ -25,6 +29,7 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._version = -1
+        self._looked_at = time.monotonic()
         self._identity: str | None = None
         self._reload_at = float("inf")
         self._programs: dict[int, Program] = {}
@@ -35,6 +40,8 @@ class Catalogue:
     def open(self) -> None:
         """Begin to poll. Call it in the running loop."""
         self._polling = asyncio.create_task(self._poll())
+        _AGE.watch(self._age)
+        _VERSION.watch(self._known_version)
 
     async def close(self) -> None:
         """Stop polling."""
@@ -42,6 +49,8 @@ class Catalogue:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        _AGE.forget(self._age)
+        _VERSION.forget(self._known_version)
 
     def known(self, key_hash: bytes) -> Actor | None:
         """Return the actor of a valid key as of the last look."""
@@ -63,6 +72,12 @@ class Catalogue:
         """Return what names the database as of the last look: another one after a restore or a failover."""
         return self._identity
 
+    def _age(self) -> float:
+        return time.monotonic() - self._looked_at
+
+    def _known_version(self) -> float:
+        return self._version
+
     async def refresh(self) -> None:
         """Look for news now. Whoever asks while that is under way waits for the look after it."""
         under_way = self._refreshing
@@ -77,12 +92,14 @@ class Catalogue:
             version, self._identity = await store.catalogue_version(db)
             now = asyncio.get_running_loop().time()
             if version == self._version and now < self._reload_at:
+                self._looked_at = time.monotonic()
                 return
             # The version was read first: a change in between is loaded again at the next look. Keys before programs:
             # the program of each key that is found must be found, too.
             actors, seconds = await store.valid_keys(db)
             programs = await store.all_programs(db)
         self._programs, self._actors, self._version = programs, actors, version
+        self._looked_at = time.monotonic()
         self._reload_at = float("inf") if seconds is None else now + seconds
         _log.debug("catalogue_loaded", version=version, programs=len(programs))
 

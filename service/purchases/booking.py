@@ -2,16 +2,44 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
+from service.kernel.errors import Refusal
 from service.platform.batching import Gatherer
 from service.platform.database import Database
+from service.platform.metrics.values import Counter
 from service.platform.statements import Db
 from service.platform.writer import Writer
 from service.programs.catalogue import Catalogue
 from service.purchases import usecases
 from service.purchases.rules import Draft
 from service.purchases.usecases import Accepted, Outcome
+
+_REPORTED: Final = Counter(
+    "loyalty_purchases",
+    "Reported purchases that reached the booking, and all entries of bulk calls, by what came of them: booked, "
+    "replayed, refused (with the code), failed.",
+    ("outcome", "code"),
+)
+_ISSUED: Final = Counter("loyalty_points_issued", "Points that booked purchases earned.")
+_BOOKED: Final = ("booked", "")
+_REPLAYED: Final = ("replayed", "")
+
+
+def count(outcomes: Iterable[Accepted | Exception]) -> None:
+    """Count what came of reported purchases. Call it when they are durable, once for each report."""
+    for outcome in outcomes:
+        if isinstance(outcome, Accepted):
+            if outcome.replayed:
+                _REPORTED.add(_REPLAYED)
+            else:
+                _REPORTED.add(_BOOKED)
+                _ISSUED.add((), outcome.earnings.earned)
+        elif isinstance(outcome, Refusal):
+            _REPORTED.add(("refused", outcome.code))
+        else:
+            _REPORTED.add(("failed", ""))
 
 
 class Purchases:
@@ -20,7 +48,7 @@ class Purchases:
     def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._writer = Writer[int, Draft, Accepted](database, self._book, self._book_at_once)
-        self._gatherer = Gatherer[int, Draft, Accepted](self._writer.write)
+        self._gatherer = Gatherer[int, Draft, Accepted]("purchases", self._write)
 
     def open(self) -> None:
         """Begin to book."""
@@ -34,6 +62,11 @@ class Purchases:
     def report(self, program_id: int, draft: Draft) -> asyncio.Future[Accepted]:
         """Book one purchase; answer when it is durable. Raises Unavailable; the answer Refusal, Unavailable."""
         return self._gatherer.ask(program_id, draft)
+
+    async def _write(self, program_id: int, drafts: Sequence[Draft]) -> Sequence[Accepted | Exception]:
+        outcomes = await self._writer.write(program_id, drafts)
+        count(outcomes)
+        return outcomes
 
     async def _book(self, db: Db, program_id: int, drafts: Sequence[Draft]) -> Sequence[Outcome]:
         program = self._catalogue.program(program_id)

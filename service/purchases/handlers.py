@@ -24,7 +24,7 @@ from service.platform.statements import Db
 from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 from service.purchases import usecases
-from service.purchases.booking import Purchases
+from service.purchases.booking import Purchases, count
 from service.purchases.rules import Draft, Purchase, PurchaseConflict
 from service.purchases.schemas import (
     BatchIn,
@@ -37,7 +37,7 @@ from service.purchases.schemas import (
     recorded_out,
     status_of,
 )
-from service.purchases.usecases import Accepted
+from service.purchases.usecases import Accepted, Outcome
 
 BULK_BYTES = 4 * 1024 * 1024
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -100,11 +100,12 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
     for raw in data.purchases:
         drafts.append(_draft_or_refusal(raw))
         await asyncio.sleep(0)  # others' calls are not to wait until all entries are decoded
-    dry_run, entries = flag(request, "dry_run"), list[EntryOut]()
+    dry_run, outcomes = flag(request, "dry_run"), list[Outcome]()
 
     async def work(db: Db) -> tuple[int, Any]:
-        entries[:] = await _report_all(db, _program(request), drafts, dry_run=dry_run)
+        outcomes[:] = await _report_all(db, _program(request), drafts, dry_run=dry_run)
         # Kept without the purchases: their answers name customers, and are rendered anew for a repetition.
+        entries = map(entry_out, outcomes)
         return 200, [msgspec.to_builtins(EntryOut(entry.status, problem=entry.problem)) for entry in entries]
 
     answered = await request.part(Commands).run(
@@ -116,14 +117,17 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
     )
     if answered.replayed:
         entries = await _replay(request, drafts, msgspec.convert(answered.answer, list[EntryOut]))
-    return Response(BatchOut(entries), headers=REPLAYED if answered.replayed else None)
+        return Response(BatchOut(entries), headers=REPLAYED)
+    if not dry_run:
+        count(outcomes)
+    return Response(BatchOut([entry_out(each) for each in outcomes]))
 
 
-async def _report_all(db: Db, program: Program, drafts: Sequence[Draft | Refusal], *, dry_run: bool) -> list[EntryOut]:
+async def _report_all(db: Db, program: Program, drafts: Sequence[Draft | Refusal], *, dry_run: bool) -> list[Outcome]:
     accepted = [each for each in drafts if isinstance(each, Draft)]
     verb = usecases.preview if dry_run else usecases.report_apart
     outcomes = iter(await verb(db, program=program, drafts=accepted, entropy=random.getrandbits(62)))
-    return [entry_out(each if isinstance(each, Refusal) else next(outcomes)) for each in drafts]
+    return [each if isinstance(each, Refusal) else next(outcomes) for each in drafts]
 
 
 async def _replay(request: ApiRequest, drafts: Sequence[Draft | Refusal], kept: list[EntryOut]) -> list[EntryOut]:
@@ -132,7 +136,7 @@ async def _replay(request: ApiRequest, drafts: Sequence[Draft | Refusal], kept: 
     async with request.part(Database).reading() as db:
         rendered = iter(await _report_all(db, _program(request), booked, dry_run=True))
     return [
-        entry if entry.problem is not None else EntryOut(entry.status, purchase=next(rendered).purchase)
+        entry if entry.problem is not None else EntryOut(entry.status, purchase=entry_out(next(rendered)).purchase)
         for entry in kept
     ]
 
@@ -171,7 +175,7 @@ def hot_routes(purchases: Purchases) -> list[Route[Accepted]]:
         headers = ((b"idempotent-replayed", b"true"),) if accepted.replayed else ()
         return Answer(status_of(accepted), purchase_out(accepted), headers)
 
-    return [Route(b"POST", re.compile(rb"/v1/purchases"), Right.REPORT_PURCHASES, ask, answer)]
+    return [Route("reportPurchase", b"POST", re.compile(rb"/v1/purchases"), Right.REPORT_PURCHASES, ask, answer)]
 
 
 router = Router("/purchases", route_handlers=[report_purchase, report_purchases, get_purchase], tags=["Purchases"])

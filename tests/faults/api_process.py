@@ -4,9 +4,11 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import IO
 
 import aiohttp
 
@@ -37,13 +39,19 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def api_process(settings: Settings) -> AsyncGenerator[ApiProcess]:
-    """Run an API process; at the end it is told to stop, and must."""
+async def api_process(
+    settings: Settings,
+    *arguments: str,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    log: int | IO[bytes] = asyncio.subprocess.DEVNULL,
+) -> AsyncGenerator[ApiProcess]:
+    """Run an API process, with arguments and variables of the environment; at the end it is told to stop, and must."""
     port = _free_port()
     environment = os.environ | {
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
         "LOYALTY_PORT": str(port),
+        **variables,
     }
     if settings.database_owner_url is not None:
         environment["DATABASE_OWNER_URL"] = settings.database_owner_url
@@ -52,9 +60,10 @@ async def api_process(settings: Settings) -> AsyncGenerator[ApiProcess]:
         "-m",
         "service",
         "serve",
+        *arguments,
         cwd=CHECKOUT,
         env=environment,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=log,
     )
     running = ApiProcess(f"http://127.0.0.1:{port}", process)
     try:

@@ -44,6 +44,7 @@ class Route(Generic[T]):
     `answer` renders what came of it.
     """
 
+    operation: str
     method: bytes
     path: re.Pattern[bytes]
     right: Right

@@ -5,6 +5,7 @@ needs none of it: it is asked when its body is whole, and answered by one write 
 """
 
 import asyncio
+import time
 from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
@@ -15,10 +16,12 @@ import uuid_utils
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.kernel.errors import Refusal
+from service.platform import tracing
 from service.platform.http.direct import Call
 from service.platform.http.problems import Problem, refused, unavailable
 from service.platform.http.protocol import BoundedProtocol
 from service.platform.http.shell import Shell
+from service.platform.metrics.requests import observe_request
 
 _encode = msgspec.json.Encoder().encode
 _JSON: Final = b"content-type: application/json\r\n"
@@ -29,15 +32,17 @@ _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\
 class Exchange:
     """A call under way and its answer. It stands where the server keeps its own record of other requests."""
 
-    __slots__ = ("body", "call", "disconnected", "keep_alive", "request_id", "response_complete")
+    __slots__ = ("began", "body", "call", "disconnected", "keep_alive", "request_id", "response_complete", "span")
 
     def __init__(self, call: Call, *, keep_alive: bool) -> None:
+        self.began = time.perf_counter()
         self.call = call
         self.keep_alive = keep_alive
         self.body = b""
         self.disconnected = False
         self.response_complete = False
         self.request_id = f"req_{uuid_utils.uuid7().hex}"
+        self.span: object | None = None
 
 
 class Protocol(BoundedProtocol):
@@ -103,12 +108,14 @@ class Protocol(BoundedProtocol):
 
     def _ask(self, exchange: Exchange) -> None:
         call = exchange.call
-        try:
-            future = call.route.ask(call.actor, call.id, exchange.body)
-        except Exception as fault:  # noqa: BLE001 - every fault is answered
-            self._answer_problem(exchange, fault)
-        else:
-            future.add_done_callback(partial(self._answer, exchange))
+        exchange.span = tracing.start(call.route.method.decode(), self.headers)
+        with tracing.within(exchange.span):
+            try:
+                future = call.route.ask(call.actor, call.id, exchange.body)
+            except Exception as fault:  # noqa: BLE001 - every fault is answered
+                self._answer_problem(exchange, fault)
+            else:
+                future.add_done_callback(partial(self._answer, exchange))
 
     def _answer(self, exchange: Exchange, future: "asyncio.Future[Any]") -> None:
         try:
@@ -132,7 +139,9 @@ class Protocol(BoundedProtocol):
         self, exchange: Exchange, status: int, content: bytes, media_type: bytes, more: Iterable[tuple[bytes, bytes]]
     ) -> None:
         exchange.response_complete = True
-        if exchange.disconnected or self.transport.is_closing():
+        left = exchange.disconnected or self.transport.is_closing()
+        _tell(exchange, 0 if left else status)
+        if left:
             return
         headers = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *more)]
         if not exchange.keep_alive:
@@ -151,3 +160,10 @@ class Protocol(BoundedProtocol):
         if not exchange.keep_alive:
             self.transport.close()
         self.on_response_complete()
+
+
+def _tell(exchange: Exchange, status: int) -> None:
+    """Tell the numbers and the traces how a call ended; 0 is for a caller who left before."""
+    operation, method = exchange.call.route.operation, exchange.call.route.method.decode()
+    observe_request(operation, method, status, time.perf_counter() - exchange.began)
+    tracing.end(exchange.span, method, operation, status)

@@ -1,16 +1,18 @@
-"""`/livez` and `/readyz`: whether the process lives, and whether it can serve."""
+"""`/livez`, `/readyz` and `/metrics`: whether the process lives, whether it can serve, and how it fares."""
 
 import asyncio
 from typing import Literal
 
 import msgspec
-from litestar import Response, get
+from litestar import MediaType, Response, get
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.platform import migrations
 from service.platform.database import Database
 from service.platform.http.request import ApiRequest
+from service.platform.metrics import exposition
+from service.platform.metrics.process import Numbers
 
 State = Literal["ok", "down", "not_migrated", "may_change_history"]
 
@@ -45,6 +47,13 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
         status_code=200 if ready else 503,
         headers=None if ready else {"Retry-After": "1"},
     )
+
+
+@get("/metrics", operation_id="metrics", media_type=MediaType.TEXT, tags=["Health"])
+async def metrics(request: ApiRequest) -> Response[bytes]:
+    """Tell the numbers of all processes here, for Prometheus. No key is asked for: keep it inside."""
+    text, media_type = exposition.write(request.part(Numbers), request.headers.get("accept", ""))
+    return Response(text, media_type=media_type)
 
 
 async def _database(database: Database) -> State:

@@ -1,6 +1,6 @@
 """What a route tells of itself beyond its types: the right it asks for, its parameters, refusals and links.
 
-Authentication reads the right; the OpenAPI document is made from all of it.
+Authentication reads the right; the OpenAPI document is made from all of it. Numbers and traces name it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,3 +78,10 @@ def operation(
     answered with 200. A command is known again by the `Idempotency-Key` among its parameters: the status is repeated.
     """
     return {"right": right, "told": Told(right, parameters, refusals, links, statuses, fact)}
+
+
+def operation_of(scope: Mapping[str, Any]) -> str:
+    """Name the operation that the framework found for a request: its id, else its path's template, else `unknown`."""
+    handler: Any = scope.get("route_handler")
+    name = handler and (handler.operation_id or scope.get("path_template"))
+    return name if isinstance(name, str) else "unknown"

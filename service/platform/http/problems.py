@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException
 
 from service.kernel.errors import Invalid, Kind, Refusal, Unavailable
+from service.platform.metrics.requests import observe_refusal
 
 STATUS: Final[Mapping[Kind, int]] = {
     Kind.UNDECODABLE: 400,
@@ -105,6 +106,7 @@ def unavailable(fault: Exception, request_id: str) -> tuple[Problem, dict[str, s
 
 def refused(refusal: Refusal, request_id: str) -> tuple[Problem, dict[str, str]]:
     """Write a refusal, with the headers that go with it."""
+    observe_refusal(refusal.code)
     headers = {"WWW-Authenticate": "Bearer"} if refusal.kind is Kind.UNAUTHENTICATED else {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)

@@ -1,6 +1,7 @@
 """The outermost layer: request ids, paths as they were sent, and a problem for whatever else escapes."""
 
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -10,9 +11,12 @@ import uuid_utils
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.kernel.errors import NotFound, Refusal
+from service.platform import tracing
 from service.platform.http.body import Undecodable
 from service.platform.http.direct import Direct
+from service.platform.http.operation import operation_of
 from service.platform.http.problems import Problem, refused, unavailable
+from service.platform.metrics.requests import observe_request
 
 _UNRESERVED = "-._~!$&'()*+,;=:@"
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -39,24 +43,30 @@ class Shell:
             return
         request_id = f"req_{uuid_utils.uuid7().hex}"
         scope["loyalty_request_id"] = request_id  # type: ignore[typeddict-unknown-key] # pyright: ignore[reportGeneralTypeIssues]
-        started = False
+        began, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message["headers"] = [*message["headers"], (b"request-id", request_id.encode())]
             await send(message)
 
-        try:
-            scope["path"] = self._route(scope["raw_path"], scope["method"])
-            await self._app(scope, receive, send_with_id)
-        except Refusal as refusal:
-            await _send(send_with_id, *refused(refusal, request_id))
-        except Exception as fault:
-            if started:
-                raise
-            await _send(send_with_id, *unavailable(fault, request_id))
+        span = tracing.start(scope["method"], scope["headers"])
+        with tracing.within(span):
+            try:
+                scope["path"] = self._route(scope["raw_path"], scope["method"])
+                await self._app(scope, receive, send_with_id)
+            except Refusal as refusal:
+                await _send(send_with_id, *refused(refusal, request_id))
+            except Exception as fault:
+                if status:
+                    raise
+                await _send(send_with_id, *unavailable(fault, request_id))
+            finally:
+                operation, method = operation_of(scope), scope["method"]
+                observe_request(operation, method, status, time.perf_counter() - began)
+                tracing.end(span, method, operation, status)
 
     def _route(self, raw_path: bytes, method: str) -> str:
         try:
