@@ -39,6 +39,7 @@ BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
 METRICS_FOLDER = "LOYALTY_METRICS_FOLDER"
 """Likewise: the folder in which they put their numbers together; see `Settings`."""
 _PR_SET_PDEATHSIG = 1
+_ENOUGH_FILES = 65536
 LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
 
 
@@ -134,10 +135,22 @@ def path_templates(app: Litestar) -> dict[str, str]:
 def from_environment() -> ASGIApp:
     """Make the application of a process that is told everything by its environment."""
     telemetry.configure()
+    _allow_many_connections()
     parent = os.environ.get(BOUND_TO_PARENT)
     if parent is not None and int(parent) == os.getppid():
         _die_with_parent()
     return create_app(Settings())
+
+
+def _allow_many_connections() -> None:
+    """Take as many open files as the system grants: beyond the usual 1024, callers would be cut instead of answered."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(_ENOUGH_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _die_with_parent() -> None:

@@ -6,7 +6,7 @@ import re
 import resource
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,29 +105,25 @@ class Process:
     proxy: PostgresProxy
 
 
-@pytest.fixture
-def many_files() -> Generator[None]:
-    """Allow this process, and those that it starts, thousands of connections."""
+@contextmanager
+def _open_files(count: int) -> Generator[None]:
+    """Allow this process, and those that it starts, so many open files, if the system does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, enough), hard))
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture
-async def process(
-    many_files: None,  # noqa: ARG001 - the API's process is allowed as many
-    settings: Settings,
-    database: Database,
-    client: aiohttp.ClientSession,
-) -> AsyncGenerator[Process]:
-    """Give an API process behind a proxy; afterwards the books are proved."""
+async def process(settings: Settings, database: Database, client: aiohttp.ClientSession) -> AsyncGenerator[Process]:
+    """Give an API process behind a proxy, started with the usual limits; afterwards the books are proved."""
     assert settings.database_url is not None
-    async with (
-        proxy_before(settings.database_url) as proxy,
-        api_process(settings.model_copy(update={"database_url": proxy.url})) as api,
-    ):
+    async with proxy_before(settings.database_url) as proxy, AsyncExitStack() as stack:
+        with _open_files(1024):
+            running = api_process(settings.model_copy(update={"database_url": proxy.url}))
+            api = await stack.enter_async_context(running)
+        stack.enter_context(_open_files(8192))
         shop = await make_shop(database, api.address, client)
         assert (await shop.buy()).status == 201
         yield Process(shop, api, proxy)

@@ -20,6 +20,8 @@ REPEATED, CONFLICTING = 0.04, 0.02
 """Of all calls: repetitions of acknowledged purchases, and others' content under their ids."""
 NEW_CONNECTION = 0.05
 """So many calls are the last of their connection: one process would else keep whom it accepted first."""
+PAUSE = 0.5
+"""Seconds before a call that had no answer is sent again."""
 PATIENCE = aiohttp.ClientTimeout(total=15)
 _ID = re.compile(rb"purchase-\d{7}")
 
@@ -93,7 +95,7 @@ class Load:
             if not self._book.hear_report(report, told):
                 break
             self._book.counts["reports repeated"] += 1
-            await asyncio.sleep(0.05 if told is None else told.retry_after)
+            await asyncio.sleep(PAUSE if told is None else told.retry_after)
         self._book.longest_unacknowledged = max(self._book.longest_unacknowledged, time.monotonic() - begun)
 
     async def _post(self, client: aiohttp.ClientSession, body: bytes, key: str) -> Told | None:

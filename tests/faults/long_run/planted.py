@@ -6,7 +6,8 @@ starts import this module as it does, and so have the mistake too.
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from service.customers import store as customers
@@ -26,6 +27,7 @@ def answer_before_the_commit() -> None:
     async def write(writer: Any, scope: Any, rows: Sequence[Any]) -> Sequence[Any]:
         if not hasattr(writer, "committing"):
             writer.committing, writer.real_work = None, writer._work  # noqa: SLF001
+            writer._at_once = None  # noqa: SLF001
         elif writer.committing is not None:
             await asyncio.wait([writer.committing])
         decided = asyncio.get_running_loop().create_future()
@@ -67,16 +69,17 @@ def forget_who_reported() -> None:
     _replace(usecases, "randomness_of", nobody)
 
 
-def lock_no_customer() -> None:
-    """Read the customers of a booking without locking them."""
-    _replace(customers, "_STATEMENTS", _Unlocked(customers._STATEMENTS))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+def overwrite_what_others_wrote() -> None:
+    """Write customers as they were decided, whoever has written them since they were read."""
+    _replace(customers, "_STATEMENTS", _Overwriting(customers._STATEMENTS))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
-class _Unlocked(dict[str, Any]):
-    def __init__(self, statements: Any) -> None:
+class _Overwriting(dict[str, Any]):
+    def __init__(self, statements: Mapping[str, Statement]) -> None:
         super().__init__(statements)
-        opening = self["booking_open"]
-        self["booking_open"] = type(opening)(opening.name, opening.sql.replace("FOR NO KEY UPDATE", ""))
+        updating, condition = statements["customer_update"], "AND c.xmin = u.written_by"
+        assert condition in updating.sql
+        self["customer_update"] = replace(updating, sql=updating.sql.replace(condition, ""))
 
 
 BUGS: dict[str, Callable[[], None]] = {
@@ -86,7 +89,7 @@ BUGS: dict[str, Callable[[], None]] = {
         take_no_claims,
         refuse_what_is_unknown,
         forget_who_reported,
-        lock_no_customer,
+        overwrite_what_others_wrote,
     )
 }
 

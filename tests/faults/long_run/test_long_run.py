@@ -14,7 +14,7 @@ FOUND_BY = {
     "take_no_claims": "is acknowledged and booked 2 times",
     "refuse_what_is_unknown": "a report is refused",
     "forget_who_reported": "a first report is told to be a repetition",
-    "lock_no_customer": "points and should have",
+    "overwrite_what_others_wrote": "points and should have",
 }
 """What is said of each mistake, among other things."""
 
