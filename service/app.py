@@ -178,4 +178,7 @@ def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, proc
         # Longer than the 60 s of common load balancers: who closes first loses the call that is on its way.
         timeout_keep_alive=75,
         timeout_graceful_shutdown=20,
+        # Seconds in which a worker must give a sign of life. One that starts on a busy machine needs more than the
+        # usual 5, and would be killed before it has begun, again and again.
+        timeout_worker_healthcheck=15,
     )

@@ -1,11 +1,13 @@
 """Every invariant can fail: each is broken here once, by the owner of the tables, and `verify` names it."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
 
+from service.platform import verify as proof
 from service.platform.statements import Db
 from service.platform.verify import invariants, verify
 from service.programs import usecases as programs
@@ -101,3 +103,16 @@ async def test_what_breaks_an_invariant_is_found(books: Db, name: str, sql: str)
         assert name in found
     finally:
         await undo.rollback()
+
+
+async def test_no_invariant_is_proved_by_a_loop_within_a_loop(books: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that nobody has counted yet are taken for small: the planner likes loops then, and thousands are many."""
+    plans = [
+        (room, replace(invariant, sql=f"EXPLAIN {invariant.sql}"))
+        for room, invariant in invariants()
+        if room != "platform"  # it asks for privileges, table by table
+    ]
+    assert plans
+    monkeypatch.setattr(proof, "invariants", lambda: plans)
+    looping = [each.invariant.name for each in await verify(books) if "Nested Loop" in str(each.broken)]
+    assert looping == []

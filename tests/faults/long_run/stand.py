@@ -86,7 +86,7 @@ class Api:
         """The processes that answer calls."""
         if self._process is None:
             return []
-        return [pid for pid in children_of(self.pid) if _is_worker(pid)]
+        return [pid for pid in children_of(self.pid) if is_worker(pid)]
 
     def start(self) -> None:
         """Begin to keep it running."""
@@ -121,7 +121,7 @@ class Api:
             await asyncio.sleep(0.2)
 
 
-def _is_worker(pid: int) -> bool:
+def is_worker(pid: int) -> bool:
     """Tell a worker from the process that Python keeps beside them."""
     with contextlib.suppress(OSError):
         return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
