@@ -27,7 +27,7 @@ from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.transaction import transact
 from service.programs import usecases as programs
-from service.programs.rules import ProgramSettings
+from service.programs.rules import KeyLimit, ProgramSettings
 
 _MEGABYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024 // 1024
 POSTGRES_SETTINGS = {
@@ -134,7 +134,13 @@ async def _program(settings: Settings, key: str) -> int:
             )
         )
         await programs.add_key(
-            db, program_id=program.id, role=Role.CHECKOUT, name="load", key=key, entropy=random.getrandbits(62)
+            db,
+            program_id=program.id,
+            role=Role.CHECKOUT,
+            name="load",
+            key=key,
+            entropy=random.getrandbits(62),
+            limit=KeyLimit(10**6, 10**7),
         )
         return program.id
 

@@ -6,16 +6,18 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import uvicorn
 from litestar import Litestar, Router
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.customers import handlers as customers
 from service.platform import redis as redis_client
 from service.platform import telemetry, tracing
-from service.platform.authentication import Authenticate
+from service.platform.authentication import Authenticate, Gate
 from service.platform.database import Database
 from service.platform.http import docs, health, problems
 from service.platform.http.direct import Direct
@@ -25,6 +27,7 @@ from service.platform.http.request import ApiRequest, Services
 from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
 from service.platform.metrics.process import Numbers
+from service.platform.rate_limits import FailedLogins, RateLimiter
 from service.platform.settings import Settings
 from service.points import handlers as points
 from service.points.balances import Balances
@@ -50,6 +53,10 @@ class Parts:
         self.database = Database(settings)
         self.redis = redis_client.connect(settings.redis_url or "redis://127.0.0.1:6379/0")
         self.catalogue = Catalogue(self.database)
+        self.limiter = RateLimiter(self.redis)
+        self.gate = Gate(
+            self.catalogue, self.limiter, FailedLogins(self.redis, per_minute=settings.failed_logins_per_minute)
+        )
         self.purchases = Purchases(self.database, self.catalogue)
         self.balances = Balances(self.database)
         commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
@@ -63,6 +70,7 @@ class Parts:
         self.numbers.open()
         await self.database.open()
         self.catalogue.open()
+        self.limiter.open()
         self.purchases.open()
         self.balances.open()
 
@@ -70,6 +78,7 @@ class Parts:
         """Finish what was begun, then close the connections."""
         await self.purchases.close()
         await self.balances.close()
+        await self.limiter.close()
         await self.catalogue.close()
         await self.database.close()
         await self.redis.aclose()
@@ -92,7 +101,10 @@ def create_app(settings: Settings) -> ASGIApp:
     hot = [*purchases.hot_routes(parts.purchases), *points.hot_routes(parts.balances)]
     framework = framework_app(parts, metrics=settings.metrics)
     tracing.configure(path_templates(framework))
-    return Shell(framework, LITERAL_PATHS, Direct(parts.catalogue, hot, BODY_BYTES))
+    app: ASGIApp = framework
+    if settings.trusted_proxies:
+        app = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), settings.trusted_proxies))
+    return Shell(app, LITERAL_PATHS, Direct(parts.gate, hot, BODY_BYTES))
 
 
 def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
@@ -117,7 +129,7 @@ def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
         logging_config=None,
     )
     app.state.services = parts.services
-    app.state.key_ring = parts.catalogue
+    app.state.gate = parts.gate
     return app
 
 
@@ -173,7 +185,7 @@ def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, proc
         access_log=False,
         server_header=False,
         log_config=None,
-        proxy_headers=False,
+        proxy_headers=False,  # create_app does it, behind the shell: the server looks for the shell
         backlog=2048,
         # Longer than the 60 s of common load balancers: who closes first loses the call that is on its way.
         timeout_keep_alive=75,

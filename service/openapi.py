@@ -28,7 +28,9 @@ _INTRODUCTION: Final = """Points for purchases, booked once and for ever.
 
 Facts (purchases) carry the caller's own id and are safe to repeat for ever: a new one is answered with 201, the same
 content again with 200, the first answer and `Idempotent-Replayed: true`, other content under the id with 409. Every
-refusal is an RFC 9457 problem. 503 means that the outcome is unknown: repeat the same call."""
+refusal is an RFC 9457 problem. Each key has a rate limit, told by `RateLimit-Policy` and `RateLimit`; over it calls are
+refused with 429 and `Retry-After`, and a bulk call counts once. 503 means that the outcome is unknown: repeat the same
+call."""
 _REASONS: Final[Mapping[int, str]] = {
     400: "The body, the path or a header can't be decoded.",
     401: "No key, or none that is valid.",
@@ -38,10 +40,17 @@ _REASONS: Final[Mapping[int, str]] = {
     413: "The body is too large.",
     415: "The body is no plain application/json.",
     422: "The content can't be accepted; `errors` points to the fields.",
+    429: "More requests than the key's limit lets through, or too many without a valid key from this address.",
     503: "The outcome is unknown; repeat the same call after `Retry-After` seconds.",
 }
 _KNOWN: Final = 200
-_OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
+    401: ("WWW-Authenticate",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+_OF_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
+"""On all answers to who has a valid key."""
 _TAGS: Final = ("Purchases", "Points", "Customers", "Program", "Health")
 _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN}
 _IN_PATH: Final[Mapping[str, Any]] = {
@@ -68,6 +77,16 @@ _HEADERS: Final[Mapping[str, Any]] = {
         "required": True,
         "description": "Seconds after which the same call may be repeated.",
         "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Policy": {
+        "description": "The key's limit: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers-10).",
+        "schema": {"type": "string"},
+        "example": '"default";q=2000;w=2',
+    },
+    "RateLimit": {
+        "description": "What is left of it: `r` requests for the next `t` seconds. An estimate, some 100 ms old.",
+        "schema": {"type": "string"},
+        "example": '"default";r=1999;t=1',
     },
     "Retry-After-If-In-Flight": {
         "description": "Seconds after which to repeat the call whose first is under way; absent for other conflicts.",
@@ -201,7 +220,10 @@ def _responses(
     writes = "GET" not in handler.http_methods
     found: dict[str, Any] = {}
     for status in told.statuses if told and told.statuses else [handler.status_code]:
-        meaning, headers = _meaning(int(status), told) if writes else "What was asked for.", _headers()
+        meaning, headers = (
+            _meaning(int(status), told) if writes else "What was asked for.",
+            _headers(*(_OF_LIMIT if told else ())),
+        )
         if told and (IDEMPOTENCY_KEY in told.parameters or (told.fact and status == _KNOWN)):
             headers |= _headers("Idempotent-Replayed")
         found[str(status)] = {"description": meaning, "headers": headers, "content": content}
@@ -217,7 +239,8 @@ def _responses(
     for status, codes in _problems(path, handler, told).items():
         text = _REASONS[status] + (f" Codes: {', '.join(f'`{code}`' for code in codes)}." if codes else "")
         content = {"application/problem+json": {"schema": references[key_of(Problem)]}}
-        headers = _headers(*_OF_STATUS.get(status, ()))
+        limit = () if status == STATUS[Kind.UNAUTHENTICATED] else _OF_LIMIT
+        headers = _headers(*_OF_STATUS.get(status, ()), *limit)
         if "idempotency_key_in_flight" in codes:
             headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After-If-In-Flight"}
         found[str(status)] = {"description": text, "headers": headers, "content": content}
@@ -237,7 +260,7 @@ def _meaning(status: int, told: Told | None) -> str:
 def _problems(path: str, handler: HTTPRouteHandler, told: Told) -> dict[int, list[str]]:
     """Give the statuses of the problems that an operation may answer with, and the codes that are its own."""
     has_body, writes = handler.parsed_data_field is not None, "GET" not in handler.http_methods
-    statuses = {401, 403, 503}
+    statuses = {401, 403, 429, 503}
     if "{" in path or has_body or told.parameters:
         statuses |= {400}
     if "{" in path and "PUT" not in handler.http_methods:  # which makes what isn't there

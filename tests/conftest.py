@@ -26,7 +26,7 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.platform.verify import verify
 from service.programs import usecases as programs
-from service.programs.rules import ProgramSettings
+from service.programs.rules import KeyLimit, ProgramSettings
 from tests.shop import Shop, unique
 
 
@@ -52,6 +52,7 @@ class Servers:
                 "DATABASE_URL": self.database_url(database),
                 "DATABASE_OWNER_URL": owner,
                 "REDIS_URL": self.redis_url,
+                "failed_logins_per_minute": 10**6,  # all tests call from one address
             }
         )
 
@@ -176,7 +177,7 @@ async def shop(new_shop: NewShop) -> Shop:
 
 
 async def make_shop(database: Database, address: str, client: aiohttp.ClientSession, **settings: Any) -> Shop:
-    """Make a program with a key for each role."""
+    """Make a program with a key for each role. Tests call as often as they like: limits have tests of their own."""
     keys = {role: new_key(live=False) for role in Role}
 
     async def work(db: Db) -> Shop:
@@ -187,7 +188,13 @@ async def make_shop(database: Database, address: str, client: aiohttp.ClientSess
         )
         for role, key in keys.items():
             await programs.add_key(
-                db, program_id=program.id, role=role, name="test", key=key, entropy=random.getrandbits(62)
+                db,
+                program_id=program.id,
+                role=role,
+                name="test",
+                key=key,
+                entropy=random.getrandbits(62),
+                limit=KeyLimit(10**6, 10**7),
             )
         return Shop(address, client, program, keys)
 

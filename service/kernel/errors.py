@@ -20,6 +20,7 @@ class Kind(Enum):
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA = "unsupported_media"
     INVALID = "invalid"
+    RATE_LIMITED = "rate_limited"
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer of the domain, not an error of the program
@@ -32,7 +33,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer of the domain, not an 
     kind: ClassVar[Kind]
     code: ClassVar[str]
     title: ClassVar[str]
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
     """Seconds after which the same call may be answered otherwise; None where it won't."""
 
     def __init__(self, detail: str = "") -> None:

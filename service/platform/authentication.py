@@ -4,25 +4,35 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from service.kernel.errors import Kind, Refusal
+from service.platform.rate_limits import (
+    DEFAULT_LIMIT,
+    FailedLogins,
+    Fields,
+    RateLimit,
+    RateLimiter,
+    TooManyRequests,
+)
 from service.platform.roles import RIGHTS, Right, Role
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who calls: a key of a program, with its role."""
+    """Who calls: a key of a program, with its role and its limit."""
 
     program_id: int
     key_id: UUID
     role: Role
+    limit: RateLimit = DEFAULT_LIMIT
 
 
 class KeyRing(Protocol):
@@ -84,27 +94,82 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     raise Unauthenticated
 
 
-async def authenticate(keys: KeyRing, headers: Iterable[tuple[bytes, bytes]], right: Right) -> Actor:
-    """Return who calls, if the role has the right. Raises Unauthenticated, Forbidden."""
-    actor = await keys.find(hash_of_key(key_of(headers)))
-    if actor is None:
+class Gate:
+    """What every request of `/v1` passes before its body is read: a valid key, the key's limit, the role's right.
+
+    Who has no valid key is counted by address. A valid one goes on working beside such a neighbour: keys are found in
+    memory, and one that was just made is there within a second.
+    """
+
+    def __init__(self, keys: KeyRing, limiter: RateLimiter, failed_logins: FailedLogins) -> None:
+        self._keys = keys
+        self._limiter = limiter
+        self._failed_logins = failed_logins
+
+    async def admit(self, scope: Scope, right: Right) -> Actor:
+        """Return who calls. Raises Unauthenticated, TooManyRequests, Forbidden.
+
+        What the limit has to tell goes with every answer to the request: see `fields_of`.
+        """
+        actor = await self._actor(scope)
+        try:
+            _keep(scope, self.count(actor))
+        except TooManyRequests as refusal:
+            _keep(scope, refusal.fields)
+            raise
+        if right not in RIGHTS[actor.role]:
+            raise Forbidden
+        return actor
+
+    def known(self, key: bytes) -> Actor | None:
+        """Return the actor of a key that this process has met."""
+        return self._keys.known(hash_of_key(key))
+
+    def count(self, actor: Actor) -> Fields:
+        """Count a request; return what goes with its answer. Raises TooManyRequests, which has that, too."""
+        return self._limiter.admit(actor.key_id, actor.limit, time.monotonic())
+
+    async def _actor(self, scope: Scope) -> Actor:
+        try:
+            key_hash = hash_of_key(key_of(scope["headers"]))
+            actor = self._keys.known(key_hash)
+            if actor is not None:
+                return actor
+            self._failed_logins.check(_address(scope))
+            actor = await self._keys.find(key_hash)
+            if actor is not None:
+                return actor
+        except Unauthenticated:
+            self._failed_logins.check(_address(scope))
+        await self._failed_logins.count(_address(scope))
         raise Unauthenticated
-    if right not in RIGHTS[actor.role]:
-        raise Forbidden
-    return actor
+
+
+def _address(scope: Scope) -> str | None:
+    client = scope["client"]
+    return None if client is None else client[0]
+
+
+def _keep(scope: Any, fields: Fields) -> None:  # noqa: ANN401 - what is kept in it has no type in the framework
+    scope["loyalty_fields"] = fields
+
+
+def fields_of(scope: Mapping[str, Any]) -> Fields:
+    """Return the header fields that go with every answer to a request, beside those of the answer itself."""
+    return scope.get("loyalty_fields", [])
 
 
 class Authenticate(ASGIMiddleware):
-    """Finds the actor of each request and holds the route's right against its role, before the body is read.
+    """Lets each request through the gate, before the body is read.
 
-    The key ring is `app.state.key_ring`: the framework copies middleware, and what it holds with it.
+    The gate is `app.state.gate`: the framework copies middleware, and what it holds with it.
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Serve the request with `scope["auth"]` set. Raises Unauthenticated or Forbidden."""
+        """Serve the request with `scope["auth"]` set. Raises Unauthenticated, TooManyRequests, Forbidden."""
         if scope["type"] != "http" or scope["method"] == "OPTIONS":  # the framework tells which methods there are
             await next_app(scope, receive, send)
             return
-        keys: KeyRing = scope["litestar_app"].state.key_ring
-        scope["auth"] = await authenticate(keys, scope["headers"], scope["route_handler"].opt["right"])
+        gate: Gate = scope["litestar_app"].state.gate
+        scope["auth"] = await gate.admit(scope, scope["route_handler"].opt["right"])
         await next_app(scope, receive, send)

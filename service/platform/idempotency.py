@@ -5,28 +5,20 @@ transaction; when it is down, empty or behind, nothing is wrong, only slower.
 """
 
 import hashlib
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.platform.database import Database
-from service.platform.metrics.values import Counter
+from service.platform.redis import FAULTS, Availability
 from service.platform.statements import Db, load
 from service.platform.transaction import transact
 
 _STATEMENTS = load(__file__)
 _RECENT_SECONDS: Final = 300
-_PAUSE_SECONDS: Final = 1.0
-_REDIS_FAULTS: Final = Counter(
-    "loyalty_redis_faults", "Calls of Redis that failed; it is left alone then.", ("reason",)
-)
-_log = structlog.get_logger()
 
 
 class KeyInFlight(Refusal):
@@ -74,7 +66,7 @@ class RecentAnswers:
     def __init__(self, redis: Redis, identity: Callable[[], str | None]) -> None:
         self._redis = redis
         self._identity = identity
-        self._away_until = 0.0
+        self._availability = Availability()
 
     async def find(self, program_id: int, key: str) -> Answered | None:
         """Return a recent answer; None where there is none or Redis doesn't answer at once."""
@@ -86,8 +78,8 @@ class RecentAnswers:
             return None if found is None else msgspec.json.decode(found, type=Answered)
         except msgspec.DecodeError:
             return None
-        except (RedisError, OSError, TimeoutError) as fault:
-            self._is_away(fault)
+        except FAULTS as fault:
+            self._availability.failed(fault)
             return None
 
     async def keep(self, program_id: int, key: str, answered: Answered) -> None:
@@ -97,21 +89,15 @@ class RecentAnswers:
             return
         try:
             await self._redis.set(name, msgspec.json.encode(answered), ex=_RECENT_SECONDS)
-        except (RedisError, OSError, TimeoutError) as fault:
-            self._is_away(fault)
+        except FAULTS as fault:
+            self._availability.failed(fault)
 
     def _name(self, program_id: int, key: str) -> str | None:
         """Return the key in Redis; None where it isn't to be asked."""
         identity = self._identity()
-        if identity is None or time.monotonic() < self._away_until:
+        if identity is None or self._availability.is_away():
             return None
         return f"loyalty:answer:{identity}:{program_id}:{key}"
-
-    def _is_away(self, fault: Exception) -> None:
-        """Leave Redis alone for a second: the next calls need not wait for what doesn't answer."""
-        self._away_until = time.monotonic() + _PAUSE_SECONDS
-        _REDIS_FAULTS.add((type(fault).__name__,))
-        _log.info("redis_away", reason=type(fault).__name__)
 
 
 class Commands:

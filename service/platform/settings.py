@@ -19,11 +19,18 @@ class Settings(BaseSettings):
     database_owner_url: str | None = Field(default=None, validation_alias="DATABASE_OWNER_URL")
     """The owner of the tables, for `migrate`. Without it DATABASE_URL is the owner and the service takes the role."""
     redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
-    """Where Redis or Valkey is. Only recent answers of commands are kept there."""
+    """Where Redis or Valkey is. Recent answers of commands and rate limits are kept there."""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     data_dir: Path = CHECKOUT / ".loyalty"
     """Where the embedded servers keep their data, and keys.json."""
+    failed_logins_per_minute: int = Field(default=20, ge=1)
+    """How many calls without a valid key an address may make, before it is told to wait."""
+    trusted_proxies: str = ""
+    """Whose `X-Forwarded-For` tells the address of a caller: addresses and networks, with commas between; `*` for all.
+
+    Without it the address is that of the connection.
+    """
     pooled: bool = False
     """DATABASE_URL is a pooler in transaction mode: send no session settings at the connection's start."""
     metrics: bool = True

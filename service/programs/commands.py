@@ -14,7 +14,7 @@ from service.platform.command_line import ask
 from service.platform.roles import Role
 from service.platform.statements import Db
 from service.programs import usecases
-from service.programs.rules import ApiKey, ProgramSettings, changed
+from service.programs.rules import ApiKey, KeyLimit, ProgramSettings, changed
 
 
 @click.group()
@@ -84,17 +84,29 @@ _program_option = click.option("--program", "code", required=True, help="The pro
 @_program_option
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True)
 @click.option("--name", default="API key", show_default=True, help="What the key is for.")
-def create_key(code: str, role: str, name: str) -> None:
+@click.option("--per-second", type=click.IntRange(1, 10**6), help="Requests a second. [default: 1000]")
+@click.option("--burst", type=click.IntRange(1, 10**7), help="Requests at once. [default: twice those of a second]")
+def create_key(code: str, role: str, name: str, per_second: int | None, burst: int | None) -> None:
     """Make a key and show it, once.
 
-    Example: loyalty keys create --program demo --role billing --name "billing system"
+    Example: loyalty keys create --program demo --role billing --name "billing system" --per-second 50
     """
+    if per_second is None and burst is not None:
+        msg = "--burst needs --per-second."
+        raise click.ClickException(msg)
+    limit = None if per_second is None else KeyLimit(per_second, burst or 2 * per_second)
 
     async def work(db: Db) -> str:
         program = await usecases.program_with_code(db, code)
         key = new_key(live=program.live)
         await usecases.add_key(
-            db, program_id=program.id, role=Role(role), name=name, key=key, entropy=random.getrandbits(62)
+            db,
+            program_id=program.id,
+            role=Role(role),
+            name=name,
+            key=key,
+            entropy=random.getrandbits(62),
+            limit=limit,
         )
         return key
 
@@ -153,7 +165,7 @@ def revoke_key(code: str, key_id: str) -> None:
     "--grace-hours", type=click.IntRange(0, 720), default=24, show_default=True, help="How long the old key goes on."
 )
 def rotate_key(code: str, key_id: str, grace_hours: int) -> None:
-    """Make a key of the same role and name, and let the old one end after a grace period.
+    """Make a key of the same role, name and limit, and let the old one end after a grace period.
 
     Example: loyalty keys rotate --program demo key_01a2b3... --grace-hours 1
     """
@@ -165,7 +177,13 @@ def rotate_key(code: str, key_id: str, grace_hours: int) -> None:
         old = await usecases.retire_key(db, program_id=program.id, key_id=found, grace=timedelta(hours=grace_hours))
         key = new_key(live=program.live)
         await usecases.add_key(
-            db, program_id=program.id, role=old.role, name=old.name, key=key, entropy=random.getrandbits(62)
+            db,
+            program_id=program.id,
+            role=old.role,
+            name=old.name,
+            key=key,
+            entropy=random.getrandbits(62),
+            limit=old.limit,
         )
         return key
 

@@ -23,8 +23,9 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases
 from service.programs.catalogue import Catalogue
-from service.programs.rules import ApiKey, KeyEnds, Program
+from service.programs.rules import ApiKey, KeyEnds, KeyLimit, Program
 from service.programs.schemas import (
+    KeyChange,
     KeyOut,
     NewKey,
     Nothing,
@@ -81,6 +82,7 @@ async def list_keys(request: ApiRequest) -> Page[KeyOut]:
         parameters=(DRY_RUN, IDEMPOTENCY_KEY),
         statuses=(200, 201),
         links=(
+            Link("changeApiKey", "key_id", "$response.body#/id"),
             Link("rotateApiKey", "key_id", "$response.body#/id"),
             Link("revokeApiKey", "key_id", "$response.body#/id"),
         ),
@@ -90,10 +92,25 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
     """Make a key. It is shown in this answer and nowhere else; a repetition with the same Idempotency-Key shows it."""
 
     async def work(db: Db) -> tuple[int, Any]:
-        return 201, await _made(request, db, data.role, data.name)
+        return 201, await _made(request, db, data.role, data.name, data.rate_limit)
 
     answered = await _run(request, "createApiKey", data, work)
     return _shown(request, answered)
+
+
+@patch("/api-keys/{key_id:str}", operation_id="changeApiKey", opt=operation(Right.MANAGE_KEYS, parameters=(DRY_RUN,)))
+async def change_key(request: ApiRequest, key_id: FromPath[str], data: JSONBody[KeyChange]) -> KeyOut:
+    """Change a key's rate limit, on every process within a second."""
+    its_id = _key_id(key_id)
+
+    async def work(db: Db) -> ApiKey:
+        if isinstance(data.rate_limit, msgspec.UnsetType):
+            return await usecases.lock_key(db, program_id=request.actor.program_id, key_id=its_id)
+        return await usecases.limit_key(db, program_id=request.actor.program_id, key_id=its_id, limit=data.rate_limit)
+
+    key = await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run"))
+    await request.part(Catalogue).refresh()
+    return key_out(key)
 
 
 @post(
@@ -109,14 +126,14 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
 async def rotate_key(
     request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation] = _ROTATION
 ) -> Response[KeyOut]:
-    """Make a key of the same role and name; the old one goes on for the grace period. The body may be empty."""
+    """Make a key of the same role, name and limit; the old one goes on for the grace period. The body may be empty."""
     old_id = _key_id(key_id)
 
     async def work(db: Db) -> tuple[int, Any]:
         old = await usecases.retire_key(
             db, program_id=request.actor.program_id, key_id=old_id, grace=timedelta(seconds=data.grace_seconds)
         )
-        return 201, await _made(request, db, old.role, old.name)
+        return 201, await _made(request, db, old.role, old.name, old.limit)
 
     answered = await _run(request, f"rotateApiKey {old_id}", data, work)
     return _shown(request, answered)
@@ -150,7 +167,7 @@ def _key_id(text: str) -> UUID:
     return key_id
 
 
-async def _made(request: ApiRequest, db: Db, role: Role, name: str) -> dict[str, Any]:
+async def _made(request: ApiRequest, db: Db, role: Role, name: str, limit: KeyLimit | None) -> dict[str, Any]:
     """Make a key; give what is kept of the answer: the record, and the salt to make the secret from again."""
     salt = secrets.token_bytes(32)
     made = await usecases.add_key(
@@ -160,6 +177,7 @@ async def _made(request: ApiRequest, db: Db, role: Role, name: str) -> dict[str,
         name=name,
         key=_secret(request, salt),
         entropy=random.getrandbits(62),
+        limit=limit,
     )
     return {"key": msgspec.to_builtins(made), "salt": salt.hex()}
 
@@ -192,5 +210,7 @@ def _shown(request: ApiRequest, answered: Answered) -> Response[KeyOut]:
 
 
 router = Router(
-    "/", route_handlers=[get_program, change_program, list_keys, create_key, rotate_key, revoke_key], tags=["Program"]
+    "/",
+    route_handlers=[get_program, change_program, list_keys, create_key, change_key, rotate_key, revoke_key],
+    tags=["Program"],
 )

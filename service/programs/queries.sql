@@ -53,24 +53,28 @@ WHERE id = $1::integer;
 
 -- name: key_all_valid
 -- Keys that are valid now, with their programs.
-SELECT k.hash, k.program_id, k.id, k.role, k.expires_at, clock_timestamp() AS now
+SELECT k.hash, k.program_id, k.id, k.role, k.requests_per_second, k.burst, k.expires_at, clock_timestamp() AS now
 FROM api_key AS k
 WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
 
 -- name: key_insert
-INSERT INTO api_key (program_id, id, role, name, hash, hint, created_at)
-VALUES ($1::integer, $2::uuid, $3::text, $4::text, $5::bytea, $6::text, $7::timestamptz);
+INSERT INTO api_key (program_id, id, role, name, hash, hint, created_at, requests_per_second, burst)
+VALUES ($1::integer, $2::uuid, $3::text, $4::text, $5::bytea, $6::text, $7::timestamptz, $8::integer, $9::integer);
 
 -- name: key_list
 -- A page of a program's keys, newest first, also the revoked ones.
-SELECT k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at
+SELECT
+    k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at,
+    k.requests_per_second, k.burst
 FROM api_key AS k
 WHERE k.program_id = $1::integer AND k.id < $2::uuid
 ORDER BY k.id DESC
 LIMIT $3::integer;
 
 -- name: key_lock
-SELECT k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at
+SELECT
+    k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at,
+    k.requests_per_second, k.burst
 FROM api_key AS k
 WHERE k.program_id = $1::integer AND k.id = $2::uuid
 FOR NO KEY UPDATE;
@@ -78,6 +82,11 @@ FOR NO KEY UPDATE;
 -- name: key_end
 -- Revokes a key, or lets it end later.
 UPDATE api_key SET revoked_at = $3::timestamptz, expires_at = $4::timestamptz
+WHERE program_id = $1::integer AND id = $2::uuid;
+
+-- name: key_limit
+-- Sets a key's own rate limit, or none.
+UPDATE api_key SET requests_per_second = $3::integer, burst = $4::integer
 WHERE program_id = $1::integer AND id = $2::uuid;
 
 -- name: database_time

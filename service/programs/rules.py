@@ -109,8 +109,15 @@ class Program(msgspec.Struct, frozen=True):
     settings: ProgramSettings
 
 
+class KeyLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often a key may call: `per_second` in the long run, `burst` at once; at least what a second brings."""
+
+    per_second: Annotated[int, Meta(ge=1, le=10**6)]
+    burst: Annotated[int, Meta(ge=1, le=10**7)]
+
+
 class ApiKey(msgspec.Struct, frozen=True):
-    """A key without its secret. `hint` is its last four characters."""
+    """A key without its secret. `hint` is its last four characters; without a `limit` the default counts."""
 
     id: UUID
     program_id: int
@@ -120,6 +127,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    limit: KeyLimit | None = None
 
 
 class ProgramExists(Refusal):
@@ -145,6 +153,14 @@ def changed(settings: ProgramSettings, change: dict[str, Any]) -> ProgramSetting
         return checked(msgspec.convert(merged, ProgramSettings, strict=True))
     except msgspec.ValidationError as fault:
         raise as_invalid(str(fault), within="/settings") from None
+
+
+def checked_limit(limit: KeyLimit | None) -> KeyLimit | None:
+    """Refuse a burst that is smaller than what a second brings. Raises Invalid."""
+    if limit is not None and limit.burst < limit.per_second:
+        detail = "A burst is at least as many requests as per_second."
+        raise Invalid(detail, pointer="/rate_limit/burst", reason="out_of_range")
+    return limit
 
 
 def check_names(*, code: str, name: str) -> None:

@@ -7,9 +7,11 @@ from msgspec import Meta
 
 from service.kernel.ids import to_wire
 from service.kernel.times import Time
+from service.platform.rate_limits import DEFAULT_LIMIT
 from service.platform.roles import Role
-from service.programs.rules import ApiKey, Program, ProgramSettings
+from service.programs.rules import ApiKey, KeyLimit, Program, ProgramSettings
 
+_DEFAULT_LIMIT = KeyLimit(int(DEFAULT_LIMIT.per_second), DEFAULT_LIMIT.burst)
 KeyName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -31,10 +33,17 @@ class ProgramChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A key to make."""
+    """A key to make. Without a `rate_limit`, or with null, the default counts."""
 
     role: Role
     name: KeyName = "API key"
+    rate_limit: KeyLimit | None = None
+
+
+class KeyChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A change of a key. A `rate_limit` of null is the default; without one the limit stays."""
+
+    rate_limit: KeyLimit | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +57,7 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeyOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A key. `key` is in the answer that made it, and nowhere else."""
+    """A key, with the rate limit that counts for it. `key` is in the answer that made it, and nowhere else."""
 
     id: str
     role: Role
@@ -57,6 +66,7 @@ class KeyOut(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: Time
     expires_at: Time | None
     revoked_at: Time | None
+    rate_limit: KeyLimit
     key: str | None = None
 
 
@@ -68,5 +78,13 @@ def program_out(program: Program) -> ProgramOut:
 def key_out(key: ApiKey, secret: str | None = None) -> KeyOut:
     """Render a key, with its secret where it was just made."""
     return KeyOut(
-        to_wire("key", key.id), key.role, key.name, key.hint, key.created_at, key.expires_at, key.revoked_at, secret
+        to_wire("key", key.id),
+        key.role,
+        key.name,
+        key.hint,
+        key.created_at,
+        key.expires_at,
+        key.revoked_at,
+        key.limit or _DEFAULT_LIMIT,
+        secret,
     )

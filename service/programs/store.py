@@ -7,9 +7,10 @@ import msgspec
 from asyncpg import Record
 
 from service.platform.authentication import Actor
+from service.platform.rate_limits import DEFAULT_LIMIT, RateLimit
 from service.platform.roles import Role
 from service.platform.statements import Db, load
-from service.programs.rules import ApiKey, Program, ProgramSettings
+from service.programs.rules import ApiKey, KeyLimit, Program, ProgramSettings
 
 _STATEMENTS = load(__file__)
 
@@ -20,7 +21,17 @@ def _program(row: Record) -> Program:
 
 
 def _key(row: Record) -> ApiKey:
-    return ApiKey(row[0], row[1], Role(row[2]), *row[3:8])
+    limit = None if row["burst"] is None else KeyLimit(row["requests_per_second"], row["burst"])
+    return ApiKey(row[0], row[1], Role(row[2]), *row[3:8], limit=limit)
+
+
+def _actor(row: Record) -> Actor:
+    limit = DEFAULT_LIMIT if row["burst"] is None else RateLimit(row["requests_per_second"], row["burst"])
+    return Actor(row["program_id"], row["id"], Role(row["role"]), limit)
+
+
+def _columns(limit: KeyLimit | None) -> tuple[int | None, int | None]:
+    return (None, None) if limit is None else (limit.per_second, limit.burst)
 
 
 async def database_time(db: Db) -> datetime:
@@ -50,8 +61,7 @@ async def valid_keys(db: Db) -> tuple[dict[bytes, Actor], float | None]:
     """Read the actors of all valid keys by the keys' hashes, and in how many seconds the next of them ends."""
     rows = await db.fetch(_STATEMENTS["key_all_valid"].sql)
     ends = [(row["expires_at"] - row["now"]).total_seconds() for row in rows if row["expires_at"] is not None]
-    actors = {row["hash"]: Actor(row["program_id"], row["id"], Role(row["role"])) for row in rows}
-    return actors, min(ends, default=None)
+    return {row["hash"]: _actor(row) for row in rows}, min(ends, default=None)
 
 
 async def lock_program(db: Db, *, program_id: int) -> Program:
@@ -99,6 +109,7 @@ async def insert_key(db: Db, *, key: ApiKey, key_hash: bytes) -> None:
         key_hash,
         key.hint,
         key.created_at,
+        *_columns(key.limit),
     )
 
 
@@ -116,3 +127,8 @@ async def lock_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey | None:
 async def end_key(db: Db, *, key: ApiKey) -> None:
     """Write when a key was revoked and when it expires."""
     await db.execute(_STATEMENTS["key_end"].sql, key.program_id, key.id, key.revoked_at, key.expires_at)
+
+
+async def limit_key(db: Db, *, key: ApiKey) -> None:
+    """Write a key's own rate limit."""
+    await db.execute(_STATEMENTS["key_limit"].sql, key.program_id, key.id, *_columns(key.limit))

@@ -16,12 +16,14 @@ from service.programs import store
 from service.programs.rules import (
     ApiKey,
     KeyEnds,
+    KeyLimit,
     Program,
     ProgramExists,
     ProgramSettings,
     changed,
     check_names,
     checked,
+    checked_limit,
 )
 
 
@@ -62,11 +64,19 @@ async def change_program(db: Db, *, program_id: int, name: str | None, settings:
     return after
 
 
-async def add_key(db: Db, *, program_id: int, role: Role, name: str, key: str, entropy: int) -> ApiKey:
-    """Store a new key, by its hash. `key` is shown to the caller once; it is not kept."""
+async def add_key(
+    db: Db, *, program_id: int, role: Role, name: str, key: str, entropy: int, limit: KeyLimit | None = None
+) -> ApiKey:
+    """Store a new key, by its hash. `key` is shown to the caller once; it is not kept. Raises Invalid."""
     now = await store.database_time(db)
     made = ApiKey(
-        id=time_ordered_id(now, entropy), program_id=program_id, role=role, name=name, hint=key[-4:], created_at=now
+        id=time_ordered_id(now, entropy),
+        program_id=program_id,
+        role=role,
+        name=name,
+        hint=key[-4:],
+        created_at=now,
+        limit=checked_limit(limit),
     )
     await store.insert_key(db, key=made, key_hash=hash_of_key(key))
     await store.bump_catalogue(db)
@@ -90,6 +100,16 @@ async def lock_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
     if key is None:
         raise NotFound
     return key
+
+
+async def limit_key(db: Db, *, program_id: int, key_id: UUID, limit: KeyLimit | None) -> ApiKey:
+    """Give a key a rate limit of its own, or the default. Raises NotFound, Invalid."""
+    key = await lock_key(db, program_id=program_id, key_id=key_id)
+    limited = msgspec.structs.replace(key, limit=checked_limit(limit))
+    if limited != key:
+        await store.limit_key(db, key=limited)
+        await store.bump_catalogue(db)
+    return limited
 
 
 async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:

@@ -80,6 +80,7 @@ OPERATIONS = (
     Operation("changeProgram", "PATCH", "/v1/program", _roles("admin"), {}),
     Operation("listApiKeys", "GET", "/v1/api-keys", _roles("admin")),
     Operation("createApiKey", "POST", "/v1/api-keys", _roles("admin"), {"role": "portal"}, 201),
+    Operation("changeApiKey", "PATCH", "/v1/api-keys/{id}", _roles("admin"), {}, unknown=NEVER_USED),
     Operation("rotateApiKey", "POST", "/v1/api-keys/{id}/rotate", _roles("admin"), {}, 201, unknown=NEVER_USED),
     Operation("revokeApiKey", "POST", "/v1/api-keys/{id}/revoke", _roles("admin"), {}, unknown=NEVER_USED),
 )

@@ -35,9 +35,9 @@ def documented() -> dict[str, dict[str, Any]]:
 
 
 def compared(answer: Answer) -> tuple[int, dict[str, str], str]:
-    """Return all of an answer but what differs for each request: its id and the second."""
+    """Return all of an answer but what differs for each request: its id, the second, the calls that are left."""
     request_id = answer.headers["request-id"]
-    headers = {name: value for name, value in answer.headers.items() if name not in {"date", "request-id"}}
+    headers = {name: value for name, value in answer.headers.items() if name not in {"date", "request-id", "ratelimit"}}
     return answer.status, headers, answer.text.replace(request_id, "")
 
 

@@ -71,7 +71,7 @@ UNKNOWN_ROUTES = (
     "/v1/campaigns",
     "/v1/webhooks",
     "/schema",
-    "/v1/api-keys/x",
+    "/v1/api-keys/x/y",
     "/v1/program/x",
     "/v1/../livez",
     "/livez/x",

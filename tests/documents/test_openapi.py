@@ -33,7 +33,8 @@ def test_every_operation_tells_its_id_its_right_and_its_problems(
     if path.startswith("/v1"):
         assert operation["x-right"]
         assert "admin" in operation["x-roles"]
-        assert {"401", "403", "503"} <= set(operation["responses"])
+        assert {"401", "403", "429", "503"} <= set(operation["responses"])
+        assert "Retry-After" in operation["responses"]["429"]["headers"]
         for status, response in operation["responses"].items():
             kind = "application/json" if status.startswith("2") else "application/problem+json"
             assert list(response["content"]) == [kind], (method, status)
@@ -69,7 +70,11 @@ def test_answers_tell_their_headers() -> None:
             headers: dict[str, Any] = response["headers"]
             assert "Request-Id" in headers
             assert ("WWW-Authenticate" in headers) == (status == "401")
-            assert ("Retry-After" in headers) == (status == "503" or (status == "409" and takes_key))
+            assert ("Retry-After" in headers) == (status in {"429", "503"} or (status == "409" and takes_key))
+            limited = "x-right" in operation and status != "401"
+            assert {"RateLimit-Policy", "RateLimit"} & set(headers) == (
+                {"RateLimit-Policy", "RateLimit"} if limited else set()
+            )
             repeats = takes_key or operation["operationId"] == "reportPurchase"
             if status == "200" and repeats:
                 assert "Idempotent-Replayed" in headers

@@ -14,7 +14,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from service.platform.authentication import Actor, KeyRing, hash_of_key
+from service.platform.authentication import Actor, Gate
+from service.platform.rate_limits import Fields, TooManyRequests
 from service.platform.roles import RIGHTS, Right
 
 PLAIN_ID: Final = rb"([A-Za-z0-9._~!$&'()*+,;=:@-]+)"
@@ -54,18 +55,23 @@ class Route(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that takes the short way: all is known of it but the body."""
+    """A request that takes the short way: all is known of it but the body.
+
+    `fields` tell the limit of its key; with a `refusal` it was one too many.
+    """
 
     route: Route[Any]
     actor: Actor
     id: str
+    fields: Fields
+    refusal: TooManyRequests | None = None
 
 
 class Direct:
     """Tells which requests take the short way."""
 
-    def __init__(self, keys: KeyRing, routes: Sequence[Route[Any]], greatest_body: int) -> None:
-        self._keys = keys
+    def __init__(self, gate: Gate, routes: Sequence[Route[Any]], greatest_body: int) -> None:
+        self._gate = gate
         self._routes = routes
         self._greatest_body = greatest_body
 
@@ -76,7 +82,11 @@ class Direct:
                 actor = self._actor(headers, has_body=method == b"POST")
                 if actor is None or route.right not in RIGHTS[actor.role]:
                     return None
-                return Call(route, actor, found[1].decode() if found.lastindex else "")
+                name = found[1].decode() if found.lastindex else ""
+                try:
+                    return Call(route, actor, name, self._gate.count(actor))
+                except TooManyRequests as refusal:
+                    return Call(route, actor, name, refusal.fields, refusal)
         return None
 
     def _actor(self, headers: Sequence[tuple[bytes, bytes]], *, has_body: bool) -> Actor | None:
@@ -94,7 +104,7 @@ class Direct:
                 return None
         if key is None or (has_body and not (media_type == b"application/json" and self._fits(length))):
             return None
-        return None if length and not has_body else self._keys.known(hash_of_key(key))
+        return None if length and not has_body else self._gate.known(key)
 
     def _fits(self, length: int | None) -> bool:
         return length is not None and 0 < length <= self._greatest_body

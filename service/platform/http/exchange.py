@@ -110,6 +110,9 @@ class Protocol(BoundedProtocol):
         call = exchange.call
         exchange.span = tracing.start(call.route.method.decode(), self.headers)
         with tracing.within(exchange.span):
+            if call.refusal is not None:
+                self._answer_problem(exchange, call.refusal)
+                return
             try:
                 future = call.route.ask(call.actor, call.id, exchange.body)
             except Exception as fault:  # noqa: BLE001 - every fault is answered
@@ -143,7 +146,9 @@ class Protocol(BoundedProtocol):
         _tell(exchange, 0 if left else status)
         if left:
             return
-        headers = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *more)]
+        headers = [
+            b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *exchange.call.fields, *more)
+        ]
         if not exchange.keep_alive:
             headers.append(b"connection: close\r\n")
         self.transport.write(

@@ -21,6 +21,7 @@ STATUS: Final[Mapping[Kind, int]] = {
     Kind.TOO_LARGE: 413,
     Kind.UNSUPPORTED_MEDIA: 415,
     Kind.INVALID: 422,
+    Kind.RATE_LIMITED: 429,
 }
 
 # Refusals of the framework itself, by its status: (status here, code, title).

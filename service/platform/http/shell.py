@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.kernel.errors import NotFound, Refusal
 from service.platform import tracing
+from service.platform.authentication import fields_of
 from service.platform.http.body import Undecodable
 from service.platform.http.direct import Direct
 from service.platform.http.operation import operation_of
@@ -49,7 +50,11 @@ class Shell:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"request-id", request_id.encode())]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"request-id", request_id.encode()),
+                    *fields_of(scope),
+                ]
             await send(message)
 
         span = tracing.start(scope["method"], scope["headers"])

@@ -1,0 +1,94 @@
+"""The limiter of calls without a valid key, by the address that they come from. It asks Redis each time."""
+
+import time
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+
+from service.platform.rate_limits import rules
+from service.platform.rate_limits.rules import Bucket, RateLimit, TooManyRequests
+from service.platform.rate_limits.shared_buckets import SharedBuckets
+from service.platform.redis import FAULTS, Availability
+
+_MOST_ADDRESSES: Final = 10_000
+_DETAIL: Final = "Too many calls without a valid key from this address."
+_STRICTER: Final = 4
+_UNKNOWN: Final = "unknown"
+_log = structlog.get_logger()
+
+
+class FailedLogins:
+    """Counts failures over all processes, and refuses further ones.
+
+    `per_minute` failures are free, and as many each minute. While Redis is away, a quarter of that counts, in this
+    process. An address that was told to wait is remembered until then, so that its calls cost nothing.
+    """
+
+    def __init__(self, redis: Redis, per_minute: int) -> None:
+        self._shared = SharedBuckets(redis, "address")
+        self._availability = Availability()
+        self._limit = _limit(per_minute)
+        self._stricter = _limit(max(1, per_minute // _STRICTER))
+        self._alone: dict[str, Bucket] = {}
+        self._waits: dict[str, float] = {}
+
+    def check(self, address: str | None) -> None:
+        """Refuse an address that was told to wait and doesn't. Raises TooManyRequests."""
+        if self._waits:
+            wait = self._waits.get(network(address), 0.0) - time.monotonic()
+            if wait > 0:
+                raise TooManyRequests(_DETAIL, wait=wait)
+
+    async def count(self, address: str | None) -> None:
+        """Count a failure. Raises TooManyRequests where there were too many."""
+        name, now = network(address), time.monotonic()
+        wait = await self._ask(name, now)
+        if wait is None:
+            return
+        if len(self._waits) >= _MOST_ADDRESSES:
+            self._waits = {each: until for each, until in self._waits.items() if until > now}
+        if len(self._waits) < _MOST_ADDRESSES:
+            self._waits[name] = now + wait
+        raise TooManyRequests(_DETAIL, wait=wait)
+
+    async def _ask(self, name: str, now: float) -> float | None:
+        """Answer for how long to wait; None where the failure is still free."""
+        if not self._availability.is_away():
+            try:
+                ((granted, left),) = await self._shared.take([(name, self._limit, 1)])
+            except FAULTS as fault:
+                self._availability.failed(fault)
+            else:
+                return None if granted else rules.wait_for_one(left, self._limit)
+        return self._ask_alone(name, now)
+
+    def _ask_alone(self, name: str, now: float) -> float | None:
+        limit = self._stricter
+        bucket = rules.filled(self._alone.get(name, Bucket(limit.burst, now)), limit, now)
+        if bucket.tokens < 1:
+            return rules.wait_for_one(bucket.tokens, limit)
+        if name not in self._alone and len(self._alone) >= _MOST_ADDRESSES:
+            self._alone = {
+                each: kept for each, kept in self._alone.items() if rules.filled(kept, limit, now).tokens < limit.burst
+            }
+            if len(self._alone) >= _MOST_ADDRESSES:
+                return rules.wait_for_one(0, limit)  # nobody else can be counted now
+        self._alone[name] = Bucket(bucket.tokens - 1, now)
+        return None
+
+
+def _limit(per_minute: int) -> RateLimit:
+    return RateLimit(per_minute / 60, per_minute)
+
+
+def network(address: str | None) -> str:
+    """Name what an address is counted as: itself, or the /64 of an IPv6 address, which one caller has whole."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return _UNKNOWN
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64)
+    return found.compressed
