@@ -1,5 +1,5 @@
 -- The rows of a booking as they come in.
--- depends: 0001_foundation
+-- depends: 0002_rate_limits
 
 -- migrate: apply
 

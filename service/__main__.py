@@ -9,6 +9,7 @@ import structlog
 
 from service.platform import command_line, telemetry, tracing
 from service.platform.database import Database
+from service.platform.settings import Pooler
 from service.programs import commands as programs
 from service.purchases import commands as purchases
 
@@ -72,6 +73,12 @@ def worker() -> None:
     """
     from service import worker as work
 
+    if command_line.settings(required=False).pooled is not Pooler.NONE:
+        msg = (
+            "The worker waits for notifications, which a pooler in transaction mode doesn't carry:"
+            " set DATABASE_URL to the address of Postgres itself, and no LOYALTY_POOLED."
+        )
+        raise click.ClickException(msg)
     telemetry.configure()
     asyncio.run(work.run(command_line.for_production()))
 
@@ -85,6 +92,9 @@ def migrate() -> None:
     from service.platform import migrations
 
     settings = command_line.settings()
+    if settings.pooled is not Pooler.NONE and settings.database_owner_url is None:
+        msg = "Migrations can't pass a pooler: set DATABASE_OWNER_URL to the address of Postgres itself."
+        raise click.ClickException(msg)
     url = settings.database_owner_url or settings.database_url or ""
     applied = command_line.in_one_sentence(lambda: migrations.migrate(url))
     click.echo(f"Applied: {', '.join(applied)}." if applied else "The database is up to date.")

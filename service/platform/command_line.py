@@ -14,7 +14,7 @@ import pydantic
 from service.kernel.errors import Invalid, NotFound, Refusal, Unavailable
 from service.platform import redis as redis_client
 from service.platform.database import CONNECTION_FAULTS, Database
-from service.platform.settings import Settings
+from service.platform.settings import Pooler, Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
 
@@ -79,7 +79,7 @@ def in_one_sentence(run: Callable[[], Awaitable[T]]) -> T:
         raise click.ClickException(sentence) from None
 
 
-def _sentence(fault: Exception) -> str | None:  # noqa: PLR0911 - a table
+def _sentence(fault: Exception) -> str | None:  # noqa: C901, PLR0911 - a table
     """Say what went wrong and what to do; None for what nobody has foreseen."""
     match fault:
         case NotFound():
@@ -96,6 +96,8 @@ def _sentence(fault: Exception) -> str | None:  # noqa: PLR0911 - a table
             return "The database has no tables of this service: run `loyalty migrate` first."
         case asyncpg.InvalidAuthorizationSpecificationError() | asyncpg.InvalidCatalogNameError():
             return f"The database can't be used: {fault.args[0]}. Check DATABASE_URL."
+        case asyncpg.ProtocolViolationError():
+            return f"What DATABASE_URL leads to refuses this: {fault.args[0]}. Behind a pooler set LOYALTY_POOLED=1."
         case _ if isinstance(fault, CONNECTION_FAULTS):
             return f"The database doesn't answer ({type(fault).__name__}): check DATABASE_URL."
         case asyncpg.PostgresError():
@@ -105,7 +107,7 @@ def _sentence(fault: Exception) -> str | None:  # noqa: PLR0911 - a table
 
 
 def for_production() -> Settings:
-    """Read the settings of a command that starts no servers of its own. Raises ClickException."""
+    """Read the settings of a command that starts no servers of its own, and try the login. Raises ClickException."""
     found = settings(required=False)
     missing = [name for name, url in (("DATABASE_URL", found.database_url), ("REDIS_URL", found.redis_url)) if not url]
     if missing:
@@ -116,7 +118,24 @@ def for_production() -> Settings:
     except ValueError as fault:
         msg = f"REDIS_URL can't be used: {fault}."
         raise click.ClickException(msg) from None
+    if found.pooled is not Pooler.NONE:
+        in_one_sentence(lambda: _check_login(found))
     return found
+
+
+async def _check_login(found: Settings) -> None:
+    """Refuse a login that can't serve behind a pooler. A database that is away stops no start; /readyz tells later."""
+    database = Database(found)
+    try:
+        db = await database.connect()
+    except (*CONNECTION_FAULTS, asyncpg.TooManyConnectionsError):
+        return
+    try:
+        sentence = await database.fault_of_login(db)
+    finally:
+        await db.close(timeout=2)
+    if sentence is not None:
+        raise click.ClickException(sentence)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
 from service.kernel.errors import Unavailable
 from service.platform.metrics.values import Counter
-from service.platform.settings import Settings
+from service.platform.session import BY_KEY, SERVICE_ROLE, SESSION, fault_of_login
+from service.platform.settings import Pooler, Settings
 from service.platform.statements import Db
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     _Base = asyncpg.Connection[Record]
 else:
     _Base = asyncpg.Connection
-
-SERVICE_ROLE = "loyalty_service"
 
 CONNECTION_FAULTS = (
     asyncpg.PostgresConnectionError,
@@ -48,18 +47,6 @@ CONNECTIONS_LOST: Final = Counter(
     "loyalty_connections_lost", "Connections to the database that failed under work, or weren't to be had.", ("reason",)
 )
 
-_BY_KEY: Final = {
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
-"""For connections whose statements all look rows up by whole keys.
-
-A plan is made once, maybe while the tables are small or nobody has counted them yet; a scan chosen then would go on
-being used when they have grown.
-"""
-
 
 class _Connection(_Base):
     def get_reset_query(self) -> str:
@@ -75,31 +62,33 @@ class Database:
             msg = "DATABASE_URL is not set"
             raise ValueError(msg)
         self._url = settings.database_url
-        self._session = {} if settings.pooled else _session_settings(take_role=settings.database_owner_url is None)
+        self._pooler = settings.pooled
+        self._session = _session(settings)
+        self._options: dict[str, Any] = {
+            "timeout": 3,
+            "max_cached_statement_lifetime": 0,
+            "connection_class": _Connection,
+        }
+        if settings.pooled is Pooler.UNPREPARED:
+            self._options["statement_cache_size"] = 0
         self._pool: Pool[Record] | None = None
 
     async def connect(self) -> Db:
         """Open a connection for the hot paths. Statements stay prepared on it; it has no reset query."""
-        session = self._session | _BY_KEY if self._session else {}
-        return await asyncpg.connect(
-            self._url,
-            server_settings=session,
-            timeout=3,
-            max_cached_statement_lifetime=0,
-            connection_class=_Connection,
-        )
+        session = {**self._session, **BY_KEY} if self._session else {}
+        return await asyncpg.connect(self._url, server_settings=session, **self._options)
 
     async def open(self, size: int = 8) -> None:
         """Make the pool. It connects when it is first used, so that a database that is away stops no start."""
         self._pool = await asyncpg.create_pool(
-            self._url,
-            min_size=0,
-            max_size=size,
-            server_settings=self._session,
-            timeout=3,
-            max_cached_statement_lifetime=0,
-            connection_class=_Connection,
+            self._url, min_size=0, max_size=size, server_settings=self._session, **self._options
         )
+
+    async def fault_of_login(self, db: Db) -> str | None:
+        """Say in one sentence what a login behind a pooler lacks; None when it can serve, and for every other login."""
+        if self._pooler is Pooler.NONE:
+            return None
+        return await fault_of_login(db, prepared=self._pooler is Pooler.PREPARED)
 
     async def close(self) -> None:
         """Close the pool; connections that hang are cut after 5 s."""
@@ -146,14 +135,9 @@ def _unwrapped(proxy: "PoolConnectionProxy[Record] | Db") -> Db:
     return proxy  # pyright: ignore[reportReturnType]
 
 
-def _session_settings(*, take_role: bool) -> dict[str, str]:
-    settings = {
-        "application_name": "loyalty",
-        "plan_cache_mode": "force_generic_plan",  # a plan for each batch would cost more than the batch
-        "jit": "off",
-        "lock_timeout": "2s",
-        "statement_timeout": "10s",
-        "idle_in_transaction_session_timeout": "15s",
-        "client_connection_check_interval": "1s",  # a statement of a lost connection holds its locks no longer
-    }
-    return settings | ({"role": SERVICE_ROLE} if take_role else {})
+def _session(settings: Settings) -> dict[str, str]:
+    """Return what a connection sets when it begins: nothing behind a pooler, which would refuse it."""
+    if settings.pooled is not Pooler.NONE:
+        return {}
+    role = {"role": SERVICE_ROLE} if settings.database_owner_url is None else {}
+    return {"application_name": "loyalty", **SESSION, **role}

@@ -28,3 +28,26 @@ VALUES ($1::integer, $2::text, $3::bytea, $4::smallint, $5::jsonb, clock_timesta
 -- name: partitions_make
 -- Makes the partitions that are missing, with the owner's rights; answers their names.
 SELECT p.name FROM make_partitions($1::integer) AS p (name);
+
+-- name: session_look
+-- Tells what a session may do, and which of the wanted settings it doesn't have. Before `migrate` there is no role.
+SELECT
+    quote_ident(session_user) AS login,
+    coalesce((
+        SELECT pg_has_role(current_user, r.oid, 'USAGE')
+        FROM pg_roles AS r
+        WHERE r.rolname = $1::text
+    ), FALSE) AS is_member,
+    coalesce(
+        has_table_privilege(current_user, to_regclass('public.transfer'), 'UPDATE'), FALSE
+    ) AS may_change_history,
+    exists(
+        SELECT FROM pg_prepared_statements AS s
+        WHERE s.name LIKE '\_\_asyncpg\_%'
+    ) AS names_pass,
+    array(
+        SELECT w.name
+        FROM unnest($2::text[], $3::text[]) AS w (name, value)
+        WHERE current_setting(w.name) != w.value
+        ORDER BY w.name
+    ) AS missing;

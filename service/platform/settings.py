@@ -1,5 +1,6 @@
 """Settings from the environment. `loyalty serve --help` tells the ones that an operator sets."""
 
+from enum import Enum
 from pathlib import Path
 
 from pydantic import Field
@@ -7,6 +8,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds service/, migrations/ and openapi/."""
+
+
+class Pooler(Enum):
+    """What lies between the service and Postgres."""
+
+    NONE = "0"
+    PREPARED = "1"
+    """A pooler in transaction mode that carries prepared statements: PgBouncer 1.21 with `max_prepared_statements`."""
+    UNPREPARED = "unprepared"
+    """An older one. Statements are prepared and planned anew each time, which is slower."""
 
 
 class Settings(BaseSettings):
@@ -31,8 +42,8 @@ class Settings(BaseSettings):
 
     Without it the address is that of the connection.
     """
-    pooled: bool = False
-    """DATABASE_URL is a pooler in transaction mode: send no session settings at the connection's start."""
+    pooled: Pooler = Pooler.NONE
+    """Whether DATABASE_URL leads to a pooler in transaction mode; then the login itself must bring its settings."""
     metrics: bool = True
     """Serve /metrics. It asks for no key: keep it inside, or switch it off by LOYALTY_METRICS=off."""
     metrics_folder: Path | None = None

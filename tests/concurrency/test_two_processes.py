@@ -1,4 +1,4 @@
-"""Two API processes on one database."""
+"""Two API processes on one database, directly and through a pooler in transaction mode."""
 
 import asyncio
 import dataclasses
@@ -8,9 +8,11 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from service.platform.settings import Settings
+from service.platform.roles import Role
+from service.platform.settings import Pooler, Settings
 from service.platform.statements import Db
-from tests.conftest import NewShop
+from tests.concurrency.pooler import missing, pooler
+from tests.conftest import NewShop, Servers
 from tests.faults.api_process import api_process
 from tests.shop import Answer, Shop, purchase
 
@@ -19,10 +21,28 @@ HOT_CUSTOMERS = 20
 PURCHASES = 1500
 
 
+NEWS_SECONDS = 1.0
+"""Until a change made at one process counts at all."""
+
+
+@pytest.fixture(scope="module", params=Pooler, ids=lambda pooled: f"pooler-{pooled.value}")
+async def way(request: pytest.FixtureRequest, servers: Servers, settings: Settings) -> AsyncGenerator[Settings]:
+    """Give the settings of a service: directly at Postgres, or behind a pooler where there is one."""
+    pooled: Pooler = request.param
+    why = missing(pooled)
+    if why is not None:
+        pytest.skip(why)
+    if pooled is Pooler.NONE:
+        yield settings
+    else:
+        async with pooler(servers, settings, pooled) as through:
+            yield through
+
+
 @pytest.fixture(scope="module")
-async def addresses(settings: Settings) -> AsyncGenerator[tuple[str, str]]:
+async def addresses(way: Settings) -> AsyncGenerator[tuple[str, str]]:
     """Give the addresses of two processes."""
-    async with api_process(settings) as one, api_process(settings) as other:
+    async with api_process(way) as one, api_process(way) as other:
         yield one.address, other.address
 
 
@@ -95,3 +115,64 @@ async def test_a_command_sent_to_two_processes_at_once_is_done_once(doors: tuple
         assert int(waiting.headers["retry-after"]) >= 1
     assert (await send(doors[0])).replayed
     assert (await doors[0].balance("c-42"))["available"] == 50 * 129
+
+
+def with_key(shop: Shop, role: Role, key: str) -> Shop:
+    """Give the shop as a caller with another key sees it."""
+    return dataclasses.replace(shop, keys=shop.keys | {role: key})
+
+
+async def status_of_key(door: Shop, key: str) -> int:
+    """Call with a key of the role checkout."""
+    return (await with_key(door, Role.CHECKOUT, key).get("/v1/purchases/none")).status
+
+
+async def test_a_key_made_at_one_process_works_at_the_other_at_once(doors: tuple[Shop, Shop]) -> None:
+    for here, there in (doors, doors[::-1]):
+        made = await here.post("/v1/api-keys", {"role": "checkout"}, Role.ADMIN)
+        assert await status_of_key(there, made.body["key"]) == 404
+
+
+async def test_a_key_revoked_at_one_process_is_refused_at_the_other_within_a_second(doors: tuple[Shop, Shop]) -> None:
+    for here, there in (doors, doors[::-1]):
+        made = (await here.post("/v1/api-keys", {"role": "checkout"}, Role.ADMIN)).body
+        assert await status_of_key(there, made["key"]) == 404
+        assert (await here.post(f"/v1/api-keys/{made['id']}/revoke", {}, Role.ADMIN)).status == 200
+        assert await status_of_key(here, made["key"]) == 401
+        await asyncio.sleep(NEWS_SECONDS)
+        assert await status_of_key(there, made["key"]) == 401
+
+
+async def test_a_key_rotated_at_one_process_gives_way_at_the_other_within_a_second(doors: tuple[Shop, Shop]) -> None:
+    for here, there in (doors, doors[::-1]):
+        old = (await here.post("/v1/api-keys", {"role": "checkout"}, Role.ADMIN)).body
+        kept = (await here.post("/v1/api-keys", {"role": "checkout"}, Role.ADMIN)).body
+        assert [await status_of_key(there, key["key"]) for key in (old, kept)] == [404, 404]
+        path = f"/v1/api-keys/{old['id']}/rotate"
+        new = (await here.post(path, {"grace_seconds": 0}, Role.ADMIN)).body
+        assert (await here.post(f"/v1/api-keys/{kept['id']}/rotate", {}, Role.ADMIN)).status == 201
+        assert await status_of_key(there, new["key"]) == 404
+        await asyncio.sleep(NEWS_SECONDS)
+        assert [await status_of_key(there, key["key"]) for key in (old, new, kept)] == [401, 404, 404]
+
+
+async def test_a_rule_changed_at_one_process_counts_at_the_other_within_a_second(
+    doors: tuple[Shop, Shop], owner: Db
+) -> None:
+    for number, (here, there) in enumerate((doors, doors[::-1])):
+        rate = {"points": 2 + number, "amount": 100}
+        changed = await here.call(
+            "PATCH", "/v1/program", {"settings": {"base_rule": {"rates": {"EUR": rate}}}}, role=Role.ADMIN
+        )
+        assert (changed.status, changed.body["version"]) == (200, 2 + number)
+        at_once = await here.buy(id=f"here-{number}", total=10000)
+        await asyncio.sleep(NEWS_SECONDS)
+        later = await there.buy(id=f"there-{number}", total=10000)
+        earned = 100 * (2 + number)
+        assert [answer.body["points"]["earned"] for answer in (at_once, later)] == [earned, earned]
+    # Whatever a process knew when it booked, the booking names the version that it applied.
+    booked = await owner.fetch(
+        "SELECT cause_id, points, rule_version FROM transfer WHERE program_id = $1 ORDER BY recorded_at",
+        doors[0].program.id,
+    )
+    assert [(row["points"], row["rule_version"]) for row in booked] == [(200, 2), (200, 2), (300, 3), (300, 3)]

@@ -51,6 +51,7 @@ async def api_process(
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
         "LOYALTY_PORT": str(port),
+        "LOYALTY_POOLED": settings.pooled.value,
         **variables,
     }
     if settings.database_owner_url is not None:

@@ -14,7 +14,7 @@ from service.platform.http.request import ApiRequest
 from service.platform.metrics import exposition
 from service.platform.metrics.process import Numbers
 
-State = Literal["ok", "down", "not_migrated", "may_change_history"]
+State = Literal["ok", "down", "not_migrated", "may_change_history", "login_unfit"]
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -64,9 +64,12 @@ async def _database(database: Database) -> State:
                 return "not_migrated"
             # The guard of the ledger: whoever serves may add to it, and nothing else.
             may_change = await db.fetchval("SELECT has_table_privilege(current_user, 'transfer', 'UPDATE')")
+            fault = None if may_change else await database.fault_of_login(db)
     except Exception:  # noqa: BLE001 - whatever it is, the database can't be used
         return "down"
-    return "may_change_history" if may_change else "ok"
+    if may_change:
+        return "may_change_history"
+    return "ok" if fault is None else "login_unfit"
 
 
 async def _redis(redis: Redis) -> State:
