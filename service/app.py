@@ -149,8 +149,10 @@ def from_environment() -> ASGIApp:
     telemetry.configure()
     _allow_many_connections()
     parent = os.environ.get(BOUND_TO_PARENT)
-    if parent is not None and int(parent) == os.getppid():
+    if parent is not None:
         _die_with_parent()
+        if int(parent) != os.getppid():
+            sys.exit("The process that started this one has ended.")  # before the kernel was asked
     return create_app(Settings())
 
 

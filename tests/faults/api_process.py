@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
@@ -24,6 +25,16 @@ class ApiProcess:
 
     address: str
     process: asyncio.subprocess.Process
+
+    @property
+    def workers(self) -> set[int]:
+        """The processes that serve for it, where they are several."""
+        found = set[int]()
+        for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii").split():
+            # The first child of Python's multiprocessing only tidies up behind the others.
+            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+        return found
 
     async def kill(self) -> None:
         """End it as nothing can be ended more suddenly."""
@@ -44,6 +55,7 @@ async def api_process(
     *arguments: str,
     variables: Mapping[str, str] = MappingProxyType({}),
     log: int | IO[bytes] = asyncio.subprocess.DEVNULL,
+    until_ready: bool = True,
 ) -> AsyncGenerator[ApiProcess]:
     """Run an API process, with arguments and variables of the environment; at the end it is told to stop, and must."""
     port = _free_port()
@@ -68,7 +80,8 @@ async def api_process(
     )
     running = ApiProcess(f"http://127.0.0.1:{port}", process)
     try:
-        await _wait_until_ready(running)
+        if until_ready:
+            await _wait_until_ready(running)
         yield running
     finally:
         if process.returncode is None:
