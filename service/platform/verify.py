@@ -35,8 +35,8 @@ async def verify(db: Db) -> list[Finding]:
     """Prove all invariants on one snapshot: what is booked meanwhile doesn't disturb, and nothing waits for it."""
     findings = list[Finding]()
     async with db.transaction(isolation="repeatable_read", readonly=True):
-        # A login behind a pooler brings settings for look-ups by key; here whole tables are read and joined. Where nobody
-        # has counted those yet the planner takes them for small, and a loop within a loop takes minutes.
+        # A login behind a pooler brings settings for look-ups by key; here whole tables are read and joined. Where
+        # nobody has counted those yet the planner takes them for small, and a loop within a loop takes minutes.
         allowed = "; ".join(f"SET LOCAL {name} = on" for name in BY_KEY)
         await db.execute(f"SET LOCAL statement_timeout = 0; {allowed}; SET LOCAL enable_nestloop = off")
         for room, statement in invariants():
