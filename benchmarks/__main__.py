@@ -52,7 +52,7 @@ def main(
             console.print(
                 f"On {machine()}; the load, the service and Postgres on the same machine, fsync on. "
                 f"{purchases:,} past purchases of {customers:,} customers. Service: {processes} processes over TCP; "
-                f"pgbench: one thread, prepared statements, over a local socket. "
+                f"pgbench: one thread, prepared statements, over TCP, too. "
                 f"{repetitions} repetitions of {seconds} s, by turns."
             )
             report(console, measured)

@@ -87,6 +87,7 @@ def _measure(stand: Stand, case: Case, side: str, seconds: int, rate: float) -> 
         alone = database_alone.run(
             stand.pgbench,
             stand.url,
+            stand.host,
             kind=case.kind,
             program_id=stand.program_id,
             customers=case.customers or stand.customers,
@@ -121,6 +122,7 @@ def rows_written(stand: Stand, side: str) -> dict[str, float]:
         alone = database_alone.run(
             stand.pgbench,
             stand.url,
+            stand.host,
             kind="purchases",
             program_id=stand.program_id,
             customers=stand.customers,

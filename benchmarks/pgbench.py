@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 _BOOK = r"""
 \set customer random(1, {customers})
@@ -30,9 +30,10 @@ class Result:
     p99_ms: float
 
 
-def run(
+def run(  # noqa: PLR0913 - what pgbench is told
     binary: str,
     url: str,
+    host: str,
     *,
     kind: str,
     program_id: int,
@@ -44,7 +45,6 @@ def run(
     """Run pgbench with prepared statements over as many connections; at a `rate` (calls a second) or as it can."""
     script = (_READ if kind == "balances" else _BOOK).format(customers=customers, program=program_id)
     parts = urlsplit(url)
-    host = parse_qs(parts.query).get("host", [parts.hostname or "127.0.0.1"])[0]
     environment = os.environ | {
         "PGHOST": host,
         "PGPORT": str(parts.port or 5432),

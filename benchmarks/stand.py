@@ -40,9 +40,13 @@ POSTGRES_SETTINGS = {
 
 @dataclass(frozen=True)
 class Stand:
-    """What is measured: `url` is the database's for its superuser, `pgbench` the program of that name."""
+    """What is measured: `url` is the database's for its superuser, `pgbench` the program of that name.
+
+    pgbench calls the database at the address `host` over TCP, as callers call the service.
+    """
 
     url: str
+    host: str
     key: str
     program_id: int
     port: int
@@ -55,7 +59,12 @@ class Stand:
 @contextmanager
 def standing(console: Console, folder: Path, *, customers: int, purchases: int, processes: int) -> Generator[Stand]:
     """Start all that is measured, fill what is empty, and stop it at the end."""
-    servers = EmbeddedServers(folder, console.print, postgres_settings=POSTGRES_SETTINGS)
+    rules = folder / "benchmark_hba.conf"
+    rules.write_text("local all all scram-sha-256\nhost all all 127.0.0.0/8 scram-sha-256\n", encoding="ascii")
+    rules.chmod(0o644)
+    address = f"127.{random.randint(1, 254)}.0.1"
+    settings_of_server = POSTGRES_SETTINGS | {"listen_addresses": address, "hba_file": str(rules)}
+    servers = EmbeddedServers(folder, console.print, postgres_settings=settings_of_server)
     try:
         addresses = servers.start()
         settings = Settings.model_validate(
@@ -78,7 +87,7 @@ def standing(console: Console, folder: Path, *, customers: int, purchases: int, 
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         with _serving(settings, port, processes) as service_pid:
-            yield Stand(owner, key, program_id, port, service_pid, postgres_pid, pgbench, customers)
+            yield Stand(owner, address, key, program_id, port, service_pid, postgres_pid, pgbench, customers)
     finally:
         servers.stop()
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 import uvicorn
 
-from service.app import uvicorn_config
+from service.app import spare_the_collector, uvicorn_config
 from service.kernel.errors import NotFound
 from service.platform import migrations
 from service.platform.authentication import hash_of_key, new_key
@@ -59,6 +59,7 @@ def start(settings: Settings, *, with_sample: bool) -> None:
         worker = _worker(settings)
         worker.start()
         config = uvicorn_config(settings)
+        spare_the_collector()
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_serve(settings, config, listener, servers, worker))
     except KeyboardInterrupt:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 from uuid import UUID
@@ -21,8 +20,7 @@ class ClaimKind(IntEnum):
     PURCHASE = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """An id that is taken: by which content, and which row came of it."""
 
     id: str

@@ -1,10 +1,11 @@
 """The outbox: what happened, written with the change itself: no news is lost, and none is told before it is true."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from service.platform.statements import Statement, Write, load
 
@@ -12,8 +13,7 @@ _STATEMENTS = load(__file__)
 _INSERT: Final[Statement] = _STATEMENTS["outbox_insert"]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something that happened. Its body is rendered later: of a purchase from its row, `subject_id`.
 
     News of a customer have no row of their own; their `subject_id` is the event's id.

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from service.customers import usecases as customers
 from service.customers.rules import Customer, CustomerUnknown, newcomer
 from service.customers.usecases import Opened
@@ -24,8 +26,7 @@ from service.purchases.store import Recorded
 PURCHASE_REWARDED: Final = "purchase.rewarded"
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A purchase's answer; `replayed` when it was booked by an earlier report."""
 
     purchase: Purchase

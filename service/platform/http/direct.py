@@ -28,8 +28,7 @@ _UNUSUAL: Final = frozenset(
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a route answers: the status, what to encode, and headers of its own."""
 
     status: int
@@ -53,8 +52,7 @@ class Route(Generic[T]):
     answer: Callable[[T], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request that takes the short way: all is known of it but the body.
 
     `fields` tell the limit of its key; with a `refusal` it was one too many.
