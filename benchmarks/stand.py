@@ -80,6 +80,8 @@ def standing(console: Console, folder: Path, *, customers: int, purchases: int, 
         program_id = asyncio.run(_program(settings, key))
         asyncio.run(database.fill(owner, program_id=program_id, customers=customers, purchases=purchases))
         asyncio.run(database.prepare_booking(owner))
+        console.print("Warming up", style="dim")
+        asyncio.run(database.warm(owner))
         postgres_pid = servers.process_ids["Postgres"]
         assert postgres_pid is not None
         pgbench = str(Path(f"/proc/{postgres_pid}/exe").resolve().parent / "pgbench")

@@ -1,14 +1,15 @@
 """Gathering: concurrent questions are answered together, in one transaction or one query for all.
 
-No timer: one batch is in flight, and the next is whatever came in meanwhile. Alone, a question doesn't wait; under load
-the batches grow and each question gets cheaper.
+One batch is in flight, and the next is whatever came in meanwhile. Alone, a question doesn't wait; under load the
+batches grow and each question gets cheaper.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from service.kernel.errors import Unavailable
 from service.platform import tracing
@@ -17,6 +18,9 @@ from service.platform.metrics.gathering import Gathering
 Key = TypeVar("Key")
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+
+SEVERAL: Final = 8
+"""From how many questions on a batch is a sign of load."""
 
 
 @dataclass(slots=True)
@@ -33,7 +37,8 @@ class Gatherer(Generic[Key, Question, Answer]):
     `answer_all` takes a key and questions and gives as many answers in their order; an exception among them is raised
     to that one question. What it raises itself goes to all of the batch. A question that nobody waits for any more
     stays in its batch: a batch in flight is never cut. `queue_limit` bounds the memory, `patience` (s) the wait.
-    Numbers and traces call it by its `name`.
+    After a batch of several, the next waits `linger` (s) for those who were answered and ask again, unless it is full
+    already. Numbers and traces call it by its `name`.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Gatherer(Generic[Key, Question, Answer]):
         batch_size: int = 64,
         queue_limit: int = 2000,
         patience: float = 4.5,
+        linger: float = 0.0,
     ) -> None:
         self._name = name
         self._answer_all = answer_all
@@ -51,11 +57,12 @@ class Gatherer(Generic[Key, Question, Answer]):
         self._batch_size = batch_size
         self._queue_limit = queue_limit
         self._patience = patience
+        self._linger = linger
         self._queues: dict[Key, deque[_Waiting[Question, Answer]]] = {}
         self._in_flight: list[_Waiting[Question, Answer]] = []
         self._queued = 0
         self._wake = asyncio.Event()
-        self._closing = False
+        self._closed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -65,7 +72,7 @@ class Gatherer(Generic[Key, Question, Answer]):
 
     async def close(self) -> None:
         """Answer what is queued, then stop."""
-        self._closing = True
+        self._closed.set()
         self._wake.set()
         if self._tasks:
             work, watch = self._tasks
@@ -75,7 +82,7 @@ class Gatherer(Generic[Key, Question, Answer]):
 
     def ask(self, key: Key, question: Question) -> asyncio.Future[Answer]:
         """Ask one question. Raises Unavailable when the queue is full; so does the answer when patience ends."""
-        if self._closing or self._queued >= self._queue_limit:
+        if self._closed.is_set() or self._queued >= self._queue_limit:
             self._seen.unserved("queue_full")
             detail = "Too much is waiting already; nothing was done."
             raise Unavailable(detail)
@@ -91,7 +98,7 @@ class Gatherer(Generic[Key, Question, Answer]):
         return waiting.answer
 
     async def _work(self) -> None:
-        while self._queues or not self._closing:
+        while self._queues or not self._closed.is_set():
             await self._wake.wait()
             if not self._queues:
                 self._wake.clear()
@@ -105,6 +112,13 @@ class Gatherer(Generic[Key, Question, Answer]):
             ):
                 await self._answer(key, batch)
             self._in_flight = []
+            if self._linger and len(batch) >= SEVERAL and self._queued < self._batch_size:
+                await self._wait_for_callers()
+
+    async def _wait_for_callers(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger):
+                await self._closed.wait()
 
     async def _answer(self, key: Key, batch: Sequence[_Waiting[Question, Answer]]) -> None:
         try:
