@@ -99,7 +99,8 @@ async def _attempt(db: Db, work: Callable[[Db], Awaitable[Result]], deadline: fl
         if _is_cut(db, fault):
             raise
         await _roll_back(db)
-        raise _told(fault) from fault
+        _raise_mistake(fault)
+        raise
     if commit is None:
         await _roll_back(db)
     else:
@@ -117,20 +118,25 @@ async def _attempt_at_once(db: Db, work: Callable[[Db], Awaitable[Result]], dead
         if _is_cut(db, fault):
             _UNANSWERED.add()
             raise
-        raise _told(fault) from fault
+        _raise_mistake(fault)
+        raise
 
 
 def _is_cut(db: Db, fault: BaseException) -> bool:
     """Tell whether the connection is gone. It is cut where a statement was given up: what becomes of it is unknown."""
-    wrongly_called = isinstance(fault, asyncpg.InterfaceError) and not db.is_closed()
-    if isinstance(fault, (*CONNECTION_FAULTS, asyncio.CancelledError)) and not wrongly_called:
+    if isinstance(fault, asyncpg.InterfaceError):
+        return db.is_closed()  # else it was called wrongly
+    if isinstance(fault, (*CONNECTION_FAULTS, asyncio.CancelledError)):
         db.terminate()
-    return db.is_closed()
+        return True
+    return False
 
 
-def _told(fault: BaseException) -> BaseException:
+def _raise_mistake(fault: BaseException) -> None:
     """Name a mistake in a call by what it is: it is no fault of the connection."""
-    return RuntimeError("a statement was called wrongly") if isinstance(fault, asyncpg.InterfaceError) else fault
+    if isinstance(fault, asyncpg.InterfaceError):
+        msg = "a statement was called wrongly"
+        raise RuntimeError(msg) from fault  # noqa: TRY004 - no argument of ours has a wrong type
 
 
 async def _commit(db: Db, deadline: float) -> None:

@@ -30,9 +30,8 @@ async def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def test_the_generated_client_earns_points_reads_them_and_meets_problems(workshop: Path, shop: Shop) -> None:
-    await run(
-        sys.executable, "till.py", cwd=workshop, LOYALTY_ADDRESS=shop.address, LOYALTY_KEY=shop.keys[Role.CHECKOUT]
-    )
+    told = {"LOYALTY_ADDRESS": shop.address, "LOYALTY_KEY": shop.keys[Role.CHECKOUT]}
+    await run(sys.executable, "till.py", cwd=workshop, PYTHONPATH=str(workshop), **told)
     assert await shop.balance("ann%2F42%20of%20Bonn") == {"available": 130, "pending": 0, "held": 0, "debt": 0}
 
 

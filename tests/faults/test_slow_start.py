@@ -42,7 +42,7 @@ async def test_a_worker_that_starts_slowly_is_not_replaced_by_another_that_does(
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
         "LOYALTY_PORT": str(port),
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(CHECKOUT)]),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "service", "serve", "--processes", "2",

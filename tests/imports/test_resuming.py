@@ -94,7 +94,7 @@ async def test_ctrl_c_tells_the_line_to_go_on_from(
         await until(somebody_waits)
         running.send_signal(signal.SIGINT)
         _, complained = await running.communicate()
-    assert running.returncode == 130
+    assert running.returncode == 130, complained.decode()
     told = re.search(r"Interrupted: .* Go on with --from-line (\d+), or run the same again", complained.decode())
     assert told is not None, complained
     assert int(told[1]) == 1 + 2 * BATCH + 1  # behind the header and two batches

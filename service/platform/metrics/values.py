@@ -89,21 +89,22 @@ class Gauge:
         self.name: Final = name
         self.meaning: Final = meaning
         self.labels: Final = labels
-        self._readers: dict[Labels, Callable[[], float]] = {}
+        self._readers: dict[Labels, list[Callable[[], float]]] = {}
         _known(LEVELS, self)
 
     def watch(self, read: Callable[[], float], labels: Labels = ()) -> None:
-        """Read it by a function from now on."""
-        self._readers[labels] = read
+        """Read it by a function from now on, the newest where there are several."""
+        self._readers.setdefault(labels, []).append(read)
 
     def forget(self, read: Callable[[], float], labels: Labels = ()) -> None:
         """Read it no more by this function."""
-        if self._readers.get(labels) == read:
-            del self._readers[labels]
+        readers = self._readers.get(labels, [])
+        if read in readers:
+            readers.remove(read)
 
     def series(self) -> dict[Labels, float]:
         """Read it."""
-        return {labels: read() for labels, read in self._readers.items()}
+        return {labels: readers[-1]() for labels, readers in self._readers.items() if readers}
 
 
 class Snapshot(msgspec.Struct):

@@ -68,6 +68,9 @@ class Api:
             "REDIS_URL": settings.redis_url or "",
             "LOYALTY_PORT": str(self._port),
             "PLANTED_BUG": planted or "",
+            # Modules are compiled once, as in an installation, whatever the environment of the tests says.
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(log.parent / "bytecode"),
         }
 
     @property
