@@ -56,13 +56,13 @@ def serve(processes: int) -> None:
     if processes == 1:
         uvicorn.Server(config).run(sockets=[listener])
         return
-    from uvicorn.supervisors import Multiprocess
+    from service.platform.http.workers import Workers
 
     os.environ[BOUND_TO_PARENT] = str(os.getpid())
     listener.set_inheritable(True)
     with shared_folder() as folder:
         os.environ[METRICS_FOLDER] = str(folder)
-        Multiprocess(config, sockets=[listener]).run()
+        Workers(config, sockets=[listener]).run()
 
 
 @loyalty.command()

@@ -52,6 +52,18 @@ async def test_a_process_that_is_killed_is_started_again_and_meanwhile_the_other
     assert [await livez(api) for _ in range(20)] == [200] * 20
 
 
+async def test_a_process_that_is_killed_while_it_is_asked_for_a_sign_of_life_is_started_again_in_time(
+    api: ApiProcess,
+) -> None:
+    """Whoever asks waits for the answer: the end of the process is an answer, too."""
+    killed = min(await two_of(api))
+    os.kill(killed, signal.SIGSTOP)
+    await asyncio.sleep(1)  # they are asked twice a second
+    os.kill(killed, signal.SIGKILL)
+    async with asyncio.timeout(RESPAWNED_WITHIN - 5):  # less than what patience for an answer takes
+        await two_of(api, without=killed)
+
+
 @pytest.mark.parametrize("until_ready", [True, False], ids=["while they serve", "while they start"])
 async def test_when_their_parent_is_killed_the_processes_end_and_the_port_is_free(
     settings: Settings, *, until_ready: bool
