@@ -1,6 +1,5 @@
 """The HTTP application: routes, and the life of the parts behind them."""
 
-import ctypes
 import gc
 import os
 import signal
@@ -20,6 +19,7 @@ from service.platform import redis as redis_client
 from service.platform import telemetry, tracing
 from service.platform.authentication import Authenticate, Gate
 from service.platform.database import Database
+from service.platform.embedded.bound_exec import die_with_parent
 from service.platform.http import docs, health, problems
 from service.platform.http.direct import Direct
 from service.platform.http.exchange import Protocol
@@ -42,7 +42,6 @@ BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
 """In the environment of the processes that `serve` starts: the id of the one that started them."""
 METRICS_FOLDER = "LOYALTY_METRICS_FOLDER"
 """Likewise: the folder in which they put their numbers together; see `Settings`."""
-_PR_SET_PDEATHSIG = 1
 _ENOUGH_FILES = 65536
 _COLLECT_AFTER = (50_000, 20, 50)
 """How many new objects, and collections of the younger ones, the collector waits for; 700, 10 and 10 are usual."""
@@ -153,7 +152,7 @@ def from_environment() -> ASGIApp:
     _allow_many_connections()
     parent = os.environ.get(BOUND_TO_PARENT)
     if parent is not None:
-        _die_with_parent()
+        die_with_parent(signal.SIGTERM)  # however that ends: this one would go on and hold the port
         if int(parent) != os.getppid():
             sys.exit("The process that started this one has ended.")  # before the kernel was asked
     app = create_app(Settings())
@@ -181,12 +180,6 @@ def _allow_many_connections() -> None:
         wanted = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(_ENOUGH_FILES, hard)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to end this process with its parent, however that ends: it would go on and hold the port."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, processes: int = 1) -> uvicorn.Config:

@@ -33,28 +33,24 @@ class CustomerOut(msgspec.Struct, frozen=True):
 
 def customer_out(customer: Customer, profile: Profile) -> CustomerOut:
     """Render a customer's record, for those who may read it."""
-    return CustomerOut(
-        customer_id=customer.external_id,
-        enrolled_at=customer.enrolled_at,
-        attributes=profile.attributes,
-        email=profile.email,
-        phone=profile.phone,
-        name=profile.name,
-        birthday=profile.birthday,
-        locale=profile.locale,
-        purchases=PurchasesOut(customer.purchase_count, customer.first_purchase_at, customer.last_purchase_at),
-    )
+    purchases = PurchasesOut(customer.purchase_count, customer.first_purchase_at, customer.last_purchase_at)
+    return _out(customer, profile, purchases)
 
 
 def change_out(customer: Customer, change: ProfileChange) -> CustomerOut:
     """Render what a call gave, for those who may enrol and not read."""
+    return _out(customer, change, UNSET)
+
+
+def _out(customer: Customer, told: Profile | ProfileChange, purchases: PurchasesOut | UnsetType) -> CustomerOut:
     return CustomerOut(
         customer_id=customer.external_id,
         enrolled_at=customer.enrolled_at,
-        attributes=change.attributes,
-        email=change.email,
-        phone=change.phone,
-        name=change.name,
-        birthday=change.birthday,
-        locale=change.locale,
+        attributes=told.attributes,
+        email=told.email,
+        phone=told.phone,
+        name=told.name,
+        birthday=told.birthday,
+        locale=told.locale,
+        purchases=purchases,
     )

@@ -7,13 +7,13 @@ batches grow and each question gets cheaper.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from service.kernel.errors import Unavailable
 from service.platform import tracing
 from service.platform.metrics.gathering import Gathering
+from service.platform.waiting import wait_at_most
 
 Key = TypeVar("Key")
 Question = TypeVar("Question")
@@ -113,12 +113,7 @@ class Gatherer(Generic[Key, Question, Answer]):
                 await self._answer(key, batch)
             self._in_flight = []
             if self._linger and len(batch) >= SEVERAL and self._queued < self._batch_size:
-                await self._wait_for_callers()
-
-    async def _wait_for_callers(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._linger):
-                await self._closed.wait()
+                await wait_at_most(self._closed, self._linger)
 
     async def _answer(self, key: Key, batch: Sequence[_Waiting[Question, Answer]]) -> None:
         try:

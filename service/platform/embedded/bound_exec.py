@@ -16,6 +16,17 @@ PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
 
 
+def die_with_parent(death_signal: int) -> None:
+    """Ask the kernel to send this process a signal when its parent dies, however that ends; Linux only.
+
+    Whoever asks looks afterwards whether the parent is still there.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
+            sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+
+
 def main() -> None:
     """Drop to the account, bind to the parent, exec. Exits with 1 when the parent is gone already."""
     parent, death_signal, uid, gid = (int(argument) for argument in sys.argv[1:5])
@@ -25,10 +36,7 @@ def main() -> None:
         os.setgid(gid)
         os.setuid(uid)
     if sys.platform == "linux":
-        # After the change of user, which clears the signal.
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
-            sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+        die_with_parent(death_signal)  # after the change of user, which clears the signal
         if os.getppid() != parent:  # It died before the signal was asked for.
             sys.exit(1)
     try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from service.platform.rate_limits import rules
 from service.platform.rate_limits.rules import Bucket, Fields, RateLimit, TooManyRequests
 from service.platform.rate_limits.shared_buckets import SharedBuckets
 from service.platform.redis import PAUSE_SECONDS
+from service.platform.waiting import wait_at_most
 
 _PERIOD_SECONDS: Final = 0.05
 _FORGET_SECONDS: Final = 60.0
@@ -105,13 +105,13 @@ class RateLimiter:
             except Exception as fault:  # noqa: BLE001 - whatever it is, requests go on being counted here
                 self._go_alone(time.monotonic(), fault)
             if self._alone:
-                await _wait(self._closing, PAUSE_SECONDS)
+                await wait_at_most(self._closing, PAUSE_SECONDS)
                 continue
             if now >= everything_at:
                 everything_at = now + _FORGET_SECONDS
             if self._active:
                 everything_at = min(everything_at, now + _PERIOD_SECONDS)
-            await _wait(self._news, everything_at - time.monotonic())
+            await wait_at_most(self._news, everything_at - time.monotonic())
 
     async def _settle(self, now: float, *, hungry_only: bool) -> None:
         """Take what is needed next, give back what isn't, for the keys in use."""
@@ -156,13 +156,6 @@ class RateLimiter:
         self._keys = {
             key_id: key for key_id, key in self._keys.items() if key.active or now < key.used_at + _FORGET_SECONDS
         }
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, at most so long."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
 
 
 def _admit_alone(key: _Key, now: float) -> Fields:
