@@ -37,6 +37,7 @@ def main(
     """Measure the service beside pgbench doing the same on the same tables."""
     console = Console(width=170)
     kept = folder or Path(tempfile.mkdtemp(prefix="loyalty-benchmark-"))
+    kept.mkdir(parents=True, exist_ok=True)
     chosen = [case for case in CASES if not only or any(part in case.name for part in only)]
     if not chosen:
         names = "; ".join(case.name for case in CASES)

@@ -116,7 +116,8 @@ def _measure(stand: Stand, case: Case, side: str, seconds: int, rate: float) -> 
 
 
 def rows_written(stand: Stand, side: str) -> dict[str, float]:
-    """Return how many rows a purchase writes, by table: a side's own run, counted to the end."""
+    """Return how many rows a purchase writes, by table: a side's own run, counted from rest to rest."""
+    time.sleep(_IDLE_FLUSH_SECONDS)
     before = asyncio.run(database.written(stand.url))
     if side == PGBENCH:
         alone = database_alone.run(

@@ -23,8 +23,6 @@ _REPORTED: Final = Counter(
     ("outcome", "code"),
 )
 _ISSUED: Final = Counter("loyalty_points_issued", "Points that booked purchases earned.")
-_LINGER_SECONDS: Final = 0.002
-"""A batch costs Postgres and this process as much as ten purchases, whatever its size: under load larger ones pay."""
 _BOOKED: Final = ("booked", "")
 _REPLAYED: Final = ("replayed", "")
 
@@ -50,7 +48,7 @@ class Purchases:
     def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._writer = Writer[int, Draft, Accepted](database, self._book, self._book_at_once)
-        self._gatherer = Gatherer[int, Draft, Accepted]("purchases", self._write, linger=_LINGER_SECONDS)
+        self._gatherer = Gatherer[int, Draft, Accepted]("purchases", self._write)
 
     def open(self) -> None:
         """Begin to book."""
