@@ -59,10 +59,9 @@ def serve(processes: int) -> None:
     from service.platform.http.workers import Workers
 
     os.environ[BOUND_TO_PARENT] = str(os.getpid())
-    listener.set_inheritable(True)
     with shared_folder() as folder:
         os.environ[METRICS_FOLDER] = str(folder)
-        Workers(config, sockets=[listener]).run()
+        Workers(config, listener).run()
 
 
 @loyalty.command()
