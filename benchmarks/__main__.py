@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -11,10 +12,12 @@ import click
 from rich.console import Console
 
 from benchmarks import database
-from benchmarks.measuring import CASES, PGBENCH, PURCHASES_AT_64, SIDES, Case, Measured, measure, rows_written
+from benchmarks.measuring import CASES, PGBENCH, PURCHASES_AT_64, SIDES, Case, Measured, measure, rows_written, settle
 from benchmarks.processes import machine
 from benchmarks.report import report
 from benchmarks.stand import standing
+
+_SETTLING_SECONDS = 20
 
 
 @click.command()
@@ -45,11 +48,12 @@ def main(
     measured = {case: Measured() for case in chosen}
     try:
         with standing(console, kept, customers=customers, purchases=purchases, processes=processes) as stand:
-            for turn in range(repetitions):
-                for case, found in measured.items():
-                    console.print(f"{turn + 1} of {repetitions}: {case.name}", style="dim")
-                    rate = _closed_rate(measured) if case.load else 0.0
-                    measure(stand, case, seconds, found, turn=turn, closed_rate=rate)
+            console.print("Booking for a while", style="dim")
+            settle(stand, _SETTLING_SECONDS)
+            for turn, case in _turns(chosen, repetitions):
+                console.print(f"{turn + 1} of {repetitions}: {case.name}", style="dim")
+                rate = _closed_rate(measured) if case.load else 0.0
+                measure(stand, case, seconds, measured[case], turn=turn, closed_rate=rate)
             console.print(
                 f"On {machine()}; the load, the service and Postgres on the same machine, fsync on. "
                 f"{purchases:,} past purchases of {customers:,} customers. Service: {processes} processes over TCP; "
@@ -67,6 +71,13 @@ def main(
     finally:
         if folder is None:
             shutil.rmtree(kept, ignore_errors=True)
+
+
+def _turns(cases: Sequence[Case], repetitions: int) -> Iterator[tuple[int, Case]]:
+    """Give repetitions by turns. Cases that ask for a checkpoint are last: for a minute it slows whatever follows."""
+    for last in (False, True):
+        for turn in range(repetitions):
+            yield from ((turn, case) for case in cases if case.after_checkpoint == last)
 
 
 def _closed_rate(measured: dict[Case, Measured]) -> float:

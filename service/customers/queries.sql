@@ -127,6 +127,16 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS c;
 
+-- name: standing_read
+-- What a balance shows of customers, by the callers' ids.
+SELECT c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned
+FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
+CROSS JOIN LATERAL (
+    SELECT r.* FROM customer AS r
+    WHERE r.program_id = $1::integer AND r.external_id = w.external_id
+    OFFSET 0
+) AS c;
+
 -- name: profile_read
 SELECT p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer_profile AS p

@@ -23,6 +23,14 @@ class Balance(msgspec.Struct, frozen=True):
     debt: int = 0
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What a customer has, as a page of a shop shows it."""
+
+    customer_id: str
+    balance: Balance
+    lifetime_earned: int
+
+
 class Customer(msgspec.Struct, frozen=True):
     """A customer's row: the balance and what rules need to know, as of `version`."""
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
-from service.customers.rules import Balance, Customer, Profile
+from service.customers.rules import Balance, Customer, Profile, Standing
 from service.platform.claims import Claim, ClaimKind
 from service.platform.statements import Db, Write, load
 
@@ -79,6 +79,12 @@ async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[
     """Read customers, unlocked; the unknown ones are missing."""
     rows = await db.fetch(_STATEMENTS["customer_read"].sql, program_id, customer_ids)
     return {row[2]: _customer(row) for row in rows}
+
+
+async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
+    """Read what customers have; the unknown ones are missing."""
+    rows = await db.fetch(_STATEMENTS["standing_read"].sql, program_id, customer_ids)
+    return {row[0]: Standing(row[0], Balance(*row[1:5]), row[5]) for row in rows}
 
 
 async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:

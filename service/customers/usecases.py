@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.customers import store
-from service.customers.rules import Customer, Profile, ProfileChange, changed, newcomer
+from service.customers.rules import Customer, Profile, ProfileChange, Standing, changed, newcomer
 from service.kernel.errors import NotFound
 from service.kernel.ids import IdSource
 from service.platform.claims import Claim, ClaimKind
@@ -71,6 +71,11 @@ def _event(kind: str, customer: Customer, ids: IdSource) -> Event:
 async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Customer]:
     """Read customers, unlocked; the unknown ones are missing."""
     return await store.read(db, program_id=program_id, customer_ids=customer_ids)
+
+
+async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
+    """Read what customers have; the unknown ones are missing."""
+    return await store.read_standings(db, program_id=program_id, customer_ids=customer_ids)
 
 
 async def put(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from service.customers.rules import Customer
+from service.customers.rules import Standing
 from service.platform.batching import Gatherer
 from service.platform.database import Database
 from service.platform.reader import Reader
@@ -15,8 +15,8 @@ class Balances:
     """Reads customers' balances for many callers at once."""
 
     def __init__(self, database: Database) -> None:
-        self._reader = Reader[int, str, Customer](database, _read)
-        self._gatherer = Gatherer[int, str, Customer]("balances", self._reader.read, batch_size=256, queue_limit=5000)
+        self._reader = Reader[int, str, Standing](database, _read)
+        self._gatherer = Gatherer[int, str, Standing]("balances", self._reader.read, batch_size=256, queue_limit=5000)
 
     def open(self) -> None:
         """Begin to answer."""
@@ -27,10 +27,10 @@ class Balances:
         await self._gatherer.close()
         await self._reader.close()
 
-    def of(self, program_id: int, customer_id: str) -> asyncio.Future[Customer]:
-        """Ask for a customer as of now. Raises Unavailable; the answer NotFound, Unavailable."""
+    def of(self, program_id: int, customer_id: str) -> asyncio.Future[Standing]:
+        """Ask what a customer has now. Raises Unavailable; the answer NotFound, Unavailable."""
         return self._gatherer.ask(program_id, customer_id)
 
 
-async def _read(db: Db, program_id: int, customer_ids: Sequence[str]) -> Sequence[Customer | Exception]:
+async def _read(db: Db, program_id: int, customer_ids: Sequence[str]) -> Sequence[Standing | Exception]:
     return await usecases.balances(db, program_id=program_id, customer_ids=customer_ids)

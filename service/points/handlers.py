@@ -7,7 +7,7 @@ from uuid import UUID
 from litestar import Router, get
 from litestar.params import FromPath
 
-from service.customers.rules import Customer
+from service.customers.rules import Standing
 from service.platform.authentication import Actor
 from service.platform.database import Database
 from service.platform.http.direct import PLAIN_ID, Answer, Route
@@ -25,8 +25,7 @@ _ID_BYTES = 16
 @get("/balance", operation_id="getBalance", opt=operation(Right.READ_BALANCES))
 async def get_balance(request: ApiRequest, customer_id: FromPath[str]) -> BalanceOut:
     """Read a customer's balance."""
-    customer = await request.part(Balances).of(request.actor.program_id, caller_id(customer_id))
-    return balance_out(customer)
+    return balance_out(await request.part(Balances).of(request.actor.program_id, caller_id(customer_id)))
 
 
 @get("/transactions", operation_id="listTransactions", opt=operation(Right.READ_HISTORY, parameters=(LIMIT, CURSOR)))
@@ -61,14 +60,14 @@ async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[Lot
     return page([lot_out(lot) for lot in found], limit, last)
 
 
-def hot_routes(balances: Balances) -> list[Route[Customer]]:
+def hot_routes(balances: Balances) -> list[Route[Standing]]:
     """Give the short way for what every page of a shop may ask; it answers as `get_balance`."""
 
-    def ask(actor: Actor, segment: str, _: bytes) -> asyncio.Future[Customer]:
+    def ask(actor: Actor, segment: str, _: bytes) -> asyncio.Future[Standing]:
         return balances.of(actor.program_id, caller_id(segment))
 
-    def answer(customer: Customer) -> Answer:
-        return Answer(200, balance_out(customer))
+    def answer(standing: Standing) -> Answer:
+        return Answer(200, balance_out(standing))
 
     path = re.compile(rb"/v1/customers/" + PLAIN_ID + rb"/balance")
     return [Route("getBalance", b"GET", path, Right.READ_BALANCES, ask, answer)]

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from service.customers.rules import Balance, Customer
+from service.customers.rules import Balance, Standing
 from service.kernel.ids import to_wire
 from service.kernel.times import Time
 from service.points.rules import NEVER, Cause, Lot
@@ -55,12 +55,10 @@ class LotOut(msgspec.Struct, frozen=True):
     cause: Cause
 
 
-def balance_out(customer: Customer) -> BalanceOut:
+def balance_out(standing: Standing) -> BalanceOut:
     """Render a balance."""
-    balance = customer.balance
-    return BalanceOut(
-        customer.external_id, balance.available, balance.pending, balance.held, balance.debt, customer.lifetime_earned
-    )
+    has = standing.balance
+    return BalanceOut(standing.customer_id, has.available, has.pending, has.held, has.debt, standing.lifetime_earned)
 
 
 def transfer_out(booked: Booked) -> TransferOut:

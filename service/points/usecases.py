@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from service.customers import usecases as customers
-from service.customers.rules import Customer
+from service.customers.rules import Customer, Standing
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID
 from service.platform.statements import Db, Write
@@ -46,14 +46,14 @@ async def lots(db: Db, *, program_id: int, customer_id: str, before: UUID | None
     )
 
 
-async def balances(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> Sequence[Customer | NotFound]:
-    """Read the rows that hold the balances of many customers at once; NotFound for each unknown one."""
-    found = await customers.read(db, program_id=program_id, customer_ids=customer_ids)
+async def balances(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> Sequence[Standing | NotFound]:
+    """Read what many customers have at once; NotFound for each unknown one."""
+    found = await customers.read_standings(db, program_id=program_id, customer_ids=customer_ids)
     return [found.get(customer_id) or NotFound() for customer_id in customer_ids]
 
 
 async def _customer(db: Db, *, program_id: int, customer_id: str) -> Customer:
-    (customer,) = await balances(db, program_id=program_id, customer_ids=[customer_id])
-    if isinstance(customer, NotFound):
-        raise customer
-    return customer
+    found = await customers.read(db, program_id=program_id, customer_ids=[customer_id])
+    if customer_id not in found:
+        raise NotFound
+    return found[customer_id]

@@ -164,7 +164,7 @@ class Protocol(BoundedProtocol):
         )
         if not exchange.keep_alive:
             self.transport.close()
-        self.on_response_complete()
+        self.response_ended()
 
 
 def _tell(exchange: Exchange, status: int) -> None:

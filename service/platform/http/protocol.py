@@ -1,7 +1,8 @@
 """The server's side of a connection, with bounds that the server itself doesn't set.
 
 A request must be whole within ten seconds of its first byte, and a connection must bring one; its head has at most
-64 KiB. What is no HTTP gets a problem like every other mistake.
+64 KiB. One timer a connection looks after that: a timer a request costs more than reading the request. What is no HTTP
+gets a problem like every other mistake.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as the server calls it
         super().__init__(*arguments, **named)
         self._incomplete_since: float | None = None
+        self._idle_since: float | None = None
         self._head_bytes: int | None = 0
         self._check: asyncio.TimerHandle | None = None
 
@@ -42,8 +44,11 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _lose_patience(self) -> None:
-        """Cut a connection whose request takes too long; one timer a connection, not one a request."""
+        """Cut a connection whose request takes too long; close one that was kept alive and isn't used."""
         since, now = self._incomplete_since, self.loop.time()
+        if self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:
+            self.transport.close()
+            return
         if since is not None and now - since >= self.patience_seconds:
             self.transport.abort()
             return
@@ -76,12 +81,22 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def request_began(self) -> None:
         """Wait for the rest of a request from now on."""
+        self._idle_since = None
         self._incomplete_since = self.loop.time()
 
     def request_ended(self) -> None:
         """Stop waiting: the request is whole."""
         self._head_bytes = 0
         self._incomplete_since = None
+
+    def response_ended(self) -> None:
+        """Keep the connection for the next request; one that is here already is served at once."""
+        if self.pipeline or self.transport.is_closing():
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP request, and close."""
