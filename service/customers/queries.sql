@@ -23,7 +23,8 @@ locked AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT
             c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt,
-            c.lifetime_earned, c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
+            c.lifetime_earned, c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at,
+            c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points
         FROM customer AS c
         WHERE c.program_id = $1::integer AND c.id = n.id
         FOR NO KEY UPDATE
@@ -35,13 +36,14 @@ all_locked AS MATERIALIZED (SELECT count(*) AS customers FROM locked)
 
 SELECT
     l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
-    l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, NULL::text AS claim_id,
+    l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
+    l.next_expiry_at, l.next_expiry_points, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM locked AS l
 UNION ALL
 SELECT
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id,
-    NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id,
+    k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -51,14 +53,16 @@ CROSS JOIN
     ) AS k
 UNION ALL
 SELECT
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp()
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, clock_timestamp()
 FROM all_locked;
 
 -- name: booking_look
 -- As booking_open, and locks nothing.
 SELECT
     l.id, l.xmin AS written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
-    l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, NULL::text AS claim_id,
+    l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
+    l.next_expiry_at, l.next_expiry_points, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN
@@ -69,8 +73,8 @@ CROSS JOIN
     ) AS l
 UNION ALL
 SELECT
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id,
-    NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id,
+    k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -80,7 +84,8 @@ CROSS JOIN
     ) AS k
 UNION ALL
 SELECT
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp();
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, clock_timestamp();
 
 -- name: customer_reserve
 -- Internal ids for customers to enrol; the ones that come to nothing leave gaps.
@@ -91,12 +96,14 @@ FROM generate_series(1, $1::integer);
 -- Enrols customers, sorted by the caller's id. One that somebody else enrolled meanwhile writes no row.
 INSERT INTO customer (
     program_id, id, external_id, version, available, pending, held, debt, lifetime_earned, purchase_count,
-    first_purchase_at, last_purchase_at, enrolled_at
+    first_purchase_at, last_purchase_at, enrolled_at, next_due_at, alive_until, sliding, next_expiry_at,
+    next_expiry_points
 )
 SELECT
     $1::integer, n.id, n.external_id, n.version, n.available, n.pending, n.held, n.debt, n.lifetime_earned,
-    n.purchase_count, n.first_purchase_at, n.last_purchase_at, n.enrolled_at
-FROM unnest($2::customer_row[]) AS n
+    n.purchase_count, n.first_purchase_at, n.last_purchase_at, n.enrolled_at, n.next_due_at, n.alive_until, n.sliding,
+    n.next_expiry_at, n.next_expiry_points
+FROM unnest($2::customer_row_2[]) AS n
 ORDER BY n.external_id
 ON CONFLICT DO NOTHING;
 
@@ -111,15 +118,21 @@ UPDATE customer AS c SET
     lifetime_earned = u.lifetime_earned,
     purchase_count = u.purchase_count,
     first_purchase_at = u.first_purchase_at,
-    last_purchase_at = u.last_purchase_at
-FROM unnest($2::customer_row[]) AS u
+    last_purchase_at = u.last_purchase_at,
+    next_due_at = u.next_due_at,
+    alive_until = u.alive_until,
+    sliding = u.sliding,
+    next_expiry_at = u.next_expiry_at,
+    next_expiry_points = u.next_expiry_points
+FROM unnest($2::customer_row_2[]) AS u
 WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 
 -- name: customer_read
 -- Customers' rows by the callers' ids, unlocked.
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
-    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at
+    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
+    c.next_expiry_at, c.next_expiry_points
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.xmin, r.* FROM customer AS r
@@ -129,7 +142,9 @@ CROSS JOIN LATERAL (
 
 -- name: standing_read
 -- What a balance shows of customers, by the callers' ids.
-SELECT c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned
+SELECT
+    c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned, c.next_expiry_at, c.next_expiry_points,
+    c.next_due_at <= clock_timestamp() AS is_due
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.* FROM customer AS r
@@ -161,8 +176,8 @@ ON CONFLICT (program_id, customer_id) DO UPDATE SET
 -- A page of customers that are not erased, newest first, with their profiles.
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
-    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at,
-    p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
+    c.next_expiry_at, c.next_expiry_points, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer AS c
 LEFT JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE
@@ -176,8 +191,8 @@ LIMIT $3::integer;
 -- As customer_list, of those with this e-mail address, whatever its case.
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
-    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at,
-    p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
+    c.next_expiry_at, c.next_expiry_points, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer AS c
 INNER JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE

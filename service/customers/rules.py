@@ -29,6 +29,10 @@ class Standing(msgspec.Struct, frozen=True):
     customer_id: str
     balance: Balance
     lifetime_earned: int
+    next_expiry_at: datetime | None = None
+    next_expiry_points: int = 0
+    is_due: bool = False
+    """Something has changed by itself since the row was written: the row alone doesn't tell what there is now."""
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -43,6 +47,15 @@ class Customer(msgspec.Struct, frozen=True):
     first_purchase_at: datetime | None
     last_purchase_at: datetime | None
     enrolled_at: datetime
+    next_due_at: datetime | None = None
+    """When the next of the customer's lots or holds changes by itself; who writes the row books that first."""
+    alive_until: datetime | None = None
+    """When the points that slide end, unless something qualifying happens before."""
+    sliding: int = 0
+    """How many of the available points slide."""
+    next_expiry_at: datetime | None = None
+    next_expiry_points: int = 0
+    """How many of the available points end next, and when, of those that have a date of their own."""
     is_new: bool = False
     """Enrolled by the booking under way: there is no row yet."""
     written_by: int = 0

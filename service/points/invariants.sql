@@ -19,16 +19,104 @@ WHERE
     != (coalesce(s.available, 0), coalesce(s.pending, 0), coalesce(s.held, 0), coalesce(s.debt, 0));
 
 -- name: available_is_sum_of_open_lots
--- What is available is what remains in the open lots.
-SELECT c.program_id, c.id AS customer_id, c.available, s.remaining
+-- What is available or pending is what remains in the open or pending lots; what slides is a part of it.
+SELECT c.program_id, c.id AS customer_id, c.available, c.pending, c.sliding, s.open, s.pending AS pending_sum
 FROM customer AS c
 LEFT JOIN (
-    SELECT l.program_id, l.customer_id, sum(l.remaining) AS remaining
+    SELECT
+        l.program_id, l.customer_id,
+        sum(l.remaining) FILTER (WHERE NOT l.is_pending) AS open,
+        sum(l.remaining) FILTER (WHERE l.is_pending) AS pending,
+        sum(l.remaining) FILTER (WHERE NOT l.is_pending AND l.slides) AS sliding
     FROM lot AS l
-    WHERE l.available_at <= clock_timestamp() AND l.expires_at > clock_timestamp()
     GROUP BY l.program_id, l.customer_id
 ) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
-WHERE c.available != coalesce(s.remaining, 0);
+WHERE
+    (c.available, c.pending, c.sliding)
+    != (coalesce(s.open, 0), coalesce(s.pending, 0), coalesce(s.sliding, 0));
+
+-- name: remaining_is_sum_of_entries
+-- What remains of a lot is what was granted less what transfers took from it and did not give back; and no entry is of
+-- an unknown lot or transfer.
+SELECT coalesce(l.program_id, s.program_id) AS program_id, coalesce(l.id, s.lot_id) AS id, l.granted, l.remaining
+FROM lot AS l
+FULL JOIN (
+    SELECT
+        e.program_id, e.customer_id, e.lot_id, sum(e.points) AS points,
+        bool_and(
+            EXISTS (
+                SELECT FROM transfer AS t
+                WHERE t.program_id = e.program_id AND t.customer_id = e.customer_id AND t.id = e.transfer_id
+            )
+        ) AS are_booked
+    FROM lot_entry AS e
+    GROUP BY e.program_id, e.customer_id, e.lot_id
+) AS s ON l.program_id = s.program_id AND l.customer_id = s.customer_id AND l.id = s.lot_id
+WHERE l.remaining IS DISTINCT FROM l.granted + coalesce(s.points, 0) OR NOT coalesce(s.are_booked, TRUE);
+
+-- name: entries_are_of_their_transfer
+-- What a transfer moved out of or into available and pending, but for earning, it took from lots or gave to them.
+SELECT t.program_id, t.customer_id, t.id, t.points, s.points AS of_lots
+FROM transfer AS t
+LEFT JOIN (
+    SELECT e.program_id, e.customer_id, e.transfer_id, sum(e.points) AS points
+    FROM lot_entry AS e
+    GROUP BY e.program_id, e.customer_id, e.transfer_id
+) AS s ON t.program_id = s.program_id AND t.customer_id = s.customer_id AND t.id = s.transfer_id
+WHERE
+    coalesce(s.points, 0) != t.points * (
+        (t.to_bucket = 'available' AND t.from_bucket NOT IN ('issued', 'pending'))::integer
+        - (
+            t.from_bucket IN ('available', 'pending') AND (t.from_bucket, t.to_bucket) != ('pending', 'available')
+        )::integer
+    );
+
+-- name: held_is_sum_of_holds
+-- What is held is what open holds hold, and a hold's points and what was captured of them are those of its parts.
+SELECT c.program_id, c.id AS customer_id, c.held, s.points
+FROM customer AS c
+LEFT JOIN (
+    SELECT
+        h.program_id, h.customer_id, sum(h.points) FILTER (WHERE h.status = 'held') AS points,
+        bool_and((h.points, h.captured) = (coalesce(p.points, 0), coalesce(p.captured, 0))) AS are_of_parts
+    FROM hold AS h
+    LEFT JOIN (
+        SELECT o.program_id, o.hold_id, sum(o.points) AS points, sum(o.captured) AS captured
+        FROM hold_part AS o
+        GROUP BY o.program_id, o.hold_id
+    ) AS p ON h.program_id = p.program_id AND h.id = p.hold_id
+    GROUP BY h.program_id, h.customer_id
+) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
+WHERE c.held != coalesce(s.points, 0) OR NOT coalesce(s.are_of_parts, TRUE);
+
+-- name: what_is_due_is_noted
+-- A customer's row knows of the next moment at which a lot or a hold changes by itself, or of an earlier one.
+SELECT c.program_id, c.id AS customer_id, c.next_due_at, s.due_at
+FROM customer AS c
+INNER JOIN (
+    SELECT d.program_id, d.customer_id, min(d.due_at) AS due_at
+    FROM (
+        SELECT l.program_id, l.customer_id, l.available_at AS due_at FROM lot AS l
+        WHERE l.is_pending AND l.remaining > 0
+        UNION ALL
+        SELECT l.program_id, l.customer_id, l.expires_at FROM lot AS l
+        WHERE l.remaining > 0 AND NOT l.needs_notice AND l.expires_at < 'infinity'
+        UNION ALL
+        SELECT h.program_id, h.customer_id, h.expires_at FROM hold AS h
+        WHERE h.status = 'held'
+    ) AS d
+    GROUP BY d.program_id, d.customer_id
+) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
+WHERE c.next_due_at IS NULL OR c.next_due_at > s.due_at;
+
+-- name: nothing_is_spent_after_its_end
+-- Nothing was taken from a lot for a redemption at or after its expiry.
+SELECT e.program_id, e.customer_id, e.lot_id, t.id AS transfer_id
+FROM lot_entry AS e
+INNER JOIN transfer AS t
+    ON e.program_id = t.program_id AND e.customer_id = t.customer_id AND e.transfer_id = t.id
+INNER JOIN lot AS l ON e.program_id = l.program_id AND e.customer_id = l.customer_id AND e.lot_id = l.id
+WHERE t.to_bucket = 'held' AND t.occurred_at >= l.expires_at AND NOT l.needs_notice;
 
 -- name: transfers_chain
 -- A customer's transfers are numbered without a gap, and each leads from the balance of the one before to its own.
@@ -89,6 +177,5 @@ WHERE
             l.program_id = c.program_id
             AND l.customer_id = c.id
             AND l.remaining > 0
-            AND l.available_at <= clock_timestamp()
-            AND l.expires_at > clock_timestamp()
+            AND NOT l.is_pending
     );

@@ -3,19 +3,116 @@
 -- name: transfer_insert
 INSERT INTO transfer (
     program_id, customer_id, id, from_bucket, to_bucket, points, reason, cause_type, cause_id, rule, rule_version,
-    customer_version, available_after, pending_after, held_after, debt_after, occurred_at, recorded_at
+    reverses, customer_version, available_after, pending_after, held_after, debt_after, occurred_at, recorded_at
 )
 SELECT
     $1::integer, t.customer_id, t.id, t.from_bucket, t.to_bucket, t.points, t.reason, t.cause_type, t.cause_id, t.rule,
-    t.rule_version, t.customer_version, t.available_after, t.pending_after, t.held_after, t.debt_after, t.occurred_at,
-    $2::timestamptz
-FROM unnest($3::transfer_row[]) AS t;
+    t.rule_version, t.reverses, t.customer_version, t.available_after, t.pending_after, t.held_after, t.debt_after,
+    t.occurred_at, $2::timestamptz
+FROM unnest($3::transfer_row_2[]) AS t;
 
 -- name: lot_insert
-INSERT INTO lot (program_id, customer_id, id, granted, remaining, available_at, expires_at, cause_type, cause_id)
+INSERT INTO lot (
+    program_id, customer_id, id, granted, remaining, expired, available_at, expires_at, is_pending, lapses, slides,
+    needs_notice, cause_type, cause_id
+)
 SELECT
-    $1::integer, l.customer_id, l.id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id
-FROM unnest($2::lot_row[]) AS l;
+    $1::integer, l.customer_id, l.id, l.granted, l.remaining, l.expired, l.available_at, l.expires_at, l.is_pending,
+    l.lapses, l.slides, l.needs_notice, l.cause_type, l.cause_id
+FROM unnest($2::lot_row_2[]) AS l;
+
+-- name: lot_update
+-- Writes what has become of lots. Their customers' rows are written with them, which proves that they are as they were
+-- read.
+UPDATE lot AS l SET
+    remaining = u.remaining,
+    expired = u.expired,
+    available_at = u.available_at,
+    expires_at = u.expires_at,
+    is_pending = u.is_pending,
+    lapses = u.lapses,
+    needs_notice = u.needs_notice
+FROM unnest($2::lot_row_2[]) AS u
+WHERE l.program_id = $1::integer AND l.customer_id = u.customer_id AND l.id = u.id;
+
+-- name: entry_insert
+INSERT INTO lot_entry (program_id, customer_id, lot_id, transfer_id, points)
+SELECT $1::integer, e.customer_id, e.lot_id, e.transfer_id, e.points
+FROM unnest($2::lot_entry_row[]) AS e;
+
+-- name: hold_insert
+INSERT INTO hold (
+    program_id, customer_id, id, status, points, captured, order_id, expires_at, recorded_at, ended_at
+)
+SELECT
+    $1::integer, h.customer_id, h.id, h.status, h.points, h.captured, h.order_id, h.expires_at, h.recorded_at,
+    h.ended_at
+FROM unnest($2::hold_row[]) AS h;
+
+-- name: hold_update
+UPDATE hold AS h SET
+    status = u.status,
+    captured = u.captured,
+    ended_at = u.ended_at
+FROM unnest($2::hold_row[]) AS u
+WHERE h.program_id = $1::integer AND h.id = u.id AND h.status = 'held';
+
+-- name: part_insert
+INSERT INTO hold_part (program_id, customer_id, hold_id, lot_id, points, captured, restored)
+SELECT $1::integer, p.customer_id, p.hold_id, p.lot_id, p.points, p.captured, p.restored
+FROM unnest($2::hold_part_row[]) AS p;
+
+-- name: part_update
+UPDATE hold_part AS p SET
+    captured = u.captured,
+    restored = u.restored
+FROM unnest($2::hold_part_row[]) AS u
+WHERE p.program_id = $1::integer AND p.hold_id = u.hold_id AND p.lot_id = u.lot_id;
+
+-- name: lots_of
+-- The lots of customers that can still change: those with something left, and those from which points are held.
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice
+FROM unnest($2::bigint[]) AS w (customer_id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM lot AS o
+    WHERE
+        o.program_id = $1::integer
+        AND o.customer_id = w.customer_id
+        AND (
+            o.remaining > 0
+            OR EXISTS (
+                SELECT FROM hold AS h
+                INNER JOIN hold_part AS p ON h.program_id = p.program_id AND h.id = p.hold_id
+                WHERE
+                    h.program_id = $1::integer
+                    AND h.customer_id = w.customer_id
+                    AND h.status = 'held'
+                    AND p.lot_id = o.id
+            )
+        )
+    OFFSET 0
+) AS l;
+
+-- name: holds_of
+-- The open holds of customers, a row for each of their parts, those that end first at the front.
+SELECT
+    h.id, h.customer_id, h.points, h.expires_at, h.recorded_at, h.order_id, p.lot_id, p.points AS part_points
+FROM unnest($2::bigint[]) AS w (customer_id)
+CROSS JOIN
+    LATERAL (
+        SELECT o.* FROM hold AS o
+        WHERE o.program_id = $1::integer AND o.customer_id = w.customer_id AND o.status = 'held'
+        OFFSET 0
+    ) AS h
+INNER JOIN hold_part AS p ON h.program_id = p.program_id AND h.id = p.hold_id
+INNER JOIN lot AS l ON p.program_id = l.program_id AND p.customer_id = l.customer_id AND p.lot_id = l.id
+ORDER BY h.id, l.expires_at, l.id;
+
+-- name: time_read
+-- The time as of which a transaction looks.
+SELECT clock_timestamp() AS now;
 
 -- name: transfer_list
 -- A page of a customer's transfers, newest first, behind an id.
@@ -29,7 +126,9 @@ LIMIT $4::integer;
 
 -- name: lot_list
 -- A page of a customer's lots that have something left, newest first.
-SELECT l.id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice
 FROM lot AS l
 WHERE
     l.program_id = $1::integer

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from service.customers.rules import Balance, Customer
-from service.kernel.ids import IdSource
+from service.customers.rules import Balance
+from service.kernel.errors import Kind, Refusal
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """When a lot expires that doesn't: 'infinity' in the database."""
@@ -51,10 +51,29 @@ class Transfer(msgspec.Struct, frozen=True):
     occurred_at: datetime
     rule: str | None = None
     rule_version: int | None = None
+    reverses: UUID | None = None
+
+
+class Life(msgspec.Struct, frozen=True):
+    """When points become available and when they end, as the policy says at the moment they are earned.
+
+    `available_at` None: at once. Points that `lapse` end at that moment instead, unless they are confirmed before.
+    Points that `slide` end when the customer has been inactive for too long. None end before a notice that they need.
+    """
+
+    available_at: datetime | None = None
+    lapses: bool = False
+    expires_at: datetime = NEVER
+    slides: bool = False
+    needs_notice: bool = False
 
 
 class Lot(msgspec.Struct, frozen=True):
-    """Points earned together. `remaining` of `granted` are left; open from `available_at` to before `expires_at`."""
+    """Points earned together. `remaining` of `granted` are left, `expired` of them ended unspent.
+
+    While it is pending, what remains is pending, and at `available_at` it becomes available or lapses. It is open from
+    then to before `expires_at`.
+    """
 
     id: UUID
     customer_id: int
@@ -63,14 +82,68 @@ class Lot(msgspec.Struct, frozen=True):
     available_at: datetime
     expires_at: datetime
     cause: Cause
+    expired: int = 0
+    is_pending: bool = False
+    lapses: bool = False
+    slides: bool = False
+    needs_notice: bool = False
 
 
-class Credited(msgspec.Struct, frozen=True):
-    """What a credit comes to: the customer after it, and the rows to write."""
+class Entry(msgspec.Struct, frozen=True):
+    """What a transfer took from a lot (`points` < 0) or gave back to it."""
 
-    customer: Customer
-    transfers: Sequence[Transfer]
-    lots: Sequence[Lot]
+    lot_id: UUID
+    transfer_id: UUID
+    points: int
+
+
+class HoldStatus(Enum):
+    """What became of points that were set aside."""
+
+    HELD = "held"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    LAPSED = "lapsed"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """The points of a hold that came from one lot; `captured` of them were spent, of which `restored` came back."""
+
+    lot_id: UUID
+    points: int
+    captured: int = 0
+    restored: int = 0
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Points set aside for a redemption, until it is captured or released, or lapses at `expires_at`."""
+
+    id: UUID
+    customer_id: int
+    points: int
+    parts: Sequence[Part]
+    expires_at: datetime
+    recorded_at: datetime
+    order_id: str | None = None
+    status: HoldStatus = HoldStatus.HELD
+    captured: int = 0
+    ended_at: datetime | None = None
+
+
+class InsufficientPoints(Refusal):
+    """A redemption asks for more points than are available."""
+
+    kind = Kind.CONFLICT
+    code = "insufficient_points"
+    title = "The customer has not enough points available"
+
+
+class HoldNotOpen(Refusal):
+    """A hold ended otherwise already."""
+
+    kind = Kind.CONFLICT
+    code = "hold_not_open"
+    title = "The points are not held any more"
 
 
 def moved(before: Balance, source: Bucket, target: Bucket, points: int) -> Balance:
@@ -88,56 +161,11 @@ def moved(before: Balance, source: Bucket, target: Bucket, points: int) -> Balan
     return Balance(available, pending, held, debt)
 
 
-def credit(  # noqa: PLR0913 - the row that it makes has these columns
-    customer: Customer,
-    points: int,
-    *,
-    transfer_id: UUID,
-    ids: IdSource,
-    cause: Cause,
-    rule: str,
-    rule_version: int,
-    occurred_at: datetime,
-    now: datetime,
-) -> Credited:
-    """Book points that were earned: a transfer and a lot of one id. Debt is repaid from them first.
+def expiry_order(lot: Lot, alive_until: datetime | None) -> tuple[datetime, UUID]:
+    """Order lots by what ends first; among those that end at once, the older is first."""
+    return lot_ends_at(lot, alive_until), lot.id
 
-    `points` >= 0; none book nothing. The lot is available at once and never expires.
-    """
-    if points == 0:
-        return Credited(customer, (), ())
-    steps = [(transfer_id, Bucket.ISSUED, Bucket.AVAILABLE, points, cause.type)]
-    repaid = min(points, customer.balance.debt)
-    if repaid:
-        steps.append((ids.next(), Bucket.AVAILABLE, Bucket.DEBT, repaid, "debt_repayment"))
-    balance, version, transfers = customer.balance, customer.version, list[Transfer]()
-    for step_id, source, target, amount, reason in steps:
-        balance = moved(balance, source, target, amount)
-        version += 1
-        transfers.append(
-            Transfer(
-                id=step_id,
-                customer_id=customer.id,
-                source=source,
-                target=target,
-                points=amount,
-                reason=reason,
-                cause=cause,
-                version=version,
-                after=balance,
-                occurred_at=occurred_at,
-                rule=rule,
-                rule_version=rule_version,
-            )
-        )
-    lot = Lot(
-        id=transfer_id,
-        customer_id=customer.id,
-        granted=points,
-        remaining=points - repaid,
-        available_at=now,
-        expires_at=NEVER,
-        cause=cause,
-    )
-    after = msgspec.structs.replace(customer, version=version, balance=balance)
-    return Credited(after, transfers, (lot,))
+
+def lot_ends_at(lot: Lot, alive_until: datetime | None) -> datetime:
+    """Return when a lot ends by its own date or by the customer's inactivity."""
+    return min(lot.expires_at, alive_until) if lot.slides and alive_until is not None else lot.expires_at

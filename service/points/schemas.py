@@ -57,8 +57,12 @@ class LotOut(msgspec.Struct, frozen=True):
 
 def balance_out(standing: Standing) -> BalanceOut:
     """Render a balance."""
-    has = standing.balance
-    return BalanceOut(standing.customer_id, has.available, has.pending, has.held, has.debt, standing.lifetime_earned)
+    has, expiry = standing.balance, None
+    if standing.next_expiry_at is not None:
+        expiry = NextExpiryOut(standing.next_expiry_points, standing.next_expiry_at)
+    return BalanceOut(
+        standing.customer_id, has.available, has.pending, has.held, has.debt, standing.lifetime_earned, expiry
+    )
 
 
 def transfer_out(booked: Booked) -> TransferOut:

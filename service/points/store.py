@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 
 from service.customers.rules import Balance
 from service.platform.statements import Db, Write, load
-from service.points.rules import Cause, Lot, Transfer
+from service.points.account import Account
+from service.points.rules import Cause, Hold, Lot, Part, Transfer
 
 _STATEMENTS = load(__file__)
 
@@ -27,8 +30,23 @@ class Booked(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
-def transferring(program_id: int, transfers: Sequence[Transfer], recorded_at: datetime) -> Write:
-    """Add transfers to the ledger."""
+def writing(program_id: int, accounts: Sequence[Account], recorded_at: datetime) -> list[Write]:
+    """Write what movements of accounts left: transfers, lots, what was taken from which lot, holds."""
+    holds = [(account, hold) for account in accounts for hold in account.begun_holds.values()]
+    ended = [(account, hold) for account in accounts for hold in account.changed_holds.values()]
+    return [
+        _transferring(program_id, [each for account in accounts for each in account.transfers], recorded_at),
+        _lots(program_id, "lot_insert", [lot for account in accounts for lot in account.granted.values()]),
+        _lots(program_id, "lot_update", [lot for account in accounts for lot in account.changed_lots.values()]),
+        _entering(program_id, accounts),
+        _holds(program_id, "hold_insert", [hold for _, hold in holds]),
+        _parts(program_id, "part_insert", [hold for _, hold in holds]),
+        _holds(program_id, "hold_update", [hold for _, hold in ended]),
+        _parts(program_id, "part_update", [hold for _, hold in ended]),
+    ]
+
+
+def _transferring(program_id: int, transfers: Sequence[Transfer], recorded_at: datetime) -> Write:
     rows = [
         (
             transfer.customer_id,
@@ -41,6 +59,7 @@ def transferring(program_id: int, transfers: Sequence[Transfer], recorded_at: da
             transfer.cause.id,
             transfer.rule,
             transfer.rule_version,
+            transfer.reverses,
             transfer.version,
             transfer.after.available,
             transfer.after.pending,
@@ -53,22 +72,91 @@ def transferring(program_id: int, transfers: Sequence[Transfer], recorded_at: da
     return Write(_STATEMENTS["transfer_insert"], (program_id, recorded_at, rows), len(rows))
 
 
-def granting(program_id: int, lots: Sequence[Lot]) -> Write:
-    """Add lots."""
+def _lots(program_id: int, statement: str, lots: Sequence[Lot]) -> Write:
     rows = [
         (
             lot.customer_id,
             lot.id,
             lot.granted,
             lot.remaining,
+            lot.expired,
             lot.available_at,
             lot.expires_at,
+            lot.is_pending,
+            lot.lapses,
+            lot.slides,
+            lot.needs_notice,
             lot.cause.type,
             lot.cause.id,
         )
         for lot in lots
     ]
-    return Write(_STATEMENTS["lot_insert"], (program_id, rows), len(rows))
+    return Write(_STATEMENTS[statement], (program_id, rows), len(rows))
+
+
+def _entering(program_id: int, accounts: Sequence[Account]) -> Write:
+    rows = [
+        (account.customer.id, entry.lot_id, entry.transfer_id, entry.points)
+        for account in accounts
+        for entry in account.entries
+    ]
+    return Write(_STATEMENTS["entry_insert"], (program_id, rows), len(rows))
+
+
+def _holds(program_id: int, statement: str, holds: Sequence[Hold]) -> Write:
+    rows = [
+        (
+            hold.customer_id,
+            hold.id,
+            hold.status.value,
+            hold.points,
+            hold.captured,
+            hold.order_id,
+            hold.expires_at,
+            hold.recorded_at,
+            hold.ended_at,
+        )
+        for hold in holds
+    ]
+    return Write(_STATEMENTS[statement], (program_id, rows), len(rows))
+
+
+def _parts(program_id: int, statement: str, holds: Sequence[Hold]) -> Write:
+    rows = [
+        (hold.customer_id, hold.id, part.lot_id, part.points, part.captured, part.restored)
+        for hold in holds
+        for part in hold.parts
+    ]
+    return Write(_STATEMENTS[statement], (program_id, rows), len(rows))
+
+
+async def read_lots(db: Db, *, program_id: int, customers: Sequence[int]) -> list[Lot]:
+    """Read the lots that can still change, of customers by their internal ids."""
+    return [_lot(row) for row in await db.fetch(_STATEMENTS["lots_of"].sql, program_id, customers)]
+
+
+async def read_holds(db: Db, *, program_id: int, customers: Sequence[int]) -> list[Hold]:
+    """Read the open holds of customers by their internal ids."""
+    rows = await db.fetch(_STATEMENTS["holds_of"].sql, program_id, customers)
+    found = list[Hold]()
+    for _, parts in groupby(rows, key=lambda row: row["id"]):
+        of = list(parts)
+        row = of[0]
+        taken = tuple(Part(part["lot_id"], part["part_points"]) for part in of)
+        found.append(Hold(row[0], row[1], row[2], taken, row[3], row[4], row[5]))
+    return found
+
+
+async def read_time(db: Db) -> datetime:
+    """Read the database's time."""
+    now: datetime = await db.fetchval(_STATEMENTS["time_read"].sql)
+    return now
+
+
+def _lot(row: Record) -> Lot:
+    # The driver reads 'infinity' as a time without a zone.
+    cause, expires_at = Cause(row[6], row[7]), row[5].replace(tzinfo=UTC)
+    return Lot(row[0], row[1], row[2], row[3], row[4], expires_at, cause, row[8], row[9], row[10], row[11], row[12])
 
 
 async def list_transfers(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Booked]:
@@ -83,8 +171,4 @@ async def list_transfers(db: Db, *, program_id: int, customer_id: int, before: U
 async def list_lots(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Lot]:
     """Read up to `limit` lots of a customer that have something left, with an id below `before`, newest first."""
     rows = await db.fetch(_STATEMENTS["lot_list"].sql, program_id, customer_id, before, limit)
-    return [
-        # The driver reads 'infinity' as a time without a zone.
-        Lot(row[0], customer_id, row[1], row[2], row[3], row[4].replace(tzinfo=UTC), Cause(row[5], row[6]))
-        for row in rows
-    ]
+    return [_lot(row) for row in rows]

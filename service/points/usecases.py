@@ -1,32 +1,95 @@
 """What can be asked of the ledger, and how rooms above book into it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer, Standing
 from service.kernel.errors import NotFound
-from service.kernel.ids import GREATEST_ID
+from service.kernel.ids import GREATEST_ID, IdSource
+from service.platform.claims import Claim, ClaimKind
+from service.platform.outbox import Event
 from service.platform.statements import Db, Write
 from service.points import store
-from service.points.rules import Lot, Transfer
+from service.points.account import Account
+from service.points.rules import Lot
+from service.points.settling import is_due, settle
 from service.points.store import Booked
 
 
-def booking(
-    program_id: int,
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A booking that is open: what it may change, as of `now`, with all booked that had come due."""
+
+    now: datetime
+    """The database's time, after all locks were had. No decision rests on another clock."""
+    ids: IdSource
+    accounts: dict[str, Account]
+    """By the callers' ids; those of unknown customers are missing."""
+    claims: dict[str, Claim]
+    """By the facts' ids; the new ones are missing."""
+
+
+async def open_booking(
+    db: Db,
     *,
-    customers_after: Sequence[Customer],
-    transfers: Sequence[Transfer],
-    lots: Sequence[Lot],
-    recorded_at: datetime,
-) -> list[Write]:
-    """Write transfers with the lots they grant and the balances they lead to: all three or none."""
+    program_id: int,
+    facts: Sequence[tuple[str, str]],
+    kind: ClaimKind,
+    entropy: int,
+    lock: bool = True,
+    whole: bool = False,
+) -> Opened:
+    """Begin a booking: lock the customers of facts, pairs of `customer_id` and the fact's id, and settle what is due.
+
+    Without `lock` it only looks. With `whole`, all accounts have their lots and holds, so that points can leave them.
+    """
+    opened = await customers.open_booking(db, program_id=program_id, facts=facts, kind=kind, lock=lock)
+    ids = IdSource(opened.now, entropy)
+    found = await _accounts(db, program_id, list(opened.customers.values()), opened.now, ids, whole=whole)
+    return Opened(opened.now, ids, found, opened.claims)
+
+
+async def _accounts(
+    db: Db, program_id: int, found: Sequence[Customer], now: datetime, ids: IdSource, *, whole: bool
+) -> dict[str, Account]:
+    """Make accounts by the callers' ids; of those customers with something due, all is read and settled."""
+    read = [customer.id for customer in found if whole or is_due(customer, now)]
+    if not read:
+        return {customer.external_id: Account(customer, now, ids) for customer in found}
+    lots = await store.read_lots(db, program_id=program_id, customers=read)
+    holds = await store.read_holds(db, program_id=program_id, customers=read)
+    accounts = dict[str, Account]()
+    for customer in found:
+        account = Account(customer, now, ids)
+        if customer.id in read:
+            account.lots = {lot.id: lot for lot in lots if lot.customer_id == customer.id}
+            account.holds = {hold.id: hold for hold in holds if hold.customer_id == customer.id}
+            settle(account)
+        accounts[customer.external_id] = account
+    return accounts
+
+
+def newcomers(found: Iterable[Customer], now: datetime, ids: IdSource) -> dict[str, Account]:
+    """Make the accounts of customers who are about to be enrolled: they have nothing yet."""
+    return {customer.external_id: Account(customer, now, ids, {}, {}) for customer in found}
+
+
+def booking(program_id: int, accounts: Sequence[Account], *, recorded_at: datetime) -> list[Write]:
+    """Write what was moved in accounts, with the balances that it led to: all or none."""
+    after = [account.closed() for account in accounts]
+    # First the customers: the rule of locks puts them before all else.
+    return [*customers.storing(program_id, after), *store.writing(program_id, accounts, recorded_at)]
+
+
+def news(accounts: Sequence[Account], ids: IdSource) -> list[Event]:
+    """Tell what happened in accounts."""
     return [
-        *customers.storing(program_id, customers_after),  # first: the rule of locks puts customers before all else
-        store.transferring(program_id, transfers, recorded_at),
-        store.granting(program_id, lots),
+        Event(ids.next(), kind, account.customer.id, subject_id)
+        for account in accounts
+        for kind, subject_id in account.news
     ]
 
 
@@ -47,9 +110,31 @@ async def lots(db: Db, *, program_id: int, customer_id: str, before: UUID | None
 
 
 async def balances(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> Sequence[Standing | NotFound]:
-    """Read what many customers have at once; NotFound for each unknown one."""
+    """Read what many customers have now; NotFound for each unknown one. What is due and not booked counts as done."""
     found = await customers.read_standings(db, program_id=program_id, customer_ids=customer_ids)
+    due = [customer_id for customer_id, standing in found.items() if standing.is_due]
+    if due:
+        found |= await _settled(db, program_id, due)
     return [found.get(customer_id) or NotFound() for customer_id in customer_ids]
+
+
+async def _settled(db: Db, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
+    """Work out what customers have once all is booked that is due; nothing is written."""
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        rows = await customers.read(db, program_id=program_id, customer_ids=customer_ids)
+        now = await store.read_time(db)
+        accounts = await _accounts(db, program_id, list(rows.values()), now, IdSource(now, 0), whole=False)
+    after = {customer_id: account.closed() for customer_id, account in accounts.items()}
+    return {
+        customer_id: Standing(
+            customer_id,
+            customer.balance,
+            customer.lifetime_earned,
+            customer.next_expiry_at,
+            customer.next_expiry_points,
+        )
+        for customer_id, customer in after.items()
+    }
 
 
 async def _customer(db: Db, *, program_id: int, customer_id: str) -> Customer:

@@ -8,13 +8,14 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from service.customers.rules import Balance, Customer, with_purchase
+from service.customers.rules import Balance, with_purchase
 from service.earning.rules import Line, Spending, base_line
 from service.kernel.amounts import CurrencyCode, MinorUnits, Quantity, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
-from service.kernel.ids import CallerId, IdSource
+from service.kernel.ids import CallerId
 from service.kernel.times import Time
-from service.points.rules import Cause, Lot, Transfer, credit
+from service.points.account import Account
+from service.points.rules import Cause
 from service.programs.rules import Program
 
 GREATEST_LEAD: Final = timedelta(minutes=5)
@@ -82,14 +83,12 @@ class Earnings(msgspec.Struct, frozen=True):
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """All that a purchase comes to: the rows to write and the customer after it."""
+    """A purchase that is decided: the row to write. What it moved is in the account."""
 
     id: UUID
+    customer: int
     purchase: Purchase
     earnings: Earnings
-    customer: Customer
-    transfers: Sequence[Transfer]
-    lots: Sequence[Lot]
 
 
 def normalised(purchase: Purchase) -> Purchase:
@@ -122,22 +121,18 @@ def check_time(purchase: Purchase, *, now: datetime, oldest_fact_days: int | Non
         raise Invalid(detail, pointer="/occurred_at", reason="too_old")
 
 
-def book(
-    purchase: Purchase, *, customer: Customer, program: Program, purchase_id: UUID, ids: IdSource, now: datetime
-) -> Booking:
-    """Decide what a new purchase comes to, for a customer as of the moment. Raises Invalid."""
+def book(purchase: Purchase, *, account: Account, program: Program, purchase_id: UUID) -> Booking:
+    """Decide what a new purchase comes to, and move the points that it earns into the account. Raises Invalid."""
     spending = Spending(purchase.currency, purchase.total, purchase.tax, purchase.shipping)
     line = base_line(program.settings.base_rule, program.version, spending)
-    credited = credit(
-        with_purchase(customer, purchase.occurred_at, line.points),
+    account.customer = with_purchase(account.customer, purchase.occurred_at, line.points)
+    account.grant(
         line.points,
         transfer_id=purchase_id,
-        ids=ids,
         cause=Cause("purchase", purchase.id),
         rule=line.rule,
         rule_version=line.version,
         occurred_at=purchase.occurred_at,
-        now=now,
     )
-    earnings = Earnings(line.points, 0, (line,), credited.customer.balance)
-    return Booking(purchase_id, purchase, earnings, credited.customer, credited.transfers, credited.lots)
+    earnings = Earnings(line.points, 0, (line,), account.customer.balance)
+    return Booking(purchase_id, account.customer.id, purchase, earnings)

@@ -33,7 +33,7 @@ def _text(content: object) -> str:
 
 def adding(program_id: int, bookings: Sequence[Booking], recorded_at: datetime) -> Write:
     """Add purchases with what they are answered with."""
-    rows = [_row(booking.id, booking.customer.id, booking.purchase, booking.earnings) for booking in bookings]
+    rows = [_row(booking.id, booking.customer, booking.purchase, booking.earnings) for booking in bookings]
     return Write(_STATEMENTS["purchase_insert"], (program_id, recorded_at, rows), len(rows))
 
 

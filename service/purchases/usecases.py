@@ -1,6 +1,6 @@
 """Booking purchases: many at once, each exactly once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -9,15 +9,16 @@ import msgspec
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer, CustomerUnknown, newcomer
-from service.customers.usecases import Opened
 from service.kernel.errors import NotFound, Refusal
-from service.kernel.ids import IdSource, randomness_of
+from service.kernel.ids import randomness_of
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
 from service.platform.database import ROW_FAULTS
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, write_together
 from service.platform.transaction import refusal_of, savepoint
 from service.points import usecases as points
+from service.points.account import Account
+from service.points.usecases import Opened
 from service.programs.rules import Enrolment, Program
 from service.purchases import store
 from service.purchases.rules import Booking, Draft, Earnings, Purchase, PurchaseConflict, book, check_time, normalised
@@ -49,9 +50,8 @@ class _Batch:
 
     program: Program
     opened: Opened
-    ids: IdSource
     known: Mapping[str, Earnings]
-    customers: dict[str, Customer]
+    accounts: dict[str, Account]
     bookings: dict[str, Booking] = field(default_factory=dict[str, Booking])
     claims: dict[str, Claim] = field(default_factory=dict[str, Claim])
 
@@ -68,10 +68,10 @@ async def report(
     """
     if not drafts:
         return []
-    opened = await _open(db, program, drafts, lock=lock)
+    opened = await _open(db, program, drafts, entropy, lock=lock)
     unknown = _to_enrol(program, drafts, opened)
     enrolled = await customers.enrol(db, customer_ids=unknown, now=opened.now) if unknown else {}
-    batch = await _batch(db, program, drafts, opened, enrolled, entropy)
+    batch = await _batch(db, program, drafts, opened, enrolled.values())
     outcomes = [_decide(batch, each) for each in drafts]
     await _write(db, batch)
     return outcomes
@@ -101,16 +101,18 @@ async def preview(db: Db, *, program: Program, drafts: Sequence[Draft], entropy:
     """Answer what reporting these purchases would, and book nothing: no lock, no write."""
     if not drafts:
         return []
-    opened = await _open(db, program, drafts, lock=False)
+    opened = await _open(db, program, drafts, entropy, lock=False)
     unknown = _to_enrol(program, drafts, opened)
-    nobody = {customer_id: newcomer(-1 - place, customer_id, opened.now) for place, customer_id in enumerate(unknown)}
-    batch = await _batch(db, program, drafts, opened, nobody, entropy)
+    nobody = [newcomer(-1 - place, customer_id, opened.now) for place, customer_id in enumerate(unknown)]
+    batch = await _batch(db, program, drafts, opened, nobody)
     return [_decide(batch, each) for each in drafts]
 
 
-async def _open(db: Db, program: Program, drafts: Sequence[Draft], *, lock: bool) -> Opened:
+async def _open(db: Db, program: Program, drafts: Sequence[Draft], entropy: int, *, lock: bool) -> Opened:
     facts = [(each.purchase.customer_id, each.purchase.id) for each in drafts]
-    return await customers.open_booking(db, program_id=program.id, facts=facts, kind=ClaimKind.PURCHASE, lock=lock)
+    return await points.open_booking(
+        db, program_id=program.id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, lock=lock
+    )
 
 
 def _to_enrol(program: Program, drafts: Sequence[Draft], opened: Opened) -> list[str]:
@@ -118,14 +120,15 @@ def _to_enrol(program: Program, drafts: Sequence[Draft], opened: Opened) -> list
     if program.settings.enrolment is Enrolment.EXPLICIT:
         return []
     new = (each.purchase.customer_id for each in drafts if each.purchase.id not in opened.claims)
-    return sorted({customer_id for customer_id in new if customer_id not in opened.customers})
+    return sorted({customer_id for customer_id in new if customer_id not in opened.accounts})
 
 
 async def _batch(
-    db: Db, program: Program, drafts: Sequence[Draft], opened: Opened, enrolled: Mapping[str, Customer], entropy: int
+    db: Db, program: Program, drafts: Sequence[Draft], opened: Opened, enrolled: Iterable[Customer]
 ) -> _Batch:
     known = await _known_earnings(db, program, drafts, opened)
-    return _Batch(program, opened, IdSource(opened.now, entropy), known, {**opened.customers, **enrolled})
+    new = points.newcomers(enrolled, opened.now, opened.ids)
+    return _Batch(program, opened, known, {**opened.accounts, **new})
 
 
 async def _known_earnings(db: Db, program: Program, drafts: Sequence[Draft], opened: Opened) -> Mapping[str, Earnings]:
@@ -160,7 +163,6 @@ def _decide(batch: _Batch, draft: Draft) -> Outcome:
     except Refusal as refusal:
         return refusal
     batch.bookings[purchase.id] = booking
-    batch.customers[purchase.customer_id] = booking.customer
     batch.claims[purchase.id] = Claim(purchase.id, draft.content_hash, booking.id)
     return Accepted(purchase, booking.earnings)
 
@@ -168,35 +170,25 @@ def _decide(batch: _Batch, draft: Draft) -> Outcome:
 def _book(batch: _Batch, draft: Draft) -> Booking:
     purchase, settings, now = draft.purchase, batch.program.settings, batch.opened.now
     check_time(purchase, now=now, oldest_fact_days=settings.oldest_fact_days)
-    customer = batch.customers.get(purchase.customer_id)
-    if customer is None:
+    account = batch.accounts.get(purchase.customer_id)
+    if account is None:
         raise CustomerUnknown("/customer_id")
-    return book(
-        purchase,
-        customer=customer,
-        program=batch.program,
-        purchase_id=batch.ids.next(draft.randomness),
-        ids=batch.ids,
-        now=now,
-    )
+    purchase_id = batch.opened.ids.next(draft.randomness)
+    return book(purchase, account=account, program=batch.program, purchase_id=purchase_id)
 
 
 async def _write(db: Db, batch: _Batch) -> None:
     """Write all that was decided, as one statement. A customer for whom nothing was booked is not enrolled."""
-    program_id, now, bookings = batch.program.id, batch.opened.now, list(batch.bookings.values())
-    changed = list({booking.customer.id: booking.customer for booking in bookings}.values())
-    events = customers.enrolments(changed, batch.ids)
-    events += [Event(batch.ids.next(), PURCHASE_REWARDED, booking.customer.id, booking.id) for booking in bookings]
+    program_id, now, ids = batch.program.id, batch.opened.now, batch.opened.ids
+    bookings = list(batch.bookings.values())
+    buyers = {booking.purchase.customer_id for booking in bookings}
+    changed = [account for customer_id, account in batch.accounts.items() if customer_id in buyers]
+    events = customers.enrolments([account.customer for account in changed], ids) + points.news(changed, ids)
+    events += [Event(ids.next(), PURCHASE_REWARDED, booking.customer, booking.id) for booking in bookings]
     await write_together(
         db,
         [
-            *points.booking(
-                program_id,
-                customers_after=changed,
-                recorded_at=now,
-                transfers=[transfer for booking in bookings for transfer in booking.transfers],
-                lots=[lot for booking in bookings for lot in booking.lots],
-            ),
+            *points.booking(program_id, changed, recorded_at=now),
             claiming(program_id, ClaimKind.PURCHASE, list(batch.claims.values())),
             store.adding(program_id, bookings, now),
             announcing(program_id, events, now),

@@ -17,6 +17,7 @@ from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
 from service.kernel.ids import IdSource
 from service.kernel.rounding import Rounding
+from service.points.account import Account
 from service.programs.rules import BaseRule, EarnRate, Part, Program, ProgramSettings, UnitRate
 from service.purchases.rules import Booking, Purchase, book
 from service.purchases.usecases import draft
@@ -74,15 +75,17 @@ def fair(rule: BaseRule, purchase: Purchase) -> int:
     return ROUNDED[rule.rounding](counted * points_for_one)
 
 
-def booked(rule: BaseRule, purchase: Purchase, version: int = 1) -> Booking:
+def account() -> Account:
+    return Account(newcomer(7, "c-1", NOW), NOW, IdSource(NOW, 9), {}, {})
+
+
+def booked(rule: BaseRule, purchase: Purchase, version: int = 1, into: Account | None = None) -> Booking:
     program = Program(1, "shop", "Shop", live=False, version=version, settings=ProgramSettings(base_rule=rule))
     return book(
         draft(purchase, randomness=5).purchase,
-        customer=newcomer(7, "c-1", NOW),
+        account=into or account(),
         program=program,
         purchase_id=UUID(int=1),
-        ids=IdSource(NOW, 9),
-        now=NOW,
     )
 
 
@@ -94,13 +97,14 @@ def test_a_purchase_earns_the_counted_amount_at_its_rate_rounded_once(rule: Base
             booked(rule, purchase)
         assert refused.value.pointer == "/total"
         return
-    booking = booked(rule, purchase, version=3)
+    bought = account()
+    booking = booked(rule, purchase, version=3, into=bought)
     assert booking.earnings.earned == sum(line.points for line in booking.earnings.lines) == expected
-    assert booking.earnings.balance.available == booking.customer.lifetime_earned == expected
+    assert booking.earnings.balance.available == bought.customer.lifetime_earned == expected
     rows = 1 if expected else 0
-    assert [(transfer.points, transfer.rule_version) for transfer in booking.transfers] == [(expected, 3)] * rows
-    assert [(lot.granted, lot.remaining) for lot in booking.lots] == [(expected, expected)] * rows
-    assert booking.customer.purchase_count == 1
+    assert [(transfer.points, transfer.rule_version) for transfer in bought.transfers] == [(expected, 3)] * rows
+    assert [(lot.granted, lot.remaining) for lot in bought.granted.values()] == [(expected, expected)] * rows
+    assert bought.customer.purchase_count == 1
 
 
 @given(rules, purchases)

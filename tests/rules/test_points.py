@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from service.customers.rules import Balance, Customer, newcomer
 from service.kernel.amounts import BOUND
 from service.kernel.ids import IdSource
-from service.points.rules import Bucket, Cause, Credited, credit, moved
+from service.points.account import Account
+from service.points.rules import Bucket, Cause, moved
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 COUNTED = {Bucket.AVAILABLE, Bucket.PENDING, Bucket.HELD}
@@ -25,19 +26,17 @@ def total(balance: Balance) -> int:
     return balance.available + balance.pending + balance.held - balance.debt
 
 
-def credited(customer: Customer, points: int) -> Credited:
-    ids = IdSource(NOW, 1)
-    return credit(
-        customer,
+def credited(customer: Customer, points: int) -> Account:
+    account = Account(customer, NOW, IdSource(NOW, 1))
+    account.grant(
         points,
-        transfer_id=ids.next(),
-        ids=ids,
+        transfer_id=account.ids.next(),
         cause=Cause("purchase", "order-1"),
         rule="base",
         rule_version=4,
         occurred_at=NOW,
-        now=NOW,
     )
+    return account
 
 
 def customer_with(available: int, debt: int, version: int) -> Customer:
@@ -67,7 +66,8 @@ def test_debt_grows_by_what_leaves_it_and_shrinks_by_what_comes_in() -> None:
 
 @given(customers)
 def test_no_points_book_nothing(customer: Customer) -> None:
-    assert credited(customer, 0) == Credited(customer, (), ())
+    booked = credited(customer, 0)
+    assert (booked.closed(), booked.transfers, booked.granted) == (customer, [], {})
 
 
 @given(customers, amounts)
@@ -78,7 +78,7 @@ def test_points_earned_repay_debt_first_and_the_rest_is_a_lot(customer: Customer
     assert after.debt == customer.balance.debt - repaid
     assert after.available == customer.balance.available + points - repaid
     assert after.debt == 0 or after.available == 0
-    (lot,) = booked.lots
+    (lot,) = booked.granted.values()
     assert (lot.granted, lot.remaining) == (points, points - repaid)
     assert lot.id == booked.transfers[0].id
     assert lot.available_at == NOW < lot.expires_at
@@ -103,6 +103,6 @@ def test_whatever_is_earned_in_whatever_parts_the_sum_is_the_same(debt: int, par
     for points in parts:
         booked = credited(customer, points)
         customer = booked.customer
-        remaining += sum(lot.remaining for lot in booked.lots)
+        remaining += sum(lot.remaining for lot in booked.granted.values())
     assert total(customer.balance) == sum(parts) - debt
     assert customer.balance.available == remaining

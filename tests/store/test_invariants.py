@@ -25,6 +25,13 @@ BREAKS = {
     "transfers_chain": "UPDATE transfer SET available_after = available_after + 1",
     "version_counts_transfers": "UPDATE customer SET version = version + 1",
     "lots_are_granted_by_transfers": "UPDATE lot SET granted = granted + 1",
+    "remaining_is_sum_of_entries": "UPDATE lot SET remaining = 0",
+    "entries_are_of_their_transfer": "INSERT INTO lot_entry SELECT program_id, customer_id, id, id, -1 FROM lot",
+    "held_is_sum_of_holds": "UPDATE customer SET held = held + 1",
+    "what_is_due_is_noted": "UPDATE lot SET expires_at = '2100-01-01'",
+    "nothing_is_spent_after_its_end": "UPDATE transfer SET from_bucket = 'available', to_bucket = 'held';"
+    "INSERT INTO lot_entry SELECT program_id, customer_id, id, id, -1 FROM lot;"
+    "UPDATE lot SET expires_at = '2026-01-02'",
     "no_debt_beside_open_lots": "UPDATE customer SET available = 0, debt = 1",
     "one_claim_one_purchase": "DELETE FROM claim WHERE id = 'p-1'",
     "purchase_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
@@ -35,6 +42,13 @@ BREAKS = {
 """What breaks an invariant, by its name. It may break others with it."""
 
 ALSO = {
+    "available_is_sum_of_open_lots": "UPDATE lot SET slides = TRUE",
+    "remaining_is_sum_of_entries": "INSERT INTO lot_entry SELECT program_id, customer_id, id, gen_random_uuid(), 1"
+    " FROM lot; INSERT INTO lot_entry SELECT program_id, customer_id, id, gen_random_uuid(), -1 FROM lot",
+    "held_is_sum_of_holds": "INSERT INTO hold SELECT program_id, customer_id, id, 'released', 1, 0, NULL, now(), now(),"
+    " now() FROM lot",
+    "what_is_due_is_noted": "INSERT INTO hold SELECT program_id, customer_id, id, 'held', 1, 0, NULL, now(), now()"
+    " FROM lot",
     "history_is_append_only": "GRANT DELETE ON {this_quarter} TO loyalty_service",
     "purchase_earned_what_was_issued": "UPDATE purchase SET earned = earned + 1",
     "one_event_for_each_purchase": "UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = 'purchase.rewarded'",

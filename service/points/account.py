@@ -1,0 +1,354 @@
+"""A customer's points while a booking decides: every movement is made here, and leaves the rows to write.
+
+Pure: it holds what was read and what is decided, the time and the source of ids are given. Each movement is a transfer,
+and says what it took from which lot or gave back to it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from service.customers.rules import Customer
+from service.kernel.ids import IdSource
+from service.points.rules import (
+    NEVER,
+    Bucket,
+    Cause,
+    Entry,
+    Hold,
+    HoldNotOpen,
+    HoldStatus,
+    InsufficientPoints,
+    Life,
+    Lot,
+    Part,
+    Transfer,
+    expiry_order,
+    lot_ends_at,
+    moved,
+)
+
+_replace = msgspec.structs.replace
+AT_ONCE: Final = Life()
+
+
+@dataclass(slots=True)
+class Account:
+    """One customer's points. `lots` and `holds` are None where they were not read: then points only come in.
+
+    `customer`, `lots` and `holds` are as of the last movement; the rows to write add up in the others: what is new, and
+    what was read and has changed.
+    """
+
+    customer: Customer
+    now: datetime
+    ids: IdSource
+    lots: dict[UUID, Lot] | None = None
+    holds: dict[UUID, Hold] | None = None
+    transfers: list[Transfer] = field(default_factory=list[Transfer])
+    entries: list[Entry] = field(default_factory=list[Entry])
+    granted: dict[UUID, Lot] = field(default_factory=dict[UUID, Lot])
+    changed_lots: dict[UUID, Lot] = field(default_factory=dict[UUID, Lot])
+    begun_holds: dict[UUID, Hold] = field(default_factory=dict[UUID, Hold])
+    changed_holds: dict[UUID, Hold] = field(default_factory=dict[UUID, Hold])
+    news: list[tuple[str, UUID]] = field(default_factory=list[tuple[str, UUID]])
+    """Types of events, each with the id of the transfer or hold that it tells of."""
+
+    def grant(
+        self,
+        points: int,
+        *,
+        transfer_id: UUID,
+        cause: Cause,
+        rule: str | None,
+        rule_version: int | None,
+        occurred_at: datetime,
+        life: Life = AT_ONCE,
+        reason: str | None = None,
+    ) -> None:
+        """Bring in points: a transfer and a lot of one id. Debt is repaid first; what has ended already ends at once.
+
+        `points` >= 0; none book nothing.
+        """
+        if points == 0:
+            return
+        is_pending = life.available_at is not None and life.available_at > self.now
+        self._move(
+            Bucket.ISSUED,
+            Bucket.PENDING if is_pending else Bucket.AVAILABLE,
+            points,
+            reason=reason or cause.type,
+            cause=cause,
+            at=occurred_at,
+            transfer_id=transfer_id,
+            rule=rule,
+            rule_version=rule_version,
+        )
+        lot = Lot(
+            id=transfer_id,
+            customer_id=self.customer.id,
+            granted=points,
+            remaining=points,
+            available_at=life.available_at or self.now,
+            expires_at=life.expires_at,
+            cause=cause,
+            is_pending=is_pending,
+            lapses=is_pending and life.lapses,
+            slides=life.slides,
+            needs_notice=life.needs_notice,
+        )
+        self.granted[lot.id] = lot
+        if self.lots is not None:
+            self.lots[lot.id] = lot
+        if not is_pending:
+            self.repay([lot], cause, occurred_at)
+            if self.has_ended(self._lot(lot.id), self.now):
+                self.expire(lot.id, self.now)
+        if self.lots is None:
+            self._note(self.granted[lot.id])
+
+    def repay(self, lots: Sequence[Lot], cause: Cause, at: datetime) -> None:
+        """Repay debt from open lots, in the order given."""
+        for lot in lots:
+            repaid = min(self.customer.balance.debt, self._lot(lot.id).remaining)
+            if repaid:
+                transfer = self._move(
+                    Bucket.AVAILABLE, Bucket.DEBT, repaid, reason="debt_repayment", cause=cause, at=at
+                )
+                self._take(lot.id, repaid, transfer)
+
+    def activate(self, lot_id: UUID, at: datetime) -> None:
+        """Make pending points available."""
+        lot = self._lot(lot_id)
+        self._keep(_replace(lot, is_pending=False, lapses=False, available_at=at))
+        if lot.remaining:
+            transfer = self._move(
+                Bucket.PENDING, Bucket.AVAILABLE, lot.remaining, reason="activation", cause=lot.cause, at=at
+            )
+            self.news.append(("points.available", transfer))
+            self.repay([lot], lot.cause, at)
+
+    def expire(self, lot_id: UUID, at: datetime, *, reason: str = "expiry") -> None:
+        """End what remains of a lot."""
+        lot = self._lot(lot_id)
+        if not lot.remaining and not lot.is_pending:
+            return
+        if lot.remaining:
+            source = Bucket.PENDING if lot.is_pending else Bucket.AVAILABLE
+            transfer = self._move(source, Bucket.EXPIRED, lot.remaining, reason=reason, cause=lot.cause, at=at)
+            self.entries.append(Entry(lot.id, transfer, -lot.remaining))
+            self.news.append(("points.expired", transfer))
+        self._keep(_replace(lot, remaining=0, expired=lot.expired + lot.remaining, is_pending=False, lapses=False))
+
+    def hold(
+        self, points: int, *, hold_id: UUID, expires_at: datetime, cause: Cause, order_id: str | None = None
+    ) -> Hold:
+        """Set points aside, of the lots that end first. `points` >= 1. Raises InsufficientPoints."""
+        if points > self.customer.balance.available:
+            detail = f"{points} points are asked for, {self.customer.balance.available} are available."
+            raise InsufficientPoints(detail)
+        transfer = self._move(Bucket.AVAILABLE, Bucket.HELD, points, reason="redemption", cause=cause, at=self.now)
+        parts, left = list[Part](), points
+        for lot in self.open_lots():
+            taken = min(left, lot.remaining)
+            self._take(lot.id, taken, transfer)
+            parts.append(Part(lot.id, taken))
+            left -= taken
+            if not left:
+                break
+        held = Hold(hold_id, self.customer.id, points, tuple(parts), expires_at, self.now, order_id)
+        self.begun_holds[hold_id] = held
+        self._holds()[hold_id] = held
+        return held
+
+    def capture(self, hold_id: UUID, points: int, cause: Cause) -> Hold:
+        """Spend held points, of the lots that end first, and give back the rest. Raises HoldNotOpen."""
+        hold, parts, left = self._open_hold(hold_id), list[Part](), points
+        for part in hold.parts:
+            captured = min(left, part.points)
+            parts.append(_replace(part, captured=captured))
+            left -= captured
+        self._move(Bucket.HELD, Bucket.REDEEMED, points, reason="redemption", cause=cause, at=self.now)
+        self._give_back(parts, cause, self.now, reason="release")
+        ended = _replace(hold, status=HoldStatus.CAPTURED, captured=points, parts=tuple(parts), ended_at=self.now)
+        return self._end(ended)
+
+    def release(self, hold_id: UUID, cause: Cause, at: datetime, status: HoldStatus = HoldStatus.RELEASED) -> Hold:
+        """Give held points back to their lots; those whose lot has ended end too. Raises HoldNotOpen."""
+        hold = self._open_hold(hold_id)
+        reason = "lapse" if status is HoldStatus.LAPSED else "release"
+        self._give_back(hold.parts, cause, at, reason=reason)
+        return self._end(_replace(hold, status=status, ended_at=at))
+
+    def touch(self, alive_until: datetime | None) -> None:
+        """Keep the points that slide alive until then, if they aren't for longer already."""
+        before = self.customer.alive_until
+        if alive_until is not None and (before is None or alive_until > before):
+            self.customer = _replace(self.customer, alive_until=alive_until)
+
+    def open_lots(self) -> list[Lot]:
+        """Give the lots from which points can be taken, those that end first at the front."""
+        alive_until = self.customer.alive_until
+        usable = (lot for lot in self._lots().values() if lot.remaining and not lot.is_pending)
+        return sorted(usable, key=lambda lot: expiry_order(lot, alive_until))
+
+    def has_ended(self, lot: Lot, at: datetime) -> bool:
+        """Tell whether a lot has ended at a moment: at its date or with the customer's inactivity, if it may."""
+        return not lot.needs_notice and lot_ends_at(lot, self.customer.alive_until) <= at
+
+    def closed(self) -> Customer:
+        """Return the customer's row after all movements, with what is due and what expires next."""
+        if self.lots is not None:
+            self._count_again(self.lots, self._holds())
+        return self.customer
+
+    def _count_again(self, lots: Mapping[UUID, Lot], holds: Mapping[UUID, Hold]) -> None:
+        alive_until, due, ends = self.customer.alive_until, list[datetime](), list[tuple[datetime, int]]()
+        sliding = 0
+        for lot in lots.values():
+            if not lot.remaining:
+                continue
+            if lot.is_pending:
+                due.append(lot.available_at)
+            elif lot.slides:
+                sliding += lot.remaining
+            elif lot.expires_at != NEVER and not lot.needs_notice:
+                ends.append((lot.expires_at, lot.remaining))
+            if lot.expires_at != NEVER and not lot.needs_notice:
+                due.append(lot.expires_at)
+        if sliding and alive_until is not None:
+            due.append(alive_until)
+        due += [hold.expires_at for hold in holds.values() if hold.status is HoldStatus.HELD]
+        first = min(ends)[0] if ends else None
+        self.customer = _replace(
+            self.customer,
+            next_due_at=min(due) if due else None,
+            sliding=sliding,
+            next_expiry_at=first,
+            next_expiry_points=sum(points for at, points in ends if at == first),
+        )
+
+    def _note(self, lot: Lot) -> None:
+        """Note what comes of a new lot, without the others."""
+        if not lot.remaining:
+            return
+        customer, due = self.customer, self.customer.next_due_at
+        at, points, sliding = customer.next_expiry_at, customer.next_expiry_points, customer.sliding
+        moments = list[datetime]()
+        if lot.is_pending:
+            moments.append(lot.available_at)
+        elif lot.slides:
+            sliding += lot.remaining
+            if customer.alive_until is not None and not lot.needs_notice:
+                moments.append(customer.alive_until)
+        elif lot.expires_at != NEVER and not lot.needs_notice and (at is None or lot.expires_at <= at):
+            points = lot.remaining + (points if lot.expires_at == at else 0)
+            at = lot.expires_at
+        if lot.expires_at != NEVER and not lot.needs_notice:
+            moments.append(lot.expires_at)
+        if moments or sliding != customer.sliding or points != customer.next_expiry_points:
+            self.customer = _replace(
+                customer,
+                next_due_at=min(moments if due is None else [due, *moments], default=None),
+                sliding=sliding,
+                next_expiry_at=at,
+                next_expiry_points=points,
+            )
+
+    def _give_back(self, parts: Sequence[Part], cause: Cause, at: datetime, *, reason: str) -> None:
+        """Give back what was not captured: to lots that are open, else it expires."""
+        back = [(self._lot(part.lot_id), part.points - part.captured) for part in parts if part.points > part.captured]
+        alive = [(lot, points) for lot, points in back if not self.has_ended(lot, at)]
+        ended = [(lot, points) for lot, points in back if self.has_ended(lot, at)]
+        if alive:
+            total = sum(points for _, points in alive)
+            transfer = self._move(Bucket.HELD, Bucket.AVAILABLE, total, reason=reason, cause=cause, at=at)
+            for lot, points in alive:
+                self._keep(_replace(lot, remaining=lot.remaining + points))
+                self.entries.append(Entry(lot.id, transfer, points))
+            self.repay([lot for lot, _ in alive], cause, at)
+        for lot, points in ended:
+            transfer = self._move(Bucket.HELD, Bucket.EXPIRED, points, reason="expiry", cause=lot.cause, at=at)
+            self._keep(_replace(lot, expired=lot.expired + points))
+            self.news.append(("points.expired", transfer))
+
+    def _move(  # noqa: PLR0913 - the row that it makes has these columns
+        self,
+        source: Bucket,
+        target: Bucket,
+        points: int,
+        *,
+        reason: str,
+        cause: Cause,
+        at: datetime,
+        transfer_id: UUID | None = None,
+        rule: str | None = None,
+        rule_version: int | None = None,
+    ) -> UUID:
+        customer = self.customer
+        after = moved(customer.balance, source, target, points)
+        self.customer = customer = _replace(customer, version=customer.version + 1, balance=after)
+        made = self.ids.next() if transfer_id is None else transfer_id
+        self.transfers.append(
+            Transfer(
+                made,
+                customer.id,
+                source,
+                target,
+                points,
+                reason,
+                cause,
+                customer.version,
+                after,
+                at,
+                rule,
+                rule_version,
+            )
+        )
+        return made
+
+    def _take(self, lot_id: UUID, points: int, transfer_id: UUID) -> None:
+        lot = self._lot(lot_id)
+        self._keep(_replace(lot, remaining=lot.remaining - points))
+        self.entries.append(Entry(lot_id, transfer_id, -points))
+
+    def _lot(self, lot_id: UUID) -> Lot:
+        found = self.granted.get(lot_id)
+        return self._lots()[lot_id] if found is None else found
+
+    def _keep(self, lot: Lot) -> None:
+        (self.granted if lot.id in self.granted else self.changed_lots)[lot.id] = lot
+        if self.lots is not None:
+            self.lots[lot.id] = lot
+
+    def _open_hold(self, hold_id: UUID) -> Hold:
+        hold = self._holds()[hold_id]
+        if hold.status is not HoldStatus.HELD:
+            raise HoldNotOpen(f"The points are {hold.status.value}.")
+        return hold
+
+    def _end(self, hold: Hold) -> Hold:
+        (self.begun_holds if hold.id in self.begun_holds else self.changed_holds)[hold.id] = hold
+        self._holds()[hold.id] = hold
+        return hold
+
+    def _lots(self) -> dict[UUID, Lot]:
+        if self.lots is None:
+            msg = "the customer's lots were not read"
+            raise RuntimeError(msg)
+        return self.lots
+
+    def _holds(self) -> dict[UUID, Hold]:
+        if self.holds is None:
+            msg = "the customer's holds were not read"
+            raise RuntimeError(msg)
+        return self.holds
+
+
+def whole(customer: Customer, lots: Iterable[Lot], holds: Iterable[Hold], now: datetime, ids: IdSource) -> Account:
+    """Make an account of all that was read of a customer."""
+    return Account(customer, now, ids, {lot.id: lot for lot in lots}, {hold.id: hold for hold in holds})
