@@ -216,6 +216,7 @@ def _earn(step: Step, books: Books, model: Model, now: datetime, *, whole: bool)
         point.state = "pending" if pending else "available"
         model.points.append(point)
     model.pass_time(now)
+    assert books.customer.balance == model.balance()
 
 
 def _hold(step: Step, books: Books, model: Model, now: datetime, ids: dict[int, UUID]) -> None:
@@ -272,6 +273,5 @@ def test_points_live_as_pebbles_would(steps: list[Step]) -> None:
             model.pass_time(now)
         else:
             _end(step, books, model, now, ids)
-        seen = books.account(now, whole=True)
-        assert seen.closed().balance == model.balance()
+        assert books.account(now, whole=True).closed().balance == model.balance()
         books.prove()
