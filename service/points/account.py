@@ -106,8 +106,8 @@ class Account:
             self.lots[lot.id] = lot
         if not is_pending:
             self.repay([lot], cause, occurred_at)
-            if self.has_ended(self._lot(lot.id), self.now):
-                self.expire(lot.id, self.now)
+        if self.has_ended(lot, self.now):
+            self.expire(lot.id, self.now)
         if self.lots is None:
             self._note(self.granted[lot.id])
 
