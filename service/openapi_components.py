@@ -74,6 +74,8 @@ def _mend(schema: dict[str, Any]) -> None:
         words.append(f"`{json.dumps(default)}` where it is left out.")
     if words:
         schema["description"] = " ".join(words)
+    for each in schema.get("anyOf", ()):
+        _mend(each)
 
 
 def _structs(types: Sequence[Any]) -> set[type[msgspec.Struct]]:

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -15,6 +15,7 @@ from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.rounding import Rounding
 from service.platform.http.body import as_invalid
 from service.platform.roles import Role
+from service.programs.policies import ExpiryPolicy, OwnPending, PendingPolicy, check_expiry
 
 LONGEST_NAME: Final = 200
 PROGRAM_CODE_PATTERN: Final = "^[a-z][a-z0-9-]{0,62}$(?!\n)"
@@ -62,6 +63,10 @@ class BaseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tax: Part = Part.INCLUDED
     shipping: Part = Part.INCLUDED
     rounding: Rounding = Rounding.DOWN
+    pending: Annotated[
+        OwnPending | None,
+        Meta(description="How the rule's points are held back; null: as the program says; `at_once`: not at all."),
+    ] = None
 
 
 TimeZone = Annotated[
@@ -92,7 +97,8 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enrolment: Enrolment = Enrolment.IMPLICIT
     oldest_fact_days: Annotated[int, Meta(ge=0, le=36_500)] | None = None
     base_rule: BaseRule = BaseRule()
-    expiry: Literal["never"] = "never"
+    expiry: Annotated[ExpiryPolicy, Meta(description="When points end, in the program's time zone.")] = "never"
+    pending: Annotated[PendingPolicy | None, Meta(description="How points are held back; null: not at all.")] = None
     point_value: PointValue = PointValue()
     debt_limit: Annotated[int, Meta(ge=0, le=BOUND)] | None = None
     hold_seconds: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 900
@@ -174,7 +180,7 @@ def check_names(*, code: str, name: str) -> None:
 
 
 def checked(settings: ProgramSettings) -> ProgramSettings:
-    """Refuse currencies and time zones that don't exist. Raises Invalid."""
+    """Refuse currencies and time zones that don't exist, and policies that contradict themselves. Raises Invalid."""
     for pointer, currency in [("/settings/currency", settings.currency)] + [
         (f"/settings/base_rule/rates/{code}", code) for code in settings.base_rule.rates
     ]:
@@ -183,4 +189,5 @@ def checked(settings: ProgramSettings) -> ProgramSettings:
     if settings.time_zone not in available_timezones():
         detail = "This is no time zone of the IANA database."
         raise Invalid(detail, pointer="/settings/time_zone", reason="unknown_time_zone")
+    check_expiry(settings.expiry, "/settings/expiry")
     return settings

@@ -288,8 +288,10 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
             "tax": "included",
             "shipping": "included",
             "rounding": "down",
+            "pending": None,
         },
         "expiry": "never",
+        "pending": None,
         "point_value": {"points": 1, "amount": 1, "minimum": 1, "step": 1, "greatest_share": None},
         "debt_limit": None,
         "hold_seconds": 900,
@@ -302,7 +304,7 @@ async def test_a_change_of_settings_is_a_version_and_counts_from_now_on(shop: Sh
     rule = {"rates": {"EUR": {"points": 3, "amount": 200}}, "tax": "excluded", "rounding": "half_up"}
     changed = await change(shop, settings={"base_rule": rule})
     assert (changed.status, changed.body["version"]) == (200, 2)
-    kept = {"shipping": "included", "any_currency": {"points": 1, "units": 1}}
+    kept = {"shipping": "included", "any_currency": {"points": 1, "units": 1}, "pending": None}
     assert changed.body["settings"]["base_rule"] == rule | kept
     assert changed.body["settings"]["currency"] == "EUR"
     after = await shop.post("/v1/purchases", body | {"id": "after"})

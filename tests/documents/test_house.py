@@ -23,8 +23,8 @@ SAME_IN_EVERY_ROOM = {
 }
 NAMED_FOR_WHAT_THEY_ARE = {
     "purchases": {"booking.py"},
-    "points": {"balances.py"},
-    "programs": {"catalogue.py"},
+    "points": {"balances.py", "policies.py"},
+    "programs": {"catalogue.py", "policies.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
 

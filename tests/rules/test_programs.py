@@ -1,5 +1,6 @@
 """Settings of programs: each is replaced whole, and a wrong one is pointed at."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -7,6 +8,14 @@ import pytest
 
 from service.kernel.errors import Invalid
 from service.kernel.rounding import Rounding
+from service.programs.policies import (
+    ExpiryNotice,
+    ExpiryOnDates,
+    PendingUntilConfirmed,
+    QualifyingActivity,
+    SlidingExpiry,
+    Unconfirmed,
+)
 from service.programs.rules import EarnRate, Enrolment, Part, ProgramSettings, UnitRate, changed
 
 RATE = {"points": 1, "amount": 1000}
@@ -39,6 +48,19 @@ def test_no_change_and_the_settings_themselves_change_nothing() -> None:
         {"hold_seconds": 1},
         {"hold_seconds": 30 * 86_400},
         {"expiry": "never"},
+        {"expiry": {"kind": "rolling", "months": 0}},
+        {"expiry": {"kind": "rolling", "months": 1_200, "days": None, "round_up_to": "half_year"}},
+        {"expiry": {"kind": "rolling", "days": 36_500, "notice": {"days": 1}}},
+        {"expiry": {"kind": "dates", "dates": ["02-29"], "least_days": 36_500}},
+        {"expiry": {"kind": "dates", "dates": [f"{month:02}-{day}" for month in range(1, 13) for day in (15, 28)]}},
+        {"expiry": {"kind": "sliding", "days": 1, "counts": ["purchase", "activity", "redemption", "referral"]}},
+        {"expiry": {"kind": "sliding", "months": 12, "notice": {"days": 365, "required": True}}},
+        {"pending": None},
+        {"pending": {"kind": "after", "days": 1}},
+        {"pending": {"kind": "until_confirmed", "days": 3_650, "otherwise": "activate"}},
+        {"base_rule": {"pending": None}},
+        {"base_rule": {"pending": "at_once"}},
+        {"base_rule": {"pending": {"kind": "after", "days": 3_650}}},
         {"point_value": {"greatest_share": 10_000}},
         {"base_rule": {"any_currency": None}},
         {"base_rule": {"rates": {"EUR": {"points": 10**6, "amount": 10**12}}}},
@@ -71,6 +93,44 @@ def test_settings_at_their_bounds_are_taken(setting: dict[str, Any]) -> None:
         ({"debt_limit": 10**12 + 1}, "/debt_limit", "out_of_range"),
         ({"hold_seconds": 0}, "/hold_seconds", "out_of_range"),
         ({"expiry": "soon"}, "/expiry", "invalid_format"),
+        ({"expiry": None}, "/expiry", "type"),
+        ({"expiry": ["never"]}, "/expiry", "type"),
+        ({"expiry": {}}, "/expiry/kind", "missing"),
+        ({"expiry": {"months": 1}}, "/expiry/kind", "missing"),
+        ({"expiry": {"kind": "never"}}, "/expiry/kind", "invalid_format"),
+        ({"expiry": {"kind": 1}}, "/expiry/kind", "type"),
+        ({"expiry": {"kind": "rolling"}}, "/expiry/months", "missing"),
+        ({"expiry": {"kind": "rolling", "months": 1, "days": 0}}, "/expiry/days", "exclusive"),
+        ({"expiry": {"kind": "rolling", "months": -1}}, "/expiry/months", "out_of_range"),
+        ({"expiry": {"kind": "rolling", "months": 1_201}}, "/expiry/months", "out_of_range"),
+        ({"expiry": {"kind": "rolling", "months": 1.0}}, "/expiry/months", "type"),
+        ({"expiry": {"kind": "rolling", "days": 36_501}}, "/expiry/days", "out_of_range"),
+        ({"expiry": {"kind": "rolling", "months": 1, "round_up_to": "week"}}, "/expiry/round_up_to", "invalid_format"),
+        ({"expiry": {"kind": "rolling", "months": 1, "counts": []}}, "/expiry/counts", "unknown_field"),
+        ({"expiry": {"kind": "rolling", "months": 1, "notice": 30}}, "/expiry/notice", "type"),
+        ({"expiry": {"kind": "rolling", "months": 1, "notice": {}}}, "/expiry/notice/days", "missing"),
+        ({"expiry": {"kind": "rolling", "months": 1, "notice": {"days": 0}}}, "/expiry/notice/days", "out_of_range"),
+        ({"expiry": {"kind": "dates"}}, "/expiry/dates", "missing"),
+        ({"expiry": {"kind": "dates", "dates": []}}, "/expiry/dates", "out_of_range"),
+        ({"expiry": {"kind": "dates", "dates": ["01-01"] * 25}}, "/expiry/dates", "out_of_range"),
+        ({"expiry": {"kind": "dates", "dates": ["01-01", "12-31", "01-01"]}}, "/expiry/dates/2", "duplicate"),
+        ({"expiry": {"kind": "dates", "dates": ["01-01"], "least_days": -1}}, "/expiry/least_days", "out_of_range"),
+        ({"expiry": {"kind": "sliding"}}, "/expiry/months", "missing"),
+        ({"expiry": {"kind": "sliding", "months": 1, "days": 1}}, "/expiry/days", "exclusive"),
+        ({"expiry": {"kind": "sliding", "months": 0}}, "/expiry/months", "out_of_range"),
+        ({"expiry": {"kind": "sliding", "days": 0}}, "/expiry/days", "out_of_range"),
+        ({"expiry": {"kind": "sliding", "days": 1, "counts": []}}, "/expiry/counts", "out_of_range"),
+        ({"expiry": {"kind": "sliding", "days": 1, "counts": ["login"]}}, "/expiry/counts/0", "invalid_format"),
+        ({"expiry": {"kind": "sliding", "days": 1, "counts": ["purchase"] * 2}}, "/expiry/counts/1", "duplicate"),
+        ({"pending": "at_once"}, "/pending", "type"),
+        ({"pending": {"days": 1}}, "/pending/kind", "missing"),
+        ({"pending": {"kind": "after"}}, "/pending/days", "missing"),
+        ({"pending": {"kind": "after", "days": 0}}, "/pending/days", "out_of_range"),
+        ({"pending": {"kind": "after", "days": 3_651}}, "/pending/days", "out_of_range"),
+        ({"pending": {"kind": "until_confirmed", "days": 1}}, "/pending/otherwise", "missing"),
+        ({"pending": {"kind": "until_confirmed", "days": 1, "otherwise": "x"}}, "/pending/otherwise", "invalid_format"),
+        ({"base_rule": {"pending": "none"}}, "/base_rule/pending", "invalid_format"),
+        ({"base_rule": {"pending": {"kind": "after", "days": 0}}}, "/base_rule/pending/days", "out_of_range"),
         ({"point_value": {"greatest_share": 10_001}}, "/point_value/greatest_share", "out_of_range"),
         ({"point_value": {"step": 0}}, "/point_value/step", "out_of_range"),
         ({"base_rule": None}, "/base_rule", "type"),
@@ -93,8 +153,75 @@ def test_a_wrong_setting_is_refused_with_a_pointer_to_it(setting: dict[str, Any]
     assert (refused.value.pointer, refused.value.reason) == (f"/settings{pointer}", reason)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "00-01",
+        "01-00",
+        "01-32",
+        "02-30",
+        "04-31",
+        "06-31",
+        "09-31",
+        "11-31",
+        "13-01",
+        "1-1",
+        "12-31\n",
+        "2026-12-31",
+        "1\uff12-01",
+    ],
+)
+def test_a_date_that_no_year_has_is_refused(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        changed(ProgramSettings(), {"expiry": {"kind": "dates", "dates": ["06-30", text]}})
+    assert (refused.value.pointer, refused.value.reason) == ("/settings/expiry/dates/1", "invalid_format")
+
+
+def test_every_day_of_a_leap_year_is_a_date() -> None:
+    for number in range(366):
+        day = f"{date(2024, 1, 1) + timedelta(days=number):%m-%d}"
+        expiry = changed(ProgramSettings(), {"expiry": {"kind": "dates", "dates": [day]}}).expiry
+        assert expiry == ExpiryOnDates((day,))
+
+
+def test_settings_that_were_stored_before_there_were_policies_are_read() -> None:
+    stored = b'{"currency":"USD","base_rule":{"rates":{},"any_currency":null},"expiry":"never","hold_seconds":60}'
+    settings = msgspec.json.decode(stored, type=ProgramSettings)
+    assert (settings.expiry, settings.pending, settings.base_rule.pending) == ("never", None, None)
+
+
+def test_policies_are_read_as_they_were_stored() -> None:
+    given = {
+        "expiry": {"kind": "sliding", "months": 12, "counts": ["redemption", "purchase"], "notice": {"days": 30}},
+        "pending": {"kind": "until_confirmed", "days": 30, "otherwise": "lapse"},
+        "base_rule": {"pending": "at_once"},
+    }
+    settings = changed(ProgramSettings(), given)
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=ProgramSettings) == settings
+    assert settings.expiry == SlidingExpiry(
+        months=12,
+        counts=(QualifyingActivity.REDEMPTION, QualifyingActivity.PURCHASE),
+        notice=ExpiryNotice(30, required=False),
+    )
+    assert settings.pending == PendingUntilConfirmed(30, Unconfirmed.LAPSE)
+    assert changed(settings, {"expiry": "never", "pending": None, "base_rule": {}}) == ProgramSettings()
+
+
+def test_what_keeps_points_alive_is_a_purchase_unless_told() -> None:
+    expiry = changed(ProgramSettings(), {"expiry": {"kind": "sliding", "days": 90}}).expiry
+    assert expiry == SlidingExpiry(days=90, counts=(QualifyingActivity.PURCHASE,))
+
+
 def test_a_refusal_does_not_repeat_the_setting() -> None:
-    for setting in ({"enrolment": "canary"}, {"time_zone": "canary"}, {"canary": 1}, {"base_rule": {"tax": "canary"}}):
+    for setting in (
+        {"enrolment": "canary"},
+        {"time_zone": "canary"},
+        {"canary": 1},
+        {"base_rule": {"tax": "canary"}},
+        {"expiry": "canary"},
+        {"expiry": {"kind": "canary"}},
+        {"expiry": {"kind": "dates", "dates": ["canary"]}},
+    ):
         with pytest.raises(Invalid) as refused:
             changed(ProgramSettings(), setting)
         assert "canary" not in refused.value.detail

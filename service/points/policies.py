@@ -1,0 +1,93 @@
+"""When points end and when they become available, by a program's policies. Pure.
+
+A last day is a whole local day of the program: points end with it, at the start of the next one (Voucherify: points
+that last one month, earned on 25 January, are there until the end of 25 February). Moments are aware; those given back
+are in UTC. What the calendar doesn't reach is NEVER.
+"""
+
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from service.kernel.periods import Period, add_days, add_months, clamped, day_of, end_of_day, last_day
+from service.points.rules import NEVER
+from service.programs.policies import (
+    ExpiryOnDates,
+    ExpiryPolicy,
+    PendingAfter,
+    PendingPolicy,
+    RollingExpiry,
+    SlidingExpiry,
+    Unconfirmed,
+)
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """Until when points are held back, unless they are confirmed before. Then they lapse or become available."""
+
+    available_at: datetime
+    lapses: bool
+
+
+def expires_at(policy: ExpiryPolicy, occurred_at: datetime, time_zone: str) -> datetime:
+    """Return the first moment at which points that were earned at `occurred_at` are gone; it is after that moment.
+
+    NEVER for points that slide, too: they end with `keeps_alive_until` of their customer, not by a time of their own.
+    """
+    if isinstance(policy, RollingExpiry):
+        zone = ZoneInfo(time_zone)
+        return _end_of(_later(day_of(occurred_at, zone), policy.months, policy.days, policy.round_up_to), zone)
+    if isinstance(policy, ExpiryOnDates):
+        zone = ZoneInfo(time_zone)
+        earliest = add_days(day_of(occurred_at, zone), policy.least_days)
+        return _end_of(None if earliest is None else _first_from(earliest, policy.dates), zone)
+    return NEVER
+
+
+def keeps_alive_until(policy: ExpiryPolicy, last_activity_at: datetime, time_zone: str) -> datetime | None:
+    """Return the first moment at which points that slide are gone, unless there is another activity that counts.
+
+    None for a policy that doesn't slide. Whether an activity counts, the policy's `counts` says.
+    """
+    if not isinstance(policy, SlidingExpiry):
+        return None
+    zone = ZoneInfo(time_zone)
+    return _end_of(_later(day_of(last_activity_at, zone), policy.months, policy.days, policy.round_up_to), zone)
+
+
+def pending_until(policy: PendingPolicy | None, occurred_at: datetime, time_zone: str) -> Pending | None:
+    """Tell until when points that were earned at `occurred_at` are held back; None: they aren't.
+
+    `after` is exactly days x 24 hours, whatever clocks do; the last day to confirm is a whole local day.
+    """
+    if policy is None:
+        return None
+    if isinstance(policy, PendingAfter):
+        try:
+            return Pending(occurred_at.astimezone(UTC) + timedelta(days=policy.days), lapses=False)
+        except OverflowError:
+            return Pending(NEVER, lapses=False)
+    zone = ZoneInfo(time_zone)
+    last = add_days(day_of(occurred_at, zone), policy.days)
+    return Pending(_end_of(last, zone), lapses=policy.otherwise is Unconfirmed.LAPSE)
+
+
+def _later(day: date, months: int | None, days: int | None, round_up_to: Period | None) -> date | None:
+    """Return the last day of a duration that begins with `day`; None after the end of the calendar."""
+    last = add_days(day, days or 0) if months is None else add_months(day, months)
+    return last if last is None or round_up_to is None else last_day(round_up_to, last)
+
+
+def _first_from(earliest: date, dates: tuple[str, ...]) -> date | None:
+    """Return the first of the yearly dates (MM-DD) from `earliest` on; None after the end of the calendar."""
+    each_year = [(int(month_day[:2]), int(month_day[3:])) for month_day in dates]
+    for year in range(earliest.year, min(earliest.year + 1, MAXYEAR) + 1):
+        found = [day for month, number in each_year if (day := clamped(year, month, number)) >= earliest]
+        if found:
+            return min(found)
+    return None
+
+
+def _end_of(last: date | None, zone: ZoneInfo) -> datetime:
+    return (None if last is None else end_of_day(last, zone)) or NEVER
