@@ -11,16 +11,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from service.kernel.periods import Period, add_days, add_months, clamped, day_of, end_of_day, last_day
-from service.points.rules import NEVER
+from service.points.rules import NEVER, Life
 from service.programs.policies import (
     ExpiryOnDates,
     ExpiryPolicy,
+    OwnPending,
     PendingAfter,
     PendingPolicy,
     RollingExpiry,
     SlidingExpiry,
     Unconfirmed,
+    pending_policy,
 )
+from service.programs.rules import ProgramSettings
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -71,6 +74,23 @@ def pending_until(policy: PendingPolicy | None, occurred_at: datetime, time_zone
     zone = ZoneInfo(time_zone)
     last = add_days(day_of(occurred_at, zone), policy.days)
     return Pending(_end_of(last, zone), lapses=policy.otherwise is Unconfirmed.LAPSE)
+
+
+def life_of(program: ProgramSettings, own: OwnPending | None, occurred_at: datetime) -> Life:
+    """Tell when points of a program that were earned at `occurred_at` become available and when they end.
+
+    `own` is what the rule that gave them says of holding them back.
+    """
+    policy, zone = program.expiry, program.time_zone
+    pending = pending_until(pending_policy(own, program.pending), occurred_at, zone)
+    notice = None if policy == "never" else policy.notice
+    return Life(
+        available_at=None if pending is None else pending.available_at,
+        lapses=pending is not None and pending.lapses,
+        expires_at=expires_at(policy, occurred_at, zone),
+        slides=isinstance(policy, SlidingExpiry),
+        needs_notice=notice is not None and notice.required,
+    )
 
 
 def _later(day: date, months: int | None, days: int | None, round_up_to: Period | None) -> date | None:

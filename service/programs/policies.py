@@ -128,6 +128,11 @@ def pending_policy(own: OwnPending | None, program: PendingPolicy | None) -> Pen
     return None if own == "at_once" else own
 
 
+def keeps_alive(policy: ExpiryPolicy, activity: QualifyingActivity) -> bool:
+    """Tell whether an activity keeps the points alive that slide."""
+    return isinstance(policy, SlidingExpiry) and activity in policy.counts
+
+
 def check_expiry(policy: ExpiryPolicy, within: str) -> None:
     """Refuse what the types can't: a duration given twice or not at all, and repetitions. Raises Invalid.
 

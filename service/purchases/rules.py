@@ -15,7 +15,9 @@ from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
 from service.kernel.times import Time
 from service.points.account import Account
+from service.points.policies import keeps_alive_until, life_of
 from service.points.rules import Cause
+from service.programs.policies import QualifyingActivity, keeps_alive
 from service.programs.rules import Program
 
 GREATEST_LEAD: Final = timedelta(minutes=5)
@@ -125,7 +127,11 @@ def book(purchase: Purchase, *, account: Account, program: Program, purchase_id:
     """Decide what a new purchase comes to, and move the points that it earns into the account. Raises Invalid."""
     spending = Spending(purchase.currency, purchase.total, purchase.tax, purchase.shipping)
     line = base_line(program.settings.base_rule, program.version, spending)
+    settings = program.settings
     account.customer = with_purchase(account.customer, purchase.occurred_at, line.points)
+    if keeps_alive(settings.expiry, QualifyingActivity.PURCHASE):
+        account.touch(keeps_alive_until(settings.expiry, purchase.occurred_at, settings.time_zone))
+    pending_before = account.customer.balance.pending
     account.grant(
         line.points,
         transfer_id=purchase_id,
@@ -133,6 +139,8 @@ def book(purchase: Purchase, *, account: Account, program: Program, purchase_id:
         rule=line.rule,
         rule_version=line.version,
         occurred_at=purchase.occurred_at,
+        life=life_of(settings, settings.base_rule.pending, purchase.occurred_at),
     )
-    earnings = Earnings(line.points, 0, (line,), account.customer.balance)
+    balance = account.customer.balance
+    earnings = Earnings(line.points, balance.pending - pending_before, (line,), balance)
     return Booking(purchase_id, account.customer.id, purchase, earnings)

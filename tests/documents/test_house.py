@@ -22,8 +22,8 @@ SAME_IN_EVERY_ROOM = {
     "jobs.py",
 }
 NAMED_FOR_WHAT_THEY_ARE = {
-    "purchases": {"booking.py"},
-    "points": {"balances.py", "policies.py"},
+    "purchases": {"booking.py", "refunding.py"},
+    "points": {"account.py", "balances.py", "policies.py", "settling.py"},
     "programs": {"catalogue.py", "policies.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
