@@ -16,7 +16,7 @@ from service.app import Parts, framework_app
 from service.kernel.errors import Kind
 from service.kernel.ids import CALLER_ID_PATTERN
 from service.openapi_components import as_change, components, key_of, reference
-from service.platform.http.operation import IDEMPOTENCY_KEY, Told
+from service.platform.http.operation import Told
 from service.platform.http.problems import STATUS, Problem
 from service.platform.roles import RIGHTS
 from service.platform.settings import CHECKOUT, Settings
@@ -224,7 +224,7 @@ def _responses(
             _meaning(int(status), told) if writes else "What was asked for.",
             _headers(*(_OF_LIMIT if told else ())),
         )
-        if told and (IDEMPOTENCY_KEY in told.parameters or (told.fact and status == _KNOWN)):
+        if told and (told.takes_key or (told.fact and status == _KNOWN)):
             headers |= _headers("Idempotent-Replayed")
         found[str(status)] = {"description": meaning, "headers": headers, "content": content}
         if told and told.links:
@@ -272,7 +272,7 @@ def _problems(path: str, handler: HTTPRouteHandler, told: Told) -> dict[int, lis
     codes: dict[int, list[str]] = {status: [] for status in statuses}
     for refusal in told.refusals:
         codes.setdefault(STATUS[refusal.kind], []).append(refusal.code)
-    if writes and IDEMPOTENCY_KEY in told.parameters:
+    if writes and told.takes_key:
         codes.setdefault(STATUS[Kind.CONFLICT], []).append("idempotency_key_in_flight")
         codes[422].append("idempotency_key_reused")
     return codes

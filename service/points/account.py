@@ -101,6 +101,8 @@ class Account:
             slides=life.slides,
             needs_notice=life.needs_notice,
         )
+        if is_pending:
+            self.news.append(("points.pending", lot.id))
         self.granted[lot.id] = lot
         if self.lots is not None:
             self.lots[lot.id] = lot

@@ -110,6 +110,15 @@ INNER JOIN hold_part AS p ON h.program_id = p.program_id AND h.id = p.hold_id
 INNER JOIN lot AS l ON p.program_id = l.program_id AND p.customer_id = l.customer_id AND p.lot_id = l.id
 ORDER BY h.id, l.expires_at, l.id;
 
+-- name: hold_read
+-- A hold with the customer's id, as the caller knows it.
+SELECT
+    h.id, h.customer_id, h.points, h.expires_at, h.recorded_at, h.order_id, h.status, h.captured, h.ended_at,
+    c.external_id
+FROM hold AS h
+INNER JOIN customer AS c ON h.program_id = c.program_id AND h.customer_id = c.id
+WHERE h.program_id = $1::integer AND h.id = $2::uuid;
+
 -- name: time_read
 -- The time as of which a transaction looks.
 SELECT clock_timestamp() AS now;

@@ -9,7 +9,9 @@ from uuid import UUID
 import msgspec
 
 from service.customers.rules import Balance
-from service.kernel.errors import Kind, Refusal
+from service.kernel.errors import Invalid, Kind, Refusal
+from service.kernel.ids import to_wire
+from service.programs.rules import PointValue
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """When a lot expires that doesn't: 'infinity' in the database."""
@@ -144,6 +146,26 @@ class HoldNotOpen(Refusal):
     kind = Kind.CONFLICT
     code = "hold_not_open"
     title = "The points are not held any more"
+
+
+def redemption(hold_id: UUID) -> Cause:
+    """Name a redemption as what made points move."""
+    return Cause("redemption", to_wire("hold", hold_id))
+
+
+def check_redeemable(points: int, value: PointValue) -> None:
+    """Refuse a number of points that the program redeems none of: too few, or between its steps. Raises Invalid."""
+    if points < value.minimum:
+        detail = f"At least {value.minimum} points are redeemed at once."
+        raise Invalid(detail, pointer="/points", reason="below_minimum")
+    if points % value.step:
+        detail = f"Points are redeemed in steps of {value.step}."
+        raise Invalid(detail, pointer="/points", reason="between_steps")
+
+
+def worth(points: int, value: PointValue) -> int:
+    """Return what points are worth, in minor units of the program's currency, rounded down."""
+    return points * value.amount // value.points
 
 
 def moved(before: Balance, source: Bucket, target: Bucket, points: int) -> Balance:

@@ -5,9 +5,8 @@ from enum import IntEnum
 from uuid import UUID
 
 from service.customers.rules import Customer
-from service.kernel.ids import to_wire
 from service.points.account import Account
-from service.points.rules import NEVER, Cause, HoldStatus, lot_ends_at
+from service.points.rules import NEVER, HoldStatus, lot_ends_at, redemption
 
 
 class _Change(IntEnum):
@@ -29,7 +28,7 @@ def settle(account: Account) -> None:
         if change is _Change.EXPIRY:
             account.expire(thing, at)
         elif change is _Change.LAPSE:
-            hold = account.release(thing, Cause("redemption", to_wire("hold", thing)), at, HoldStatus.LAPSED)
+            hold = account.release(thing, redemption(thing), at, HoldStatus.LAPSED)
             account.news.append(("redemption.lapsed", hold.id))
         else:
             _activate(account, thing, at)

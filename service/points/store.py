@@ -11,7 +11,7 @@ from asyncpg import Record
 from service.customers.rules import Balance
 from service.platform.statements import Db, Write, load
 from service.points.account import Account
-from service.points.rules import Cause, Hold, Lot, Part, Transfer
+from service.points.rules import Cause, Hold, HoldStatus, Lot, Part, Transfer
 
 _STATEMENTS = load(__file__)
 
@@ -145,6 +145,14 @@ async def read_holds(db: Db, *, program_id: int, customers: Sequence[int]) -> li
         taken = tuple(Part(part["lot_id"], part["part_points"]) for part in of)
         found.append(Hold(row[0], row[1], row[2], taken, row[3], row[4], row[5]))
     return found
+
+
+async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> tuple[str, Hold] | None:
+    """Read a hold, without its parts, and the `customer_id` that it is of."""
+    row = await db.fetchrow(_STATEMENTS["hold_read"].sql, program_id, hold_id)
+    if row is None:
+        return None
+    return row[9], Hold(row[0], row[1], row[2], (), row[3], row[4], row[5], HoldStatus(row[6]), row[7], row[8])
 
 
 async def read_time(db: Db) -> datetime:

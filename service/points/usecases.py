@@ -2,21 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from service.customers import usecases as customers
-from service.customers.rules import Customer, Standing
-from service.kernel.errors import NotFound
+from service.customers.rules import Balance, Customer, CustomerUnknown, Standing
+from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.claims import Claim, ClaimKind
-from service.platform.outbox import Event
-from service.platform.statements import Db, Write
+from service.platform.outbox import Event, announcing
+from service.platform.statements import Db, Write, write_together
 from service.points import store
 from service.points.account import Account
-from service.points.rules import Lot
+from service.points.policies import keeps_alive_until
+from service.points.rules import Hold, HoldStatus, Lot, check_redeemable, redemption
 from service.points.settling import is_due, settle
 from service.points.store import Booked
+from service.programs.policies import QualifyingActivity, keeps_alive
+from service.programs.rules import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,116 @@ def news(accounts: Sequence[Account], ids: IdSource) -> list[Event]:
         for account in accounts
         for kind, subject_id in account.news
     ]
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """A hold as it is now, and the customer's balance with it."""
+
+    hold: Hold
+    balance: Balance
+
+
+async def hold(
+    db: Db,
+    *,
+    program: Program,
+    customer_id: str,
+    points: int,
+    order_id: str | None,
+    expires_in: timedelta | None,
+    entropy: int,
+) -> Redeemed:
+    """Set points of a customer aside. Raises CustomerUnknown, Invalid, InsufficientPoints."""
+    settings = program.settings
+    check_redeemable(points, settings.point_value)
+    opened = await _open_one(db, program.id, customer_id, entropy)
+    account = opened.accounts.get(customer_id)
+    if account is None:
+        raise CustomerUnknown("/customer_id")
+    hold_id = opened.ids.next()
+    lasts = expires_in or timedelta(seconds=settings.hold_seconds)
+    held = account.hold(
+        points, hold_id=hold_id, expires_at=opened.now + lasts, cause=redemption(hold_id), order_id=order_id
+    )
+    account.news.append(("redemption.held", hold_id))
+    await _write(db, program.id, account, opened)
+    return Redeemed(held, account.customer.balance)
+
+
+async def capture(db: Db, *, program: Program, hold_id: UUID, points: int | None = None, entropy: int) -> Redeemed:
+    """Spend held points, all or some: the rest is released. Captured alike already: told again.
+
+    Raises NotFound, Invalid for more than is held, HoldNotOpen.
+    """
+    opened, account, found = await _open_hold(db, program.id, hold_id, entropy)
+    if points is not None and points > found.points:
+        detail = f"{found.points} points are held."
+        raise Invalid(detail, pointer="/points", reason="out_of_range")
+    if found.status is HoldStatus.CAPTURED and points in {None, found.captured}:
+        return Redeemed(found, account.customer.balance)
+    captured = account.capture(hold_id, points or found.points, redemption(hold_id))
+    settings = program.settings
+    if keeps_alive(settings.expiry, QualifyingActivity.REDEMPTION):
+        account.touch(keeps_alive_until(settings.expiry, opened.now, settings.time_zone))
+    account.news.append(("redemption.captured", hold_id))
+    await _write(db, program.id, account, opened)
+    return Redeemed(captured, account.customer.balance)
+
+
+async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> Redeemed:
+    """Give held points back. Released or lapsed already: told again. Raises NotFound, HoldNotOpen."""
+    opened, account, found = await _open_hold(db, program.id, hold_id, entropy)
+    if found.status in {HoldStatus.RELEASED, HoldStatus.LAPSED}:
+        return Redeemed(found, account.customer.balance)
+    released = account.release(hold_id, redemption(hold_id), opened.now)
+    account.news.append(("redemption.released", hold_id))
+    await _write(db, program.id, account, opened)
+    return Redeemed(released, account.customer.balance)
+
+
+async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> Redeemed:
+    """Read a hold. One whose time is over counts as lapsed, booked or not. Raises NotFound."""
+    found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
+    if found is None:
+        raise NotFound
+    customer_id, held = found
+    now = await store.read_time(db)
+    if held.status is HoldStatus.HELD and held.expires_at <= now:
+        held = msgspec.structs.replace(held, status=HoldStatus.LAPSED, ended_at=held.expires_at)
+    (standing,) = await balances(db, program_id=program_id, customer_ids=[customer_id])
+    if isinstance(standing, NotFound):
+        raise standing
+    return Redeemed(held, standing.balance)
+
+
+async def _open_one(db: Db, program_id: int, customer_id: str, entropy: int) -> Opened:
+    facts = [(customer_id, "")]  # no fact has an empty id: only the customer is locked
+    return await open_booking(
+        db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, whole=True
+    )
+
+
+async def _open_hold(db: Db, program_id: int, hold_id: UUID, entropy: int) -> tuple[Opened, Account, Hold]:
+    """Lock the customer of a hold, and read the hold under the lock, with all settled that is due."""
+    found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
+    if found is None:
+        raise NotFound
+    opened = await _open_one(db, program_id, found[0], entropy)
+    account = opened.accounts.get(found[0])
+    if account is None:
+        raise NotFound
+    if account.holds is not None and hold_id not in account.holds:
+        found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
+        if found is None:
+            raise NotFound
+        account.holds[hold_id] = found[1]
+    return opened, account, (account.holds or {})[hold_id]
+
+
+async def _write(db: Db, program_id: int, account: Account, opened: Opened) -> None:
+    events = news([account], opened.ids)
+    writes = booking(program_id, [account], recorded_at=opened.now)
+    await write_together(db, [*writes, announcing(program_id, events, opened.now)])
 
 
 async def history(db: Db, *, program_id: int, customer_id: str, before: UUID | None, limit: int) -> list[Booked]:

@@ -24,16 +24,20 @@ WHERE
     != (SELECT coalesce(sum((l.line ->> 'points')::bigint), 0) FROM jsonb_array_elements(p.lines) AS l (line));
 
 -- name: purchase_answered_its_balance
--- The balance that a purchase was answered with is the one that its last transfer led to.
+-- The balance that a purchase was answered with is the one that the last transfer of its booking led to.
 SELECT p.program_id, p.id, p.available_after, t.available_after AS booked
 FROM purchase AS p
 INNER JOIN (
-    SELECT DISTINCT ON (x.program_id, x.customer_id, x.cause_id)
-        x.program_id, x.customer_id, x.cause_id, x.available_after, x.pending_after, x.held_after, x.debt_after
+    SELECT DISTINCT ON (x.program_id, x.customer_id, x.cause_id, x.recorded_at)
+        x.program_id, x.customer_id, x.cause_id, x.recorded_at, x.available_after, x.pending_after, x.held_after,
+        x.debt_after
     FROM transfer AS x
-    WHERE x.cause_type = 'purchase' AND x.reason IN ('purchase', 'debt_repayment')
-    ORDER BY x.program_id ASC, x.customer_id ASC, x.cause_id ASC, x.customer_version DESC
-) AS t ON p.program_id = t.program_id AND p.customer_id = t.customer_id AND p.external_id = t.cause_id
+    WHERE x.cause_type = 'purchase'
+    ORDER BY x.program_id ASC, x.customer_id ASC, x.cause_id ASC, x.recorded_at ASC, x.customer_version DESC
+) AS t
+    ON
+        p.program_id = t.program_id AND p.customer_id = t.customer_id AND p.external_id = t.cause_id
+        AND p.recorded_at = t.recorded_at
 WHERE
     (p.available_after, p.pending_after, p.held_after, p.debt_after)
     != (t.available_after, t.pending_after, t.held_after, t.debt_after);

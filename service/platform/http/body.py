@@ -18,6 +18,10 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A body that holds entries as `msgspec.Raw`: each is decoded on its own, and its fault is that entry's alone."""
 
 
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing to tell: the body is empty or `{}`."""
+
+
 class Undecodable(Refusal):
     """The body, or the path, is no text that could mean anything."""
 

@@ -40,6 +40,12 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "Repeats of the call with this key repeat its answer and do nothing.",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 )
+COMMAND_KEY: Final = Parameter(
+    IDEMPOTENCY_KEY.name,
+    IDEMPOTENCY_KEY.where,
+    f"{IDEMPOTENCY_KEY.description} Only a dry run can do without.",
+    IDEMPOTENCY_KEY.schema,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,11 @@ class Told:
     links: Sequence[Link]
     statuses: Sequence[int]
     fact: bool
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether it takes an `Idempotency-Key`."""
+        return any(parameter.name == IDEMPOTENCY_KEY.name for parameter in self.parameters)
 
 
 def operation(

@@ -31,6 +31,14 @@ class BadIdempotencyKey(Refusal):
     title = "An Idempotency-Key has 1 to 255 visible ASCII characters"
 
 
+class MissingIdempotencyKey(Refusal):
+    """A command came without the key that makes it safe to repeat."""
+
+    kind = Kind.UNDECODABLE
+    code = "idempotency_key_missing"
+    title = "This call needs an Idempotency-Key"
+
+
 class Services:
     """The parts of the running service, found by their type."""
 
@@ -101,6 +109,17 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
     key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     if _IDEMPOTENCY_KEY.fullmatch(key) is None:
         raise BadIdempotencyKey
+    return key
+
+
+def key_of_command(request: Request[Any, Any, Any]) -> str | None:
+    """Read the `Idempotency-Key` of a command, which only a dry run can do without.
+
+    Raises BadIdempotencyKey, MissingIdempotencyKey.
+    """
+    key, dry_run = idempotency_key(request), flag(request, "dry_run")
+    if key is None and not dry_run:
+        raise MissingIdempotencyKey
     return key
 
 
