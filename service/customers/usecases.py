@@ -49,13 +49,15 @@ async def enrol(db: Db, *, customer_ids: Sequence[str], now: datetime) -> dict[s
 
 
 def storing(program_id: int, customers: Sequence[Customer]) -> list[Write]:
-    """Write customers as a booking left them: rows for the new ones, new values for the locked ones.
+    """Write customers as a booking left them: new values for the known ones, rows for the new ones.
 
-    A new one that somebody else enrolled meanwhile makes the write raise RowsMissing: roll back and begin again.
+    A new one that somebody else enrolled meanwhile makes the write raise RowsMissing: roll back and begin again. The
+    known ones come first, since a booking with locks has theirs before it enrols anybody: the other way round a
+    booking at once would hold a new one while it waits for a known one, and the two could wait for each other.
     """
     new = [customer for customer in customers if customer.is_new]
-    locked = [customer for customer in customers if not customer.is_new]
-    return [store.inserting(program_id, new), store.updating(program_id, locked)]
+    known = [customer for customer in customers if not customer.is_new]
+    return [store.updating(program_id, known), store.inserting(program_id, new)]
 
 
 def enrolments(customers: Sequence[Customer], ids: IdSource) -> list[Event]:

@@ -234,3 +234,19 @@ async def test_a_booking_at_once_does_not_take_an_id_that_somebody_takes_meanwhi
         await waiting
     assert [(await shop.balance(customer_id))["available"] for customer_id in "ab"] == [258, 129]
     assert isinstance((await second.at_once(draft(id="order-1", customer_id="b")))[0], PurchaseConflict)
+
+
+async def test_a_booking_at_once_takes_known_customers_before_new_ones_as_one_with_locks_does(
+    tills: Tills, shop: Shop, owner: Db
+) -> None:
+    """Else each of the two could hold the customer that the other one waits for."""
+    first, second, _ = tills
+    await shop.buy(customer_id="known")
+    await first.begin(draft(customer_id="known"))
+    waiting = asyncio.create_task(second.at_once(draft(customer_id="new"), draft(customer_id="known")))
+    await waits_for(owner, second.pid, first.pid)
+    assert _available((await first.book(draft(customer_id="new")))[0]) == 129
+    await first.end()
+    with pytest.raises(RowsMissing):
+        await waiting
+    assert [(await shop.balance(customer_id))["available"] for customer_id in ("known", "new")] == [258, 129]

@@ -33,6 +33,10 @@ class Till:
     async def begin(self, *drafts: Draft) -> list[Outcome]:
         """Book in a transaction that stays open. Raises RowsMissing."""
         await self.db.execute("BEGIN")
+        return await self.book(*drafts)
+
+    async def book(self, *drafts: Draft) -> list[Outcome]:
+        """Book in the transaction that is open. Raises RowsMissing."""
         return await usecases.report(self.db, program=self.program, drafts=drafts, entropy=random.getrandbits(62))
 
     def beginning(self, *drafts: Draft) -> "asyncio.Task[list[Outcome]]":

@@ -114,6 +114,23 @@ async def test_a_commit_is_not_cancelled_but_its_connection_dropped_when_nothing
         await database.close()
 
 
+async def test_work_that_commits_itself_is_not_cancelled_either(settings: Settings) -> None:
+    assert settings.database_url is not None
+    async with proxy_before(settings.database_url) as proxy:
+        database = Database(settings.model_copy(update={"database_url": proxy.url}))
+        await database.open(size=1)
+
+        async def work(db: Db) -> None:
+            await db.execute("CREATE TEMPORARY TABLE written (number integer)")
+            proxy.at_next_commit(AtCommit.HOLD)
+            await db.fetchval("INSERT INTO written VALUES ($1) RETURNING number", 1)
+
+        with pytest.raises(Unavailable, match="unknown"):
+            await transact(database.connection, work, at_once=work, patience=0.1)
+        assert (proxy.broken_commits, proxy.accepted) == (1, 1)
+        await database.close()
+
+
 async def test_a_read_that_hangs_ends_with_its_patience(settings: Settings) -> None:
     assert settings.database_url is not None
     async with proxy_before(settings.database_url) as proxy:
