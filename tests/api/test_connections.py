@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
 
+from service.app import BODY_BYTES, uvicorn_config
 from service.platform.http.protocol import BoundedProtocol
 from service.platform.roles import Role
 from service.platform.settings import Settings
@@ -97,7 +100,7 @@ def bytes_of_purchase(shop: Shop, number: int, more: str = "") -> bytes:
 
 async def test_calls_that_do_not_wait_for_answers_are_answered_in_their_order(shop: Shop) -> None:
     reader, writer = await connect(shop)
-    livez = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    livez = bytes_of_livez(shop)
     last = bytes_of_purchase(shop, 4, "Connection: close\r\n")
     writer.write(bytes_of_purchase(shop, 1) + livez + bytes_of_purchase(shop, 2) + bytes_of_purchase(shop, 3) + last)
     async with asyncio.timeout(8):
@@ -137,6 +140,105 @@ async def test_of_two_keys_the_first_counts(shop: Shop) -> None:
     reader, writer = await connect(shop)
     twice = f"Authorization: Bearer {shop.keys[Role.MARKETER]}\r\nConnection: close\r\n"
     writer.write(bytes_of_purchase(shop, 1, twice))
+    async with asyncio.timeout(8):
+        answered = await reader.read()
+    writer.close()
+    assert answered.split()[1] == b"201"
+
+
+def bytes_of_balance(shop: Shop) -> bytes:
+    key = f"Authorization: Bearer {shop.keys[Role.CHECKOUT]}\r\n"
+    return f"GET /v1/customers/c-42/balance HTTP/1.1\r\nHost: a\r\n{key}\r\n".encode()
+
+
+def bytes_of_livez(_: Shop) -> bytes:
+    return b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def bytes_of_no_route(_: Shop) -> bytes:
+    """Make a call that is answered before its body is there."""
+    return HEAD.replace(b"purchases", b"nothing") + b"Content-Length: 2\r\n\r\n"
+
+
+def bytes_of_first_purchase(shop: Shop) -> bytes:
+    return bytes_of_purchase(shop, 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "then"),
+    [
+        (bytes_of_balance, b""),
+        (bytes_of_first_purchase, b""),
+        (bytes_of_livez, b""),
+        (bytes_of_balance, b"\r\n"),
+        (bytes_of_livez, b"\r\n"),
+        (bytes_of_no_route, b"{}"),
+    ],
+    ids=["balance", "purchase", "another", "balance and a blank line", "a blank line", "the body after the answer"],
+)
+async def test_a_connection_that_was_kept_alive_and_is_not_used_is_closed(
+    new_shop: NewShop,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Callable[[Shop], bytes],
+    then: bytes,
+) -> None:
+    """What comes after the answer and begins no request keeps nothing alive."""
+
+    def soon(settings: Settings) -> uvicorn.Config:
+        config = uvicorn_config(settings)
+        config.timeout_keep_alive = 1
+        return config
+
+    monkeypatch.setattr("tests.conftest.uvicorn_config", soon)
+    monkeypatch.setattr(BoundedProtocol, "patience_seconds", 0.5)
+    async with running(settings) as address:
+        shop = await new_shop(address)
+        await shop.buy()
+        reader, writer = await connect(shop)
+        async with asyncio.timeout(10):
+            writer.write(call(shop))
+            answered = await reader.readuntil(b"\r\n\r\n")
+            writer.write(then)
+            await reader.read()
+        writer.close()
+    assert b"connection: close" not in answered.lower()
+
+
+@pytest.mark.parametrize("more", ["", "Idempotency-Key: k-1\r\n"], ids=["short way", "long way"])
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize(
+    "behind",
+    [b"nonsense\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\nx"],
+    ids=["nonsense", "path", "chunk"],
+)
+async def test_whole_calls_before_what_is_no_request_are_answered_first(
+    shop: Shop, more: str, calls: int, behind: bytes
+) -> None:
+    """A purchase that is booked is never answered by the problem of what came behind it."""
+    await shop.buy(id="known by now")
+    reader, writer = await connect(shop)
+    for number in range(1, calls + 1):
+        writer.write(bytes_of_purchase(shop, number, more))
+    writer.write(behind)
+    async with asyncio.timeout(8):
+        answered = await reader.read()
+    writer.close()
+    statuses = [part[:3] for part in answered.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"201"] * calls + [b"400"]
+
+
+async def test_a_body_of_the_greatest_length_may_come_in_pieces(shop: Shop) -> None:
+    """Its bytes aren't taken for those of a head without end."""
+    await shop.buy(id="known by now")
+    whole = bytes_of_purchase(shop, 1, "Connection: close\r\n")
+    head, _, body = whole.partition(b"\r\n\r\n")
+    head = head.replace(f"Content-Length: {len(body)}".encode(), f"Content-Length: {BODY_BYTES}".encode())
+    reader, writer = await connect(shop)
+    writer.write(head + b"\r\n\r\n" + body.ljust(BODY_BYTES)[:-1])
+    await writer.drain()
+    await asyncio.sleep(0.1)  # the last byte comes in a piece of its own
+    writer.write(b" ")
     async with asyncio.timeout(8):
         answered = await reader.read()
     writer.close()

@@ -65,6 +65,7 @@ class Protocol(BoundedProtocol):
         call = self._plain_call()
         if call is not None:
             self.cycle = Exchange(call, keep_alive=self.parser.should_keep_alive())  # type: ignore[assignment]
+            self.head_ended()
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         HttpToolsProtocol.on_message_begin(self)
@@ -164,7 +165,7 @@ class Protocol(BoundedProtocol):
         )
         if not exchange.keep_alive:
             self.transport.close()
-        self.response_ended()
+        self.on_response_complete()
 
 
 def _tell(exchange: Exchange, status: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import msgspec
 import uuid_utils
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.platform.http.body import Undecodable
 from service.platform.http.problems import of_refusal
@@ -29,6 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._incomplete_since: float | None = None
         self._idle_since: float | None = None
         self._head_bytes: int | None = 0
+        self._mistake: str | None = None
         self._check: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,8 +72,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Stop counting."""
-        self._head_bytes = None
         super().on_headers_complete()
+        self.head_ended()
 
     def on_message_complete(self) -> None:
         """Stop waiting."""
@@ -84,24 +85,47 @@ class BoundedProtocol(HttpToolsProtocol):
         self._idle_since = None
         self._incomplete_since = self.loop.time()
 
+    def head_ended(self) -> None:
+        """Stop counting: what follows is the body, which has a bound of its own."""
+        self._head_bytes = None
+
     def request_ended(self) -> None:
         """Stop waiting: the request is whole."""
         self._head_bytes = 0
         self._incomplete_since = None
 
-    def response_ended(self) -> None:
-        """Keep the connection for the next request; one that is here already is served at once."""
+    def on_response_complete(self) -> None:
+        """Keep the connection for the next request; one that is here already is served at once.
+
+        The server's own timer is never set: it is cleared by any bytes, also by those that begin no request.
+        """
         if self.pipeline or self.transport.is_closing():
-            self.on_response_complete()
+            super().on_response_complete()
             return
         self.server_state.total_requests += 1
         self.flow.resume_reading()
         self._idle_since = self.loop.time()
+        if self._mistake is not None:
+            self._tell_mistake(self._mistake)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP request, and close."""
-        if self.transport.is_closing():
+        """Answer what is no HTTP request, and close; whole requests before it are answered first.
+
+        Else their callers would take this for the answer, and what was booked for refused.
+        """
+        if self.transport.is_closing() or self._mistake is not None:
             return
+        in_body = self._head_bytes is None
+        last = cast("RequestResponseCycle | None", self.cycle)
+        if in_body and self.pipeline:
+            self.pipeline.popleft()  # the newest, which won't become whole any more
+        elif in_body or last is None or last.response_complete:
+            self._tell_mistake(msg)
+            return
+        self._mistake = msg
+        self.flow.pause_reading()
+
+    def _tell_mistake(self, msg: str) -> None:
         request_id = f"req_{uuid_utils.uuid7().hex}"
         content = msgspec.json.encode(of_refusal(Undecodable(msg), request_id))
         head = (
