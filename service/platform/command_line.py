@@ -146,6 +146,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen(2048)
     except OSError as fault:
+        listener.close()
         msg = f"Port {port} of {host} can't be used ({fault.strerror}): stop what uses it, or set LOYALTY_PORT."
         raise click.ClickException(msg) from None
     return listener
