@@ -36,6 +36,7 @@ from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
 from service.purchases import handlers as purchases
 from service.purchases.booking import Purchases
+from service.rewards import redemptions
 
 BODY_BYTES = 64 * 1024
 BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
@@ -92,7 +93,7 @@ def routes() -> Router:
     """Collect the routes of `/v1`."""
     return Router(
         "/v1",
-        route_handlers=[purchases.router, customers.router, points.router, programs.router],
+        route_handlers=[purchases.router, redemptions.router, customers.router, points.router, programs.router],
         middleware=[Authenticate()],
     )
 

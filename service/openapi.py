@@ -51,11 +51,16 @@ _OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
 }
 _OF_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
 """On all answers to who has a valid key."""
-_TAGS: Final = ("Purchases", "Points", "Customers", "Program", "Health")
+_TAGS: Final = ("Purchases", "Points", "Redemptions", "Customers", "Program", "Health")
 _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN}
 _IN_PATH: Final[Mapping[str, Any]] = {
     "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
     "customer_id": {"schema": _CALLER_ID, "example": "c-42", "description": "The customer, by the caller's id."},
+    "redemption_id": {
+        "schema": {"type": "string", "pattern": "^hold_[0-9a-f]{32}$"},
+        "example": "hold_019aa5f0601c7b3e8d11223344556677",
+        "description": "The redemption, by the id that it was made with.",
+    },
     "key_id": {
         "schema": {"type": "string", "pattern": "^key_[0-9a-f]{32}$"},
         "example": "key_019c1f5d8a3b7c4e9f00112233445566",

@@ -27,6 +27,7 @@ class Right(Enum):
     LIST_CUSTOMERS = "customers.list"
     READ_BALANCES = "balances.read"
     READ_HISTORY = "history.read"
+    REDEEM = "points.redeem"
     READ_PROGRAM = "program.read"
     CHANGE_PROGRAM = "program.change"
     MANAGE_KEYS = "keys.manage"
@@ -50,6 +51,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.ENROL_CUSTOMERS,
             Right.READ_BALANCES,
             Right.READ_HISTORY,
+            Right.REDEEM,
         }
     ),
     Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),

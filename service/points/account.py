@@ -127,24 +127,22 @@ class Account:
         """Make pending points available."""
         lot = self._lot(lot_id)
         self._keep(_replace(lot, is_pending=False, lapses=False, available_at=at))
-        if lot.remaining:
-            transfer = self._move(
-                Bucket.PENDING, Bucket.AVAILABLE, lot.remaining, reason="activation", cause=lot.cause, at=at
-            )
-            self.news.append(("points.available", transfer))
-            self.repay([lot], lot.cause, at)
+        transfer = self._move(
+            Bucket.PENDING, Bucket.AVAILABLE, lot.remaining, reason="activation", cause=lot.cause, at=at
+        )
+        self.news.append(("points.available", transfer))
+        self.repay([lot], lot.cause, at)
 
     def expire(self, lot_id: UUID, at: datetime, *, reason: str = "expiry") -> None:
-        """End what remains of a lot."""
+        """End what remains of a lot. One that was pending stays so: its points were never available."""
         lot = self._lot(lot_id)
-        if not lot.remaining and not lot.is_pending:
+        if not lot.remaining:
             return
-        if lot.remaining:
-            source = Bucket.PENDING if lot.is_pending else Bucket.AVAILABLE
-            transfer = self._move(source, Bucket.EXPIRED, lot.remaining, reason=reason, cause=lot.cause, at=at)
-            self.entries.append(Entry(lot.id, transfer, -lot.remaining))
-            self.news.append(("points.expired", transfer))
-        self._keep(_replace(lot, remaining=0, expired=lot.expired + lot.remaining, is_pending=False, lapses=False))
+        source = Bucket.PENDING if lot.is_pending else Bucket.AVAILABLE
+        transfer = self._move(source, Bucket.EXPIRED, lot.remaining, reason=reason, cause=lot.cause, at=at)
+        self.entries.append(Entry(lot.id, transfer, -lot.remaining))
+        self.news.append(("points.expired", transfer))
+        self._keep(_replace(lot, remaining=0, expired=lot.expired + lot.remaining))
 
     def hold(
         self, points: int, *, hold_id: UUID, expires_at: datetime, cause: Cause, order_id: str | None = None

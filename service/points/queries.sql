@@ -110,6 +110,13 @@ INNER JOIN hold_part AS p ON h.program_id = p.program_id AND h.id = p.hold_id
 INNER JOIN lot AS l ON p.program_id = l.program_id AND p.customer_id = l.customer_id AND p.lot_id = l.id
 ORDER BY h.id, l.expires_at, l.id;
 
+-- name: lot_read
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice
+FROM lot AS l
+WHERE l.program_id = $1::integer AND l.customer_id = $2::bigint AND l.id = $3::uuid;
+
 -- name: hold_read
 -- A hold with the customer's id, as the caller knows it.
 SELECT

@@ -132,6 +132,14 @@ class Hold(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
 
 
+class PointsLapsed(Refusal):
+    """Points can't be confirmed any more: they lapsed, or were taken back."""
+
+    kind = Kind.CONFLICT
+    code = "points_lapsed"
+    title = "These points are not there to be confirmed any more"
+
+
 class InsufficientPoints(Refusal):
     """A redemption asks for more points than are available."""
 

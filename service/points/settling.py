@@ -36,7 +36,7 @@ def settle(account: Account) -> None:
 
 def _activate(account: Account, lot_id: UUID, at: datetime) -> None:
     lot = (account.lots or {})[lot_id]
-    if not lot.is_pending:
+    if not lot.is_pending or not lot.remaining:
         return
     if lot.lapses:
         account.expire(lot_id, at, reason="lapse")

@@ -147,6 +147,12 @@ async def read_holds(db: Db, *, program_id: int, customers: Sequence[int]) -> li
     return found
 
 
+async def read_lot(db: Db, *, program_id: int, customer_id: int, lot_id: UUID) -> Lot | None:
+    """Read one lot, whatever is left of it; None where no points were granted."""
+    row = await db.fetchrow(_STATEMENTS["lot_read"].sql, program_id, customer_id, lot_id)
+    return None if row is None else _lot(row)
+
+
 async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> tuple[str, Hold] | None:
     """Read a hold, without its parts, and the `customer_id` that it is of."""
     row = await db.fetchrow(_STATEMENTS["hold_read"].sql, program_id, hold_id)

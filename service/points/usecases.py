@@ -17,7 +17,7 @@ from service.platform.statements import Db, Write, write_together
 from service.points import store
 from service.points.account import Account
 from service.points.policies import keeps_alive_until
-from service.points.rules import Hold, HoldStatus, Lot, check_redeemable, redemption
+from service.points.rules import Hold, HoldStatus, Lot, PointsLapsed, check_redeemable, redemption
 from service.points.settling import is_due, settle
 from service.points.store import Booked
 from service.programs.policies import QualifyingActivity, keeps_alive
@@ -176,6 +176,26 @@ async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> Redeemed:
     if isinstance(standing, NotFound):
         raise standing
     return Redeemed(held, standing.balance)
+
+
+async def confirm(db: Db, *, program_id: int, customer_id: str, lot_id: UUID, entropy: int) -> Balance:
+    """Make pending points available, those of a lot; what is available already stays. Gives the balance.
+
+    Raises NotFound, PointsLapsed.
+    """
+    opened = await _open_one(db, program_id, customer_id, entropy)
+    account = opened.accounts.get(customer_id)
+    if account is None:
+        raise NotFound
+    lot = (account.lots or {}).get(lot_id)
+    if lot is None:
+        lot = await store.read_lot(db, program_id=program_id, customer_id=account.customer.id, lot_id=lot_id)
+    if lot is not None and lot.is_pending:
+        if not lot.remaining:
+            raise PointsLapsed
+        account.activate(lot_id, opened.now)
+        await _write(db, program_id, account, opened)
+    return account.customer.balance
 
 
 async def _open_one(db: Db, program_id: int, customer_id: str, entropy: int) -> Opened:

@@ -14,6 +14,7 @@ from service.kernel.errors import NotFound
 from service.kernel.ids import from_wire
 from service.platform.authentication import key_of, new_key, repeatable_secret
 from service.platform.database import Database
+from service.platform.http.body import Nothing
 from service.platform.http.operation import CURSOR, DRY_RUN, IDEMPOTENCY_KEY, LIMIT, Link, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, flag, idempotency_key
@@ -28,7 +29,6 @@ from service.programs.schemas import (
     KeyChange,
     KeyOut,
     NewKey,
-    Nothing,
     ProgramChange,
     ProgramOut,
     Rotation,

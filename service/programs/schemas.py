@@ -52,10 +52,6 @@ class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grace_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = 86_400
 
 
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing to tell: the body is empty or `{}`."""
-
-
 class KeyOut(msgspec.Struct, frozen=True, omit_defaults=True):
     """A key, with the rate limit that counts for it. `key` is in the answer that made it, and nowhere else."""
 

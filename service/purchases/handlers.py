@@ -14,13 +14,14 @@ from service.customers.rules import CustomerUnknown
 from service.kernel.errors import Invalid, Refusal
 from service.platform.authentication import Actor
 from service.platform.database import Database
-from service.platform.http.body import check_syntax, decode
+from service.platform.http.body import Nothing, check_syntax, decode
 from service.platform.http.direct import Answer, Route
-from service.platform.http.operation import DRY_RUN, IDEMPOTENCY_KEY, Link, operation
-from service.platform.http.request import ApiRequest, caller_id, flag, idempotency_key
+from service.platform.http.operation import COMMAND_KEY, DRY_RUN, IDEMPOTENCY_KEY, Link, operation
+from service.platform.http.request import ApiRequest, caller_id, flag, idempotency_key, key_of_command
 from service.platform.idempotency import Commands, hash_of_request
 from service.platform.roles import Right
 from service.platform.statements import Db
+from service.points.rules import PointsLapsed
 from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 from service.purchases import usecases
@@ -29,6 +30,8 @@ from service.purchases.rules import Draft, Purchase, PurchaseConflict
 from service.purchases.schemas import (
     BatchIn,
     BatchOut,
+    ConfirmationOut,
+    ConfirmedPointsOut,
     EntryOut,
     PurchaseOut,
     RecordedPurchaseOut,
@@ -40,6 +43,7 @@ from service.purchases.schemas import (
 from service.purchases.usecases import Accepted, Outcome
 
 BULK_BYTES = 4 * 1024 * 1024
+_NOTHING = Nothing()
 REPLAYED = {"Idempotent-Replayed": "true"}
 
 
@@ -163,6 +167,36 @@ async def get_purchase(request: ApiRequest, purchase_id: FromPath[str]) -> Recor
     return recorded_out(recorded)
 
 
+@post(
+    "/{purchase_id:str}/confirm",
+    operation_id="confirmPurchase",
+    status_code=200,
+    opt=operation(Right.REPORT_PURCHASES, parameters=(DRY_RUN, COMMAND_KEY), refusals=(PointsLapsed,)),
+)
+async def confirm_purchase(
+    request: ApiRequest, purchase_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
+) -> Response[ConfirmationOut]:
+    """Make available what a purchase earned, before its time. The body may be empty."""
+    named = caller_id(purchase_id)
+
+    async def work(db: Db) -> tuple[int, Any]:
+        recorded, balance = await usecases.confirm(
+            db, program_id=request.actor.program_id, purchase_id=named, entropy=random.getrandbits(62)
+        )
+        confirmed = ConfirmedPointsOut(recorded.earnings.earned, 0)
+        return 200, msgspec.to_builtins(ConfirmationOut(named, confirmed, balance))
+
+    answered = await request.part(Commands).run(
+        program_id=request.actor.program_id,
+        key=key_of_command(request),
+        request_hash=hash_of_request(f"confirmPurchase {named}", data),
+        work=work,
+        dry_run=flag(request, "dry_run"),
+    )
+    confirmation = msgspec.convert(answered.answer, ConfirmationOut)
+    return Response(confirmation, headers=REPLAYED if answered.replayed else None)
+
+
 def hot_routes(purchases: Purchases) -> list[Route[Accepted]]:
     """Give the short way for what a checkout calls at each sale; it answers as `report_purchase`."""
 
@@ -178,4 +212,6 @@ def hot_routes(purchases: Purchases) -> list[Route[Accepted]]:
     return [Route("reportPurchase", b"POST", re.compile(rb"/v1/purchases"), Right.REPORT_PURCHASES, ask, answer)]
 
 
-router = Router("/purchases", route_handlers=[report_purchase, report_purchases, get_purchase], tags=["Purchases"])
+router = Router(
+    "/purchases", route_handlers=[report_purchase, report_purchases, get_purchase, confirm_purchase], tags=["Purchases"]
+)

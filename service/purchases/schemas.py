@@ -51,6 +51,21 @@ class PurchaseOut(msgspec.Struct, frozen=True):
     surprises: list[dict[str, Any]] = []
 
 
+class ConfirmedPointsOut(msgspec.Struct, frozen=True):
+    """What a purchase earned, now that nothing of it is pending."""
+
+    earned: int
+    pending: int
+
+
+class ConfirmationOut(msgspec.Struct, frozen=True):
+    """A purchase whose points are confirmed, and the customer's balance with them."""
+
+    id: str
+    points: ConfirmedPointsOut
+    balance: Balance
+
+
 class ItemOut(msgspec.Struct, frozen=True):
     """One line of a purchase, as it was reported."""
 

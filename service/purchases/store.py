@@ -25,6 +25,8 @@ class Recorded(msgspec.Struct, frozen=True):
     purchase: Purchase
     earnings: Earnings
     recorded_at: datetime
+    row_id: UUID
+    """The id of its row, and of the transfer and the lot that it earned."""
 
 
 def _text(content: object) -> str:
@@ -80,4 +82,4 @@ async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded | None:
     if row is None:
         return None
     purchase = Purchase(*row[:10], items=_decode_items(row["items"]), metadata=msgspec.json.decode(row["metadata"]))
-    return Recorded(purchase, _reward(row), row["recorded_at"])
+    return Recorded(purchase, _reward(row), row["recorded_at"], row["id"])

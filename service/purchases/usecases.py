@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Customer, CustomerUnknown, newcomer
+from service.customers.rules import Balance, Customer, CustomerUnknown, newcomer
 from service.kernel.errors import NotFound, Refusal
 from service.kernel.ids import randomness_of
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
@@ -202,3 +202,12 @@ async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded:
     if recorded is None:
         raise NotFound
     return recorded
+
+
+async def confirm(db: Db, *, program_id: int, purchase_id: str, entropy: int) -> tuple[Recorded, Balance]:
+    """Make available what a purchase earned, if it is pending. Raises NotFound, PointsLapsed."""
+    recorded = await read(db, program_id=program_id, purchase_id=purchase_id)
+    balance = await points.confirm(
+        db, program_id=program_id, customer_id=recorded.purchase.customer_id, lot_id=recorded.row_id, entropy=entropy
+    )
+    return recorded, balance

@@ -8,6 +8,7 @@ from tests.shop import Shop, purchase, unique
 
 CUSTOMER = "a known/customer"
 PURCHASE = "a known/purchase"
+NO_REDEMPTION = "hold_00000000000070008000000000000000"
 NEVER_USED = "key_00000000000070008000000000000000"
 
 
@@ -23,10 +24,14 @@ class Operation:
     status: int = 200
     unknown: str = ""
     """An id that nobody has, where there is one in the path and it makes a difference."""
+    needs_key: bool = False
+    """Whether it is a command that can't do without an Idempotency-Key."""
 
     async def call(self, shop: Shop, role: Role | None, *, id: str = "", **sent: Any) -> Any:  # noqa: A002
         """Call it, well or, with `raw` or `headers`, otherwise."""
         body = None if "raw" in sent else self.fresh_body()
+        if self.needs_key:
+            sent["headers"] = {"Idempotency-Key": unique("key")} | sent.get("headers", {})
         return await shop.call(self.method, self.path.replace("{id}", id), body, role=role, **sent)
 
     def fresh_body(self) -> dict[str, Any] | None:
@@ -50,6 +55,49 @@ OPERATIONS = (
     Operation("reportPurchase", "POST", "/v1/purchases", _roles("checkout admin"), {}, 201),
     Operation("reportPurchases", "POST", "/v1/purchases/batch", _roles("checkout admin"), {}),
     Operation("getPurchase", "GET", "/v1/purchases/{id}", _roles("checkout support analyst admin"), unknown="nothing"),
+    Operation(
+        "confirmPurchase",
+        "POST",
+        "/v1/purchases/{id}/confirm",
+        _roles("checkout admin"),
+        {},
+        unknown="nothing",
+        needs_key=True,
+    ),
+    Operation(
+        "redeemPoints",
+        "POST",
+        "/v1/redemptions",
+        _roles("checkout admin"),
+        {"customer_id": CUSTOMER, "points": 1},
+        201,
+        needs_key=True,
+    ),
+    Operation(
+        "getRedemption",
+        "GET",
+        "/v1/redemptions/{id}",
+        _roles("checkout portal support marketer analyst admin"),
+        unknown=NO_REDEMPTION,
+    ),
+    Operation(
+        "captureRedemption",
+        "POST",
+        "/v1/redemptions/{id}/capture",
+        _roles("checkout admin"),
+        {},
+        unknown=NO_REDEMPTION,
+        needs_key=True,
+    ),
+    Operation(
+        "releaseRedemption",
+        "POST",
+        "/v1/redemptions/{id}/release",
+        _roles("checkout admin"),
+        {},
+        unknown=NO_REDEMPTION,
+        needs_key=True,
+    ),
     Operation("putCustomer", "PUT", "/v1/customers/{id}", _roles("checkout billing marketer admin"), {}),
     Operation(
         "getCustomer", "GET", "/v1/customers/{id}", _roles("portal support marketer analyst admin"), unknown="nobody"
@@ -86,7 +134,8 @@ OPERATIONS = (
 )
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 WITH_BODY = tuple(operation for operation in OPERATIONS if operation.body is not None)
-BODY_REQUIRED = tuple(operation for operation in WITH_BODY if operation.name not in {"rotateApiKey", "revokeApiKey"})
+BODY_OPTIONAL = {"rotateApiKey", "revokeApiKey", "confirmPurchase", "captureRedemption", "releaseRedemption"}
+BODY_REQUIRED = tuple(operation for operation in WITH_BODY if operation.name not in BODY_OPTIONAL)
 LISTS = tuple(operation for operation in OPERATIONS if operation.name.startswith("list"))
 
 
@@ -101,6 +150,10 @@ class Known:
         if "api-keys" in operation.path:
             made = await self.shop.post("/v1/api-keys", {"role": "portal", "name": unique("key")}, Role.ADMIN)
             return made.body["id"]
+        if "redemptions" in operation.path:
+            body = {"customer_id": CUSTOMER, "points": 1}
+            held = await self.shop.post("/v1/redemptions", body, Role.ADMIN, Idempotency_Key=unique("key"))
+            return held.body["id"]
         return (PURCHASE if "purchases" in operation.path else CUSTOMER).replace("/", "%2F").replace(" ", "%20")
 
 

@@ -8,7 +8,7 @@ import pytest
 from service.platform.settings import CHECKOUT
 
 SERVICE = CHECKOUT / "service"
-ROOMS = ["customers", "earning", "points", "programs", "purchases"]
+ROOMS = ["customers", "earning", "points", "programs", "purchases", "rewards"]
 SAME_IN_EVERY_ROOM = {
     "__init__.py",
     "handlers.py",
@@ -25,6 +25,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "purchases": {"booking.py", "refunding.py"},
     "points": {"account.py", "balances.py", "policies.py", "settling.py"},
     "programs": {"catalogue.py", "policies.py"},
+    "rewards": {"redemptions.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
 

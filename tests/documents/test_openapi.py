@@ -11,9 +11,10 @@ from service.openapi import EXAMPLES, render
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from tests.conftest import NewShop
+from tests.shop import unique
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(txn|key)_[0-9a-f]{32}$")
+OWN_ID = re.compile("(txn|key|hold)_[0-9a-f]{32}$")
 GIVEN_TIMES = {"occurred_at", "first_at", "last_at"}
 OPERATIONS = [
     (path, method, operation) for path, methods in SPEC["paths"].items() for method, operation in methods.items()
@@ -92,14 +93,20 @@ def masked(example: Any, name: str = "") -> Any:
 
 
 async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> None:
-    """The examples follow each other: a purchase, a batch, the customer's record, the balance, keys."""
-    shop, key_id = await new_shop(), ""
+    """The examples follow each other: a purchase, a batch, the customer's record, the balance, keys, redemptions."""
+    shop, key_id, hold_id = await new_shop(), "", ""
     operations = {operation["operationId"]: (path, method) for path, method, operation in OPERATIONS}
     for name, example in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
         path, method = operations[name]
-        path = path.format(purchase_id="order-1001", customer_id="c-42", key_id=key_id)
+        if name == "captureRedemption":  # the one before is released
+            redemption = {"customer_id": "c-42", "points": 100}
+            held = await shop.post("/v1/redemptions", redemption, Role.ADMIN, Idempotency_Key=unique("key"))
+            hold_id = held.body["id"]
+        path = path.format(purchase_id="order-1001", customer_id="c-42", key_id=key_id, redemption_id=hold_id)
         query = "?limit=1" if name.startswith("list") else ""
-        answer = await shop.call(method.upper(), path + query, example.get("request"), role=Role.ADMIN)
+        key = {} if name in {"createApiKey", "reportPurchases", "rotateApiKey"} else {"Idempotency-Key": unique("key")}
+        answer = await shop.call(method.upper(), path + query, example.get("request"), role=Role.ADMIN, headers=key)
         assert answer.status in {200, 201}, answer.text
         assert masked(answer.body) == masked(example["response"]), name
         key_id = answer.body["id"] if name == "createApiKey" else key_id
+        hold_id = answer.body["id"] if name == "redeemPoints" else hold_id
