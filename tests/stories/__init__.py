@@ -1,0 +1,1 @@
+"""What customers and shops live through over months."""
