@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -164,6 +165,19 @@ def bytes_of_first_purchase(shop: Shop) -> bytes:
     return bytes_of_purchase(shop, 1)
 
 
+@pytest.fixture
+def kept_alive_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten what the next server has of patience."""
+
+    def configured(settings: Settings) -> uvicorn.Config:
+        config = uvicorn_config(settings)
+        config.timeout_keep_alive = 1
+        return config
+
+    monkeypatch.setattr("tests.conftest.uvicorn_config", configured)
+    monkeypatch.setattr(BoundedProtocol, "patience_seconds", 0.5)
+
+
 @pytest.mark.parametrize(
     ("call", "then"),
     [
@@ -176,22 +190,11 @@ def bytes_of_first_purchase(shop: Shop) -> bytes:
     ],
     ids=["balance", "purchase", "another", "balance and a blank line", "a blank line", "the body after the answer"],
 )
+@pytest.mark.usefixtures("kept_alive_for_a_second")
 async def test_a_connection_that_was_kept_alive_and_is_not_used_is_closed(
-    new_shop: NewShop,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    call: Callable[[Shop], bytes],
-    then: bytes,
+    new_shop: NewShop, settings: Settings, call: Callable[[Shop], bytes], then: bytes
 ) -> None:
     """What comes after the answer and begins no request keeps nothing alive."""
-
-    def soon(settings: Settings) -> uvicorn.Config:
-        config = uvicorn_config(settings)
-        config.timeout_keep_alive = 1
-        return config
-
-    monkeypatch.setattr("tests.conftest.uvicorn_config", soon)
-    monkeypatch.setattr(BoundedProtocol, "patience_seconds", 0.5)
     async with running(settings) as address:
         shop = await new_shop(address)
         await shop.buy()
@@ -203,6 +206,24 @@ async def test_a_connection_that_was_kept_alive_and_is_not_used_is_closed(
             await reader.read()
         writer.close()
     assert b"connection: close" not in answered.lower()
+
+
+@pytest.mark.usefixtures("kept_alive_for_a_second")
+async def test_a_caller_who_takes_no_answers_is_cut(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from the server: what is on its way to a caller who doesn't read hides the end from it."""
+    lost, connection_lost = asyncio.Event(), BoundedProtocol.connection_lost
+
+    def seen(protocol: BoundedProtocol, exc: Exception | None) -> None:
+        lost.set()
+        connection_lost(protocol, exc)
+
+    monkeypatch.setattr(BoundedProtocol, "connection_lost", seen)
+    async with running(settings) as address:
+        at = urlsplit(address)
+        with socket.create_connection((at.hostname, at.port)) as caller:
+            caller.sendall(100 * b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n")
+            async with asyncio.timeout(30):
+                await lost.wait()
 
 
 @pytest.mark.parametrize("more", ["", "Idempotency-Key: k-1\r\n"], ids=["short way", "long way"])

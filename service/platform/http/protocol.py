@@ -28,6 +28,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._incomplete_since: float | None = None
         self._idle_since: float | None = None
+        self._unread_since: float | None = None
         self._head_bytes: int | None = 0
         self._mistake: str | None = None
         self._check: asyncio.TimerHandle | None = None
@@ -45,16 +46,27 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _lose_patience(self) -> None:
-        """Cut a connection whose request takes too long; close one that was kept alive and isn't used."""
+        """Cut a connection whose request takes too long, or that was kept alive and isn't used, or not read from."""
         since, now = self._incomplete_since, self.loop.time()
-        if self._idle_since is not None and now - self._idle_since >= self.timeout_keep_alive:
-            self.transport.close()
-            return
+        for unused_since in (self._idle_since, self._unread_since):
+            if unused_since is not None and now - unused_since >= self.timeout_keep_alive:
+                self.transport.abort()  # to close it would wait until what is still to be sent was taken
+                return
         if since is not None and now - since >= self.patience_seconds:
             self.transport.abort()
             return
         due = self.patience_seconds if since is None else since + self.patience_seconds - now
         self._check = self.loop.call_later(due, self._lose_patience)
+
+    def pause_writing(self) -> None:
+        """Begin to wait for a caller who doesn't take the answers."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Stop waiting for that."""
+        self._unread_since = None
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request."""
