@@ -14,11 +14,13 @@ from service.platform import jobs
 from service.platform.database import CONNECTION_FAULTS, Database
 from service.platform.settings import Settings
 from service.platform.statements import Db
+from service.points import jobs as points
 
-Job = Callable[[Db], Awaitable[object]]
+Job = Callable[[Database], Awaitable[object]]
 
 SCHEDULES: Final[dict[str, tuple[str, Job]]] = {
     "make_partitions_ahead": ("7 * * * *", jobs.make_partitions_ahead),
+    "settle_due": ("*/10 * * * *", points.settle_due),
 }
 """What runs when: cron expressions in UTC, and jobs that are safe to run twice and at once."""
 
@@ -97,8 +99,7 @@ def _scheduled(name: str, job: Job, database: Database) -> Callable[[Schedule], 
 
 
 async def _run(name: str, job: Job, database: Database) -> None:
-    async with database.connection() as db:
-        await job(db)
+    await job(database)
     _log.info("job_done", job=name)
 
 

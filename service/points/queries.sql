@@ -110,6 +110,20 @@ INNER JOIN hold_part AS p ON h.program_id = p.program_id AND h.id = p.hold_id
 INNER JOIN lot AS l ON p.program_id = l.program_id AND p.customer_id = l.customer_id AND p.lot_id = l.id
 ORDER BY h.id, l.expires_at, l.id;
 
+-- name: due_list
+-- Of the next customers behind an internal id: the last of them, and those with something due. Every row is looked at:
+-- an index on what changes with each purchase would cost more than this.
+SELECT
+    max(w.id) AS last_id,
+    coalesce(array_agg(w.external_id) FILTER (WHERE w.next_due_at <= clock_timestamp()), '{}') AS due
+FROM (
+    SELECT c.id, c.external_id, c.next_due_at
+    FROM customer AS c
+    WHERE c.program_id = $1::integer AND c.id > $2::bigint
+    ORDER BY c.id
+    LIMIT $3::integer
+) AS w;
+
 -- name: lot_read
 SELECT
     l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,

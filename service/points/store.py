@@ -147,6 +147,13 @@ async def read_holds(db: Db, *, program_id: int, customers: Sequence[int]) -> li
     return found
 
 
+async def read_due(db: Db, *, program_id: int, after: int, count: int) -> tuple[int | None, list[str]]:
+    """Look at the next customers behind an internal id; give the last, None at the end, and who has something due."""
+    row = await db.fetchrow(_STATEMENTS["due_list"].sql, program_id, after, count)
+    assert row is not None  # noqa: S101 - it always gives one row
+    return row["last_id"], row["due"]
+
+
 async def read_lot(db: Db, *, program_id: int, customer_id: int, lot_id: UUID) -> Lot | None:
     """Read one lot, whatever is left of it; None where no points were granted."""
     row = await db.fetchrow(_STATEMENTS["lot_read"].sql, program_id, customer_id, lot_id)

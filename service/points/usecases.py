@@ -228,6 +228,16 @@ async def _write(db: Db, program_id: int, account: Account, opened: Opened) -> N
     await write_together(db, [*writes, announcing(program_id, events, opened.now)])
 
 
+async def settle_customers(db: Db, *, program_id: int, customer_ids: Sequence[str], entropy: int) -> int:
+    """Book what has come due of customers; returns of how many."""
+    facts = [(customer_id, "") for customer_id in customer_ids]
+    opened = await open_booking(db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy)
+    due = [account for account in opened.accounts.values() if account.lots is not None]
+    writes = booking(program_id, due, recorded_at=opened.now)
+    await write_together(db, [*writes, announcing(program_id, news(due, opened.ids), opened.now)])
+    return len(due)
+
+
 async def history(db: Db, *, program_id: int, customer_id: str, before: UUID | None, limit: int) -> list[Booked]:
     """Read up to `limit` + 1 transfers of a customer, newest first, behind `before`. Raises NotFound."""
     customer = await _customer(db, program_id=program_id, customer_id=customer_id)

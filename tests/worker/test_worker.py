@@ -14,6 +14,7 @@ from service.platform import jobs
 from service.platform.database import Database
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
+from service.worker import SCHEDULES
 from tests.conftest import Servers, new_database
 
 WORKER_SECONDS = 30
@@ -62,8 +63,7 @@ async def test_a_missing_partition_is_made_by_the_services_own_role(scratch: tup
     await owner.execute(f"DROP TABLE {max(before)}")
     database = Database(settings)
     await database.open(size=2)
-    async with database.connection() as db, database.connection() as other:
-        made = await asyncio.gather(jobs.make_partitions_ahead(db), jobs.make_partitions_ahead(other))
+    made = await asyncio.gather(jobs.make_partitions_ahead(database), jobs.make_partitions_ahead(database))
     await database.close()
     assert sorted(made, key=len) == [[], [max(before)]]
     assert await partitions(owner) == before
@@ -98,7 +98,7 @@ async def test_the_worker_makes_partitions_when_it_starts_keeps_its_schedule_and
             return await partitions(owner) == before
 
         async def scheduled() -> bool:
-            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == 1
+            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == len(SCHEDULES)
 
         await until(made)
         await until(scheduled)
@@ -115,7 +115,7 @@ async def test_a_worker_whose_connections_are_killed_goes_on(scratch: tuple[Sett
     try:
 
         async def works() -> bool:
-            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == 1
+            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == len(SCHEDULES)
 
         await until(works)
         assert settings.database_url is not None

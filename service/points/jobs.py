@@ -1,0 +1,49 @@
+"""Scheduled work of the ledger: what has come due and nobody touched is booked, so that it is told and listed."""
+
+import asyncio
+import random
+from typing import Final
+
+import structlog
+
+from service.platform.database import Database
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.points import store, usecases
+from service.programs import usecases as programs
+
+_SCANNED_AT_ONCE: Final = 20_000
+_BOOKED_AT_ONCE: Final = 100
+_log = structlog.get_logger()
+
+
+async def settle_due(database: Database) -> int:
+    """Book what has come due of all programs' customers; returns of how many. Safe to run at once by many.
+
+    It goes through all customers: what a list of due ones missed would be missed for ever. Few are booked in one
+    transaction, and it rests as long as it worked, so that purchases don't wait for it.
+    """
+    async with database.connection() as db:
+        found = await programs.list_programs(db)
+    settled = 0
+    for program in found:
+        last: int | None = 0
+        while last is not None:
+            async with database.connection() as db:
+                last, due = await store.read_due(db, program_id=program.id, after=last, count=_SCANNED_AT_ONCE)
+            for start in range(0, len(due), _BOOKED_AT_ONCE):
+                settled += await _settle(database, program.id, due[start : start + _BOOKED_AT_ONCE])
+    _log.info("points_settled", customers=settled)
+    return settled
+
+
+async def _settle(database: Database, program_id: int, customer_ids: list[str]) -> int:
+    async def work(db: Db) -> int:
+        return await usecases.settle_customers(
+            db, program_id=program_id, customer_ids=customer_ids, entropy=random.getrandbits(62)
+        )
+
+    began = asyncio.get_running_loop().time()
+    settled = await transact(database.connection, work, kind="job")
+    await asyncio.sleep(asyncio.get_running_loop().time() - began)
+    return settled
