@@ -77,7 +77,7 @@ class Account:
         if points == 0:
             return
         is_pending = life.available_at is not None and life.available_at > self.now
-        self._move(
+        self.move(
             Bucket.ISSUED,
             Bucket.PENDING if is_pending else Bucket.AVAILABLE,
             points,
@@ -116,18 +116,16 @@ class Account:
     def repay(self, lots: Sequence[Lot], cause: Cause, at: datetime) -> None:
         """Repay debt from open lots, in the order given."""
         for lot in lots:
-            repaid = min(self.customer.balance.debt, self._lot(lot.id).remaining)
+            repaid = min(self.customer.balance.debt, self.lot(lot.id).remaining)
             if repaid:
-                transfer = self._move(
-                    Bucket.AVAILABLE, Bucket.DEBT, repaid, reason="debt_repayment", cause=cause, at=at
-                )
-                self._take(lot.id, repaid, transfer)
+                transfer = self.move(Bucket.AVAILABLE, Bucket.DEBT, repaid, reason="debt_repayment", cause=cause, at=at)
+                self.take(lot.id, repaid, transfer)
 
     def activate(self, lot_id: UUID, at: datetime) -> None:
         """Make pending points available."""
-        lot = self._lot(lot_id)
-        self._keep(_replace(lot, is_pending=False, lapses=False, available_at=at))
-        transfer = self._move(
+        lot = self.lot(lot_id)
+        self.keep(_replace(lot, is_pending=False, lapses=False, available_at=at))
+        transfer = self.move(
             Bucket.PENDING, Bucket.AVAILABLE, lot.remaining, reason="activation", cause=lot.cause, at=at
         )
         self.news.append(("points.available", transfer))
@@ -135,14 +133,14 @@ class Account:
 
     def expire(self, lot_id: UUID, at: datetime, *, reason: str = "expiry") -> None:
         """End what remains of a lot. One that was pending stays so: its points were never available."""
-        lot = self._lot(lot_id)
+        lot = self.lot(lot_id)
         if not lot.remaining:
             return
         source = Bucket.PENDING if lot.is_pending else Bucket.AVAILABLE
-        transfer = self._move(source, Bucket.EXPIRED, lot.remaining, reason=reason, cause=lot.cause, at=at)
+        transfer = self.move(source, Bucket.EXPIRED, lot.remaining, reason=reason, cause=lot.cause, at=at)
         self.entries.append(Entry(lot.id, transfer, -lot.remaining))
         self.news.append(("points.expired", transfer))
-        self._keep(_replace(lot, remaining=0, expired=lot.expired + lot.remaining))
+        self.keep(_replace(lot, remaining=0, expired=lot.expired + lot.remaining))
 
     def hold(
         self, points: int, *, hold_id: UUID, expires_at: datetime, cause: Cause, order_id: str | None = None
@@ -151,11 +149,11 @@ class Account:
         if points > self.customer.balance.available:
             detail = f"{points} points are asked for, {self.customer.balance.available} are available."
             raise InsufficientPoints(detail)
-        transfer = self._move(Bucket.AVAILABLE, Bucket.HELD, points, reason="redemption", cause=cause, at=self.now)
+        transfer = self.move(Bucket.AVAILABLE, Bucket.HELD, points, reason="redemption", cause=cause, at=self.now)
         parts, left = list[Part](), points
         for lot in self.open_lots():
             taken = min(left, lot.remaining)
-            self._take(lot.id, taken, transfer)
+            self.take(lot.id, taken, transfer)
             parts.append(Part(lot.id, taken))
             left -= taken
             if not left:
@@ -168,21 +166,21 @@ class Account:
     def capture(self, hold_id: UUID, points: int, cause: Cause) -> Hold:
         """Spend held points, of the lots that end first, and give back the rest. Raises HoldNotOpen."""
         hold, parts, left = self._open_hold(hold_id), list[Part](), points
-        for part in hold.parts:
+        for part in self._ending_first(hold.parts):
             captured = min(left, part.points)
             parts.append(_replace(part, captured=captured))
             left -= captured
-        self._move(Bucket.HELD, Bucket.REDEEMED, points, reason="redemption", cause=cause, at=self.now)
+        self.move(Bucket.HELD, Bucket.REDEEMED, points, reason="redemption", cause=cause, at=self.now)
         self._give_back(parts, cause, self.now, reason="release")
         ended = _replace(hold, status=HoldStatus.CAPTURED, captured=points, parts=tuple(parts), ended_at=self.now)
-        return self._end(ended)
+        return self.end(ended)
 
     def release(self, hold_id: UUID, cause: Cause, at: datetime, status: HoldStatus = HoldStatus.RELEASED) -> Hold:
         """Give held points back to their lots; those whose lot has ended end too. Raises HoldNotOpen."""
         hold = self._open_hold(hold_id)
         reason = "lapse" if status is HoldStatus.LAPSED else "release"
-        self._give_back(hold.parts, cause, at, reason=reason)
-        return self._end(_replace(hold, status=status, ended_at=at))
+        self._give_back(self._ending_first(hold.parts), cause, at, reason=reason)
+        return self.end(_replace(hold, status=status, ended_at=at))
 
     def touch(self, alive_until: datetime | None) -> None:
         """Keep the points that slide alive until then, if they aren't for longer already."""
@@ -259,24 +257,27 @@ class Account:
                 next_expiry_points=points,
             )
 
+    def _ending_first(self, parts: Sequence[Part]) -> list[Part]:
+        return sorted(parts, key=lambda part: expiry_order(self.lot(part.lot_id), self.customer.alive_until))
+
     def _give_back(self, parts: Sequence[Part], cause: Cause, at: datetime, *, reason: str) -> None:
         """Give back what was not captured: to lots that are open, else it expires."""
-        back = [(self._lot(part.lot_id), part.points - part.captured) for part in parts if part.points > part.captured]
+        back = [(self.lot(part.lot_id), part.points - part.captured) for part in parts if part.points > part.captured]
         alive = [(lot, points) for lot, points in back if not self.has_ended(lot, at)]
         ended = [(lot, points) for lot, points in back if self.has_ended(lot, at)]
         if alive:
             total = sum(points for _, points in alive)
-            transfer = self._move(Bucket.HELD, Bucket.AVAILABLE, total, reason=reason, cause=cause, at=at)
+            transfer = self.move(Bucket.HELD, Bucket.AVAILABLE, total, reason=reason, cause=cause, at=at)
             for lot, points in alive:
-                self._keep(_replace(lot, remaining=lot.remaining + points))
+                self.keep(_replace(lot, remaining=lot.remaining + points))
                 self.entries.append(Entry(lot.id, transfer, points))
             self.repay([lot for lot, _ in alive], cause, at)
         for lot, points in ended:
-            transfer = self._move(Bucket.HELD, Bucket.EXPIRED, points, reason="expiry", cause=lot.cause, at=at)
-            self._keep(_replace(lot, expired=lot.expired + points))
+            transfer = self.move(Bucket.HELD, Bucket.EXPIRED, points, reason="expiry", cause=lot.cause, at=at)
+            self.keep(_replace(lot, expired=lot.expired + points))
             self.news.append(("points.expired", transfer))
 
-    def _move(  # noqa: PLR0913 - the row that it makes has these columns
+    def move(  # noqa: PLR0913 - the row that it makes has these columns
         self,
         source: Bucket,
         target: Bucket,
@@ -288,7 +289,9 @@ class Account:
         transfer_id: UUID | None = None,
         rule: str | None = None,
         rule_version: int | None = None,
+        reverses: UUID | None = None,
     ) -> UUID:
+        """Make a transfer; returns its id. What it takes from lots or gives to them is to be told besides."""
         customer = self.customer
         after = moved(customer.balance, source, target, points)
         self.customer = customer = _replace(customer, version=customer.version + 1, balance=after)
@@ -307,20 +310,24 @@ class Account:
                 at,
                 rule,
                 rule_version,
+                reverses,
             )
         )
         return made
 
-    def _take(self, lot_id: UUID, points: int, transfer_id: UUID) -> None:
-        lot = self._lot(lot_id)
-        self._keep(_replace(lot, remaining=lot.remaining - points))
+    def take(self, lot_id: UUID, points: int, transfer_id: UUID) -> None:
+        """Take points from a lot by a transfer; below zero, give them back."""
+        lot = self.lot(lot_id)
+        self.keep(_replace(lot, remaining=lot.remaining - points))
         self.entries.append(Entry(lot_id, transfer_id, -points))
 
-    def _lot(self, lot_id: UUID) -> Lot:
+    def lot(self, lot_id: UUID) -> Lot:
+        """Return a lot as it is now."""
         found = self.granted.get(lot_id)
         return self._lots()[lot_id] if found is None else found
 
-    def _keep(self, lot: Lot) -> None:
+    def keep(self, lot: Lot) -> None:
+        """Keep a lot as it is now, to be written."""
         (self.granted if lot.id in self.granted else self.changed_lots)[lot.id] = lot
         if self.lots is not None:
             self.lots[lot.id] = lot
@@ -331,7 +338,8 @@ class Account:
             raise HoldNotOpen(f"The points are {hold.status.value}.")
         return hold
 
-    def _end(self, hold: Hold) -> Hold:
+    def end(self, hold: Hold) -> Hold:
+        """Keep a hold as it is now, to be written."""
         (self.begun_holds if hold.id in self.begun_holds else self.changed_holds)[hold.id] = hold
         self._holds()[hold.id] = hold
         return hold

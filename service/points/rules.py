@@ -191,6 +191,14 @@ def moved(before: Balance, source: Bucket, target: Bucket, points: int) -> Balan
     return Balance(available, pending, held, debt)
 
 
+class Reversed(msgspec.Struct, frozen=True):
+    """What taking back points came to: from lots, as debt, or written off."""
+
+    from_lots: int
+    to_debt: int
+    written_off: int
+
+
 def expiry_order(lot: Lot, alive_until: datetime | None) -> tuple[datetime, UUID]:
     """Order lots by what ends first; among those that end at once, the older is first."""
     return lot_ends_at(lot, alive_until), lot.id

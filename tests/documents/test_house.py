@@ -23,7 +23,7 @@ SAME_IN_EVERY_ROOM = {
 }
 NAMED_FOR_WHAT_THEY_ARE = {
     "purchases": {"booking.py", "refunding.py"},
-    "points": {"account.py", "balances.py", "policies.py", "settling.py"},
+    "points": {"account.py", "balances.py", "policies.py", "reversing.py", "settling.py"},
     "programs": {"catalogue.py", "policies.py"},
     "rewards": {"redemptions.py"},
 }

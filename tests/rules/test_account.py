@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from service.customers.rules import Balance, newcomer
 from service.kernel.ids import IdSource
 from service.points.account import Account
+from service.points.reversing import restore, take_back
 from service.points.rules import (
     NEVER,
     Cause,
@@ -30,6 +31,7 @@ from service.points.settling import is_due, settle
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 CAUSE = Cause("purchase", "p")
+DEBT_LIMIT = 25
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -49,7 +51,9 @@ STEPS = st.lists(
     st.builds(
         Step,
         days=st.sampled_from([0, 0, 1, 5, 20]),
-        verb=st.sampled_from(["earn", "earn", "earn", "hold", "hold", "capture", "release", "touch"]),
+        verb=st.sampled_from(
+            ["earn", "earn", "earn", "hold", "hold", "capture", "capture", "release", "touch", "take back", "restore"]
+        ),
         points=st.integers(1, 30),
         pending=st.none() | st.integers(-3, 12),
         lapses=st.booleans(),
@@ -72,6 +76,7 @@ class Point:
     slides: bool
     state: str = "available"
     hold: int | None = None
+    spent_by: int | None = None
 
 
 @dataclass
@@ -82,6 +87,13 @@ class Model:
     holds: dict[int, datetime] = field(default_factory=dict[int, datetime])
     alive_until: datetime | None = None
     debt: int = 0
+
+    def repay(self, points: list[Point]) -> None:
+        """Let points that are available repay debt."""
+        for point in points:
+            if self.debt and point.state == "available":
+                point.state = "repaid"
+                self.debt -= 1
 
     def ends(self, point: Point) -> datetime:
         """Return when a point ends."""
@@ -99,20 +111,46 @@ class Model:
                     point.state = "expired"
                 if point.state == "pending" and point.pending_until is not None and point.pending_until <= at:
                     point.state = "expired" if point.lapses else "available"
+                    self.repay([point])
             for hold in [hold for hold, lapse in self.holds.items() if lapse <= at]:
                 self.release(hold, at)
 
     def release(self, hold: int, at: datetime) -> None:
         """Give a hold's points back."""
         del self.holds[hold]
-        for point in self.points:
-            if point.hold == hold:
-                point.state, point.hold = ("expired" if self.ends(point) <= at else "available"), None
+        back = sorted((point for point in self.points if point.hold == hold), key=self.order)
+        for point in back:
+            point.state, point.hold = ("expired" if self.ends(point) <= at else "available"), None
+        self.repay(back)
+
+    def take_back(self, born: int, count: int) -> None:
+        """Take points back: of those that were earned then, of others, as debt up to its limit."""
+        own = [point for point in self.points if point.born == born and point.state in {"pending", "available"}]
+        others = [point for point in self.take(len(self.points)) if point.born != born]
+        taken = (own + others)[:count]
+        for point in taken:
+            point.state = "reversed"
+        self.debt += min(count - len(taken), max(0, DEBT_LIMIT - self.debt))
+
+    def restore(self, hold: int, count: int, at: datetime) -> None:
+        """Give spent points back, those that end last first."""
+        spent = [point for point in self.points if point.state == "redeemed" and point.spent_by == hold]
+        back = sorted(spent, key=self.order, reverse=True)[:count]
+        for point in back:
+            point.state = "available"
+        self.repay(back)
+        for point in back:
+            if point.state == "available" and self.ends(point) <= at:
+                point.state = "expired"
+
+    def order(self, point: Point) -> tuple[datetime, int]:
+        """Order points by what ends first, then by age."""
+        return self.ends(point), point.born
 
     def take(self, count: int) -> list[Point]:
         """Choose points to spend: those that end first, the older first."""
         usable = [point for point in self.points if point.state == "available"]
-        return sorted(usable, key=lambda point: (self.ends(point), point.born))[:count]
+        return sorted(usable, key=self.order)[:count]
 
     def balance(self) -> Balance:
         """Count."""
@@ -131,6 +169,7 @@ class Books:
         self.holds: dict[UUID, Hold] = {}
         self.transfers: list[Transfer] = []
         self.entries: list[Entry] = []
+        self.born: dict[UUID, int] = {}
         self.steps = 0
 
     def account(self, now: datetime, *, whole: bool) -> Account:
@@ -146,6 +185,7 @@ class Books:
         """Keep what was booked."""
         self.customer = account.closed()
         self.lots |= account.granted | account.changed_lots
+        self.born |= dict.fromkeys(account.granted, self.steps)
         self.holds |= account.begun_holds | account.changed_holds
         self.transfers += account.transfers
         self.entries += account.entries
@@ -168,6 +208,8 @@ class Books:
         for hold in self.holds.values():
             assert sum(part.points for part in hold.parts) == hold.points
             assert sum(part.captured for part in hold.parts) == hold.captured
+            assert all(0 <= part.restored <= part.captured for part in hold.parts)
+        assert balance.debt == 0 or balance.available == 0
         self._prove_notes(open_holds)
 
     def _prove_notes(self, open_holds: list[Hold]) -> None:
@@ -215,6 +257,8 @@ def _earn(step: Step, books: Books, model: Model, now: datetime, *, whole: bool)
         point = Point(books.steps, life.available_at if pending else None, life.lapses, life.expires_at, life.slides)
         point.state = "pending" if pending else "available"
         model.points.append(point)
+        if not pending:
+            model.repay([point])
     model.pass_time(now)
     assert books.customer.balance == model.balance()
 
@@ -248,10 +292,34 @@ def _end(step: Step, books: Books, model: Model, now: datetime, ids: dict[int, U
         held = [point for point in model.points if point.hold == number]
         spent = min(step.points, len(held))
         account.capture(ids[number], spent, CAUSE)
-        for point in sorted(held, key=lambda point: (model.ends(point), point.born))[:spent]:
-            point.state, point.hold = "redeemed", None
+        for point in sorted(held, key=model.order)[:spent]:
+            point.state, point.hold, point.spent_by = "redeemed", None, number
         model.release(number, now)
     books.keep(account)
+
+
+def _take_back(step: Step, books: Books, model: Model, now: datetime) -> None:
+    if not books.lots:
+        return
+    lot = sorted(books.lots.values(), key=lambda lot: lot.id)[-1 - step.which % len(books.lots)]
+    born = books.born[lot.id]
+    account = books.account(now, whole=True)
+    done = take_back(account, step.points, lot_id=lot.id, cause=CAUSE, at=now, debt_limit=DEBT_LIMIT)
+    books.keep(account)
+    assert done.from_lots + done.to_debt + done.written_off == step.points
+    model.take_back(born, step.points)
+
+
+def _restore(step: Step, books: Books, model: Model, now: datetime, ids: dict[int, UUID]) -> None:
+    spent = {point.spent_by for point in model.points if point.state == "redeemed" and point.spent_by is not None}
+    if not spent:
+        return
+    number = sorted(spent)[step.which % len(spent)]
+    count = sum(point.state == "redeemed" and point.spent_by == number for point in model.points)
+    account = books.account(now, whole=True)
+    restore(account, ids[number], min(step.points, count), cause=CAUSE, at=now)
+    books.keep(account)
+    model.restore(number, min(step.points, count), now)
 
 
 @given(STEPS)
@@ -271,6 +339,10 @@ def test_points_live_as_pebbles_would(steps: list[Step]) -> None:
             books.keep(account)
             model.alive_until = account.customer.alive_until
             model.pass_time(now)
+        elif step.verb == "take back":
+            _take_back(step, books, model, now)
+        elif step.verb == "restore":
+            _restore(step, books, model, now, ids)
         else:
             _end(step, books, model, now, ids)
         assert books.account(now, whole=True).closed().balance == model.balance()

@@ -1,0 +1,74 @@
+"""What a refund does to points: it takes back what was granted, and gives back what was spent. Pure."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from service.points.account import Account
+from service.points.rules import Bucket, Cause, Lot, Part, Reversed, expiry_order
+
+_replace = msgspec.structs.replace
+
+
+def take_back(
+    account: Account, points: int, *, lot_id: UUID, cause: Cause, at: datetime, debt_limit: int | None
+) -> Reversed:
+    """Take back points that were granted as a lot: from it first, then from others, those that end first at the front.
+
+    What is spent already, or held, becomes debt, up to `debt_limit` in all (None: without limit); the rest is written
+    off. All lots of the customer were read that have something left.
+    """
+    left = points - _from_pending(account, points, lot_id, cause, at)
+    available = min(left, account.customer.balance.available)
+    if available:
+        transfer = account.move(
+            Bucket.AVAILABLE, Bucket.REVERSED, available, reason="reversal", cause=cause, at=at, reverses=lot_id
+        )
+        rest = available
+        for lot in sorted(account.open_lots(), key=lambda lot: lot.id != lot_id):
+            taken = min(rest, lot.remaining)
+            if taken:
+                account.take(lot.id, taken, transfer)
+            rest -= taken
+    left -= available
+    owed = left if debt_limit is None else min(left, max(0, debt_limit - account.customer.balance.debt))
+    for source, amount in ((Bucket.DEBT, owed), (Bucket.WRITTEN_OFF, left - owed)):
+        if amount:
+            account.move(source, Bucket.REVERSED, amount, reason="reversal", cause=cause, at=at, reverses=lot_id)
+    return Reversed(points - left, owed, left - owed)
+
+
+def _from_pending(account: Account, points: int, lot_id: UUID, cause: Cause, at: datetime) -> int:
+    lot = (account.lots or {}).get(lot_id)
+    if lot is None or not lot.is_pending or not lot.remaining:
+        return 0
+    taken = min(points, lot.remaining)
+    transfer = account.move(
+        Bucket.PENDING, Bucket.REVERSED, taken, reason="reversal", cause=cause, at=at, reverses=lot_id
+    )
+    account.take(lot_id, taken, transfer)
+    return taken
+
+
+def restore(account: Account, hold_id: UUID, points: int, *, cause: Cause, at: datetime) -> None:
+    """Give captured points back to the lots they came from; debt is repaid first, and what has ended ends again.
+
+    Those go back first that were spent last: what ends last. `points` >= 1 is at most what was captured and is not back
+    yet. The hold and its lots were read.
+    """
+    holds, left, alive_until = account.holds or {}, points, account.customer.alive_until
+    hold, parts, refilled = holds[hold_id], list[Part](), list[Lot]()
+    transfer = account.move(Bucket.REDEEMED, Bucket.AVAILABLE, points, reason="restoration", cause=cause, at=at)
+    for part in sorted(hold.parts, key=lambda part: expiry_order(account.lot(part.lot_id), alive_until), reverse=True):
+        back = min(left, part.captured - part.restored)
+        left -= back
+        parts.append(_replace(part, restored=part.restored + back))
+        if back:
+            account.take(part.lot_id, -back, transfer)
+            refilled.append(account.lot(part.lot_id))
+    account.end(_replace(hold, parts=tuple(parts)))
+    account.repay(refilled, cause, at)
+    for lot in refilled:
+        if account.has_ended(lot, at):
+            account.expire(lot.id, at)
