@@ -323,7 +323,7 @@ def _restore(step: Step, books: Books, model: Model, now: datetime, ids: dict[in
 
 
 @given(STEPS)
-@settings(max_examples=300)
+@settings(max_examples=1000)
 def test_points_live_as_pebbles_would(steps: list[Step]) -> None:
     books, model, now, ids = Books(), Model(), START, dict[int, UUID]()
     for number, step in enumerate(steps):
