@@ -28,7 +28,7 @@ from service.platform.http.request import ApiRequest, Services
 from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
 from service.platform.metrics.process import Numbers
-from service.platform.rate_limits import FailedLogins, RateLimiter
+from service.platform.rate_limits import FailedLogins, RateLimiter, WrongCodes
 from service.platform.settings import Settings
 from service.points import handlers as points
 from service.points.balances import Balances
@@ -36,6 +36,7 @@ from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
 from service.purchases import handlers as purchases
 from service.purchases.booking import Purchases
+from service.rewards import handlers as rewards
 from service.rewards import redemptions
 
 BODY_BYTES = 64 * 1024
@@ -65,7 +66,14 @@ class Parts:
         commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
         self.numbers = Numbers(settings.metrics_folder, settings.build)
         self.services = Services(
-            self.database, self.redis, self.catalogue, self.purchases, self.balances, commands, self.numbers
+            self.database,
+            self.redis,
+            self.catalogue,
+            self.purchases,
+            self.balances,
+            commands,
+            self.numbers,
+            WrongCodes(self.redis, per_minute=settings.wrong_codes_per_minute),
         )
 
     async def open(self) -> None:
@@ -93,7 +101,14 @@ def routes() -> Router:
     """Collect the routes of `/v1`."""
     return Router(
         "/v1",
-        route_handlers=[purchases.router, redemptions.router, customers.router, points.router, programs.router],
+        route_handlers=[
+            purchases.router,
+            redemptions.router,
+            rewards.router,
+            customers.router,
+            points.router,
+            programs.router,
+        ],
         middleware=[Authenticate()],
     )
 

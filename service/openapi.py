@@ -51,7 +51,7 @@ _OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
 }
 _OF_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
 """On all answers to who has a valid key."""
-_TAGS: Final = ("Purchases", "Points", "Redemptions", "Customers", "Program", "Health")
+_TAGS: Final = ("Purchases", "Points", "Redemptions", "Rewards", "Vouchers", "Customers", "Program", "Health")
 _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN}
 _IN_PATH: Final[Mapping[str, Any]] = {
     "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
@@ -60,6 +60,16 @@ _IN_PATH: Final[Mapping[str, Any]] = {
         "schema": {"type": "string", "pattern": "^hold_[0-9a-f]{32}$"},
         "example": "hold_019aa5f0601c7b3e8d11223344556677",
         "description": "The redemption, by the id that it was made with.",
+    },
+    "reward_id": {
+        "schema": {"type": "string", "pattern": "^rwd_[0-9a-f]{32}$"},
+        "example": "rwd_019aa5f0601c7b3e8d11223344556677",
+        "description": "The reward, by the id that it was made with.",
+    },
+    "code": {
+        "schema": _CALLER_ID,
+        "example": "7K3M-9QXA-2PHT",
+        "description": "The voucher's code; case and dashes don't matter where it was generated.",
     },
     "key_id": {
         "schema": {"type": "string", "pattern": "^key_[0-9a-f]{32}$"},

@@ -53,6 +53,7 @@ class Servers:
                 "DATABASE_OWNER_URL": owner,
                 "REDIS_URL": self.redis_url,
                 "failed_logins_per_minute": 10**6,  # all tests call from one address
+                "wrong_codes_per_minute": 10**6,
             }
         )
 
@@ -196,7 +197,7 @@ async def make_shop(database: Database, address: str, client: aiohttp.ClientSess
                 entropy=random.getrandbits(62),
                 limit=KeyLimit(10**6, 10**7),
             )
-        return Shop(address, client, program, keys)
+        return Shop(address, client, program, keys, database)
 
     return await transact(database.connection, work)
 

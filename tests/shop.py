@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from service.platform.database import Database
 from service.platform.roles import Role
 from service.programs.rules import Program
 
@@ -57,6 +58,8 @@ class Shop:
     client: aiohttp.ClientSession
     program: Program
     keys: dict[Role, str]
+    database: Database | None = None
+    """For what no call does yet: vouchers are issued by what gives them, see tests/vouchers.py."""
 
     async def call(
         self,

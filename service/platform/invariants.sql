@@ -5,7 +5,10 @@
 SELECT
     p.relid::regclass::text AS table,
     v.privilege
-FROM unnest(ARRAY['transfer', 'lot_entry', 'claim', 'purchase', 'program_settings']) AS t (name)
+FROM
+    unnest(
+        ARRAY['transfer', 'lot_entry', 'claim', 'purchase', 'program_settings', 'reward_version', 'voucher_use']
+    ) AS t (name)
 CROSS JOIN
     LATERAL (
         SELECT t.name::regclass AS relid

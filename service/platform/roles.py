@@ -28,6 +28,10 @@ class Right(Enum):
     READ_BALANCES = "balances.read"
     READ_HISTORY = "history.read"
     REDEEM = "points.redeem"
+    READ_REWARDS = "rewards.read"
+    MANAGE_REWARDS = "rewards.manage"
+    READ_VOUCHERS = "vouchers.read"
+    USE_VOUCHERS = "vouchers.use"
     READ_PROGRAM = "program.read"
     CHANGE_PROGRAM = "program.change"
     MANAGE_KEYS = "keys.manage"
@@ -40,6 +44,8 @@ _READS: Final = frozenset(
         Right.LIST_CUSTOMERS,
         Right.READ_BALANCES,
         Right.READ_HISTORY,
+        Right.READ_REWARDS,
+        Right.READ_VOUCHERS,
     }
 )
 
@@ -52,12 +58,15 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_BALANCES,
             Right.READ_HISTORY,
             Right.REDEEM,
+            Right.READ_REWARDS,
+            Right.READ_VOUCHERS,
+            Right.USE_VOUCHERS,
         }
     ),
     Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
-    Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY}),
+    Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY, Right.READ_REWARDS}),
     Role.SUPPORT: _READS,
-    Role.MARKETER: _READS - {Right.READ_PURCHASES} | {Right.ENROL_CUSTOMERS},
+    Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_VOUCHERS} | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS},
     Role.ANALYST: _READS | {Right.READ_PROGRAM},
     Role.ADMIN: frozenset(Right),
 }

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.platform.roles import Role
+from tests import vouchers
 from tests.shop import Shop, purchase, unique
 
 CUSTOMER = "a known/customer"
 PURCHASE = "a known/purchase"
 NO_REDEMPTION = "hold_00000000000070008000000000000000"
 NEVER_USED = "key_00000000000070008000000000000000"
+NO_VOUCHER = "0000-0000-0000"
+NO_REWARD = "rwd_00000000000070008000000000000000"
+REWARD: dict[str, Any] = {"name": "A gift", "gives": {"kind": "gift", "description": "a mug"}, "points": 100}
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class Operation:
                 return purchase(customer_id=CUSTOMER)
             case "reportPurchases":
                 return {"purchases": [purchase(customer_id=CUSTOMER)]}
+            case "redeemVoucher":
+                return {"order_id": unique("order"), "amount": 5000, "currency": "EUR"}
+            case "loadCodes":
+                return {"codes": [unique("ticket")]}
             case _:
                 return self.body
 
@@ -124,6 +132,36 @@ OPERATIONS = (
         _roles("checkout portal support marketer analyst admin"),
         unknown="nobody",
     ),
+    Operation("listRewards", "GET", "/v1/rewards", _roles("checkout portal support marketer analyst admin")),
+    Operation("createReward", "POST", "/v1/rewards", _roles("marketer admin"), REWARD, 201),
+    Operation(
+        "getReward",
+        "GET",
+        "/v1/rewards/{id}",
+        _roles("checkout portal support marketer analyst admin"),
+        unknown=NO_REWARD,
+    ),
+    Operation("changeReward", "PATCH", "/v1/rewards/{id}", _roles("marketer admin"), {}, unknown=NO_REWARD),
+    Operation("loadCodes", "POST", "/v1/rewards/{id}/codes", _roles("marketer admin"), {}, unknown=NO_REWARD),
+    Operation("getVoucher", "GET", "/v1/vouchers/{id}", _roles("checkout support analyst admin"), unknown=NO_VOUCHER),
+    Operation(
+        "redeemVoucher",
+        "POST",
+        "/v1/vouchers/{id}/redeem",
+        _roles("checkout admin"),
+        {},
+        unknown=NO_VOUCHER,
+        needs_key=True,
+    ),
+    Operation(
+        "cancelVoucher",
+        "POST",
+        "/v1/vouchers/{id}/cancel",
+        _roles("checkout admin"),
+        {},
+        unknown=NO_VOUCHER,
+        needs_key=True,
+    ),
     Operation("getProgram", "GET", "/v1/program", _roles("analyst admin")),
     Operation("changeProgram", "PATCH", "/v1/program", _roles("admin"), {}),
     Operation("listApiKeys", "GET", "/v1/api-keys", _roles("admin")),
@@ -134,7 +172,14 @@ OPERATIONS = (
 )
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 WITH_BODY = tuple(operation for operation in OPERATIONS if operation.body is not None)
-BODY_OPTIONAL = {"rotateApiKey", "revokeApiKey", "confirmPurchase", "captureRedemption", "releaseRedemption"}
+BODY_OPTIONAL = {
+    "rotateApiKey",
+    "revokeApiKey",
+    "confirmPurchase",
+    "captureRedemption",
+    "releaseRedemption",
+    "cancelVoucher",
+}
 BODY_REQUIRED = tuple(operation for operation in WITH_BODY if operation.name not in BODY_OPTIONAL)
 LISTS = tuple(operation for operation in OPERATIONS if operation.name.startswith("list"))
 
@@ -154,6 +199,11 @@ class Known:
             body = {"customer_id": CUSTOMER, "points": 1}
             held = await self.shop.post("/v1/redemptions", body, Role.ADMIN, Idempotency_Key=unique("key"))
             return held.body["id"]
+        if "rewards" in operation.path:
+            codes = {"codes": "third_party"} if operation.name == "loadCodes" else {}
+            return (await self.shop.post("/v1/rewards", REWARD | codes, Role.ADMIN)).body["id"]
+        if "vouchers" in operation.path:
+            return await vouchers.voucher(self.shop)
         return (PURCHASE if "purchases" in operation.path else CUSTOMER).replace("/", "%2F").replace(" ", "%20")
 
 

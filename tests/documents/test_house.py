@@ -25,7 +25,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "purchases": {"booking.py", "refunding.py"},
     "points": {"account.py", "balances.py", "policies.py", "reversing.py", "settling.py"},
     "programs": {"catalogue.py", "policies.py"},
-    "rewards": {"redemptions.py"},
+    "rewards": {"redemptions.py", "vouchers.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
 

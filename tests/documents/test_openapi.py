@@ -12,9 +12,12 @@ from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from tests.conftest import NewShop
 from tests.shop import unique
+from tests.vouchers import issue, make
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(txn|key|hold)_[0-9a-f]{32}$")
+OWN_ID = re.compile("(txn|key|hold|rwd)_[0-9a-f]{32}$")
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_TIMES = {"occurred_at", "first_at", "last_at"}
 OPERATIONS = [
     (path, method, operation) for path, methods in SPEC["paths"].items() for method, operation in methods.items()
@@ -88,25 +91,33 @@ def masked(example: Any, name: str = "") -> Any:
         return {key: masked(value, key) for key, value in items.items() if "settings" not in items or key != "id"}
     if isinstance(example, list):
         return [masked(value) for value in cast("list[Any]", example)]
-    is_own = name in {"next_cursor", "hint", "key"} or (name.endswith("_at") and name not in GIVEN_TIMES)
+    is_own = name in {"next_cursor", "hint", "key", "valid_until"} or (name.endswith("_at") and name not in GIVEN_TIMES)
     return "..." if isinstance(example, str) and (is_own or OWN_ID.match(example)) else example
 
 
 async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> None:
-    """The examples follow each other: a purchase, a batch, the customer's record, the balance, keys, redemptions."""
-    shop, key_id, hold_id = await new_shop(), "", ""
+    """The examples follow each other: a purchase, the customer, the balance, rewards, vouchers, keys, redemptions."""
+    shop = await new_shop()
+    made = {"key_id": "", "redemption_id": "", "reward_id": "", "code": EXAMPLE_CODE}
+    its_id = {"createApiKey": "key_id", "redeemPoints": "redemption_id", "createReward": "reward_id"}
     operations = {operation["operationId"]: (path, method) for path, method, operation in OPERATIONS}
     for name, example in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
+        if name == "getVoucher":  # a redemption or a campaign would issue it
+            code_bits = sum(ALPHABET.index(each) << 5 * place for place, each in enumerate(reversed(EXAMPLE_CODE)))
+            assert (await issue(shop, made["reward_id"], code_bits=code_bits)).code == EXAMPLE_CODE
+        if name == "loadCodes":
+            made["reward_id"] = await make(shop, codes="third_party")
         path, method = operations[name]
         if name == "captureRedemption":  # the one before is released
             redemption = {"customer_id": "c-42", "points": 100}
             held = await shop.post("/v1/redemptions", redemption, Role.ADMIN, Idempotency_Key=unique("key"))
-            hold_id = held.body["id"]
-        path = path.format(purchase_id="order-1001", customer_id="c-42", key_id=key_id, redemption_id=hold_id)
+            made["redemption_id"] = held.body["id"]
+        path = path.format(purchase_id="order-1001", customer_id="c-42", **made)
         query = "?limit=1" if name.startswith("list") else ""
-        key = {} if name in {"createApiKey", "reportPurchases", "rotateApiKey"} else {"Idempotency-Key": unique("key")}
+        unkeyed = {"createApiKey", "reportPurchases", "rotateApiKey"}
+        key = {} if name in unkeyed else {"Idempotency-Key": unique("key")}
         answer = await shop.call(method.upper(), path + query, example.get("request"), role=Role.ADMIN, headers=key)
         assert answer.status in {200, 201}, answer.text
         assert masked(answer.body) == masked(example["response"]), name
-        key_id = answer.body["id"] if name == "createApiKey" else key_id
-        hold_id = answer.body["id"] if name == "redeemPoints" else hold_id
+        if name in its_id:
+            made[its_id[name]] = answer.body["id"]

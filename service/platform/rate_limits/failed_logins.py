@@ -1,4 +1,4 @@
-"""The limiter of calls without a valid key, by the address that they come from. It asks Redis each time."""
+"""The limiters of guesses: at keys, by the address that they come from, and at codes. They ask Redis each time."""
 
 import time
 from ipaddress import IPv6Address, ip_address
@@ -12,46 +12,46 @@ from service.platform.rate_limits.rules import Bucket, RateLimit, TooManyRequest
 from service.platform.rate_limits.shared_buckets import SharedBuckets
 from service.platform.redis import FAULTS, Availability
 
-_MOST_ADDRESSES: Final = 10_000
-_DETAIL: Final = "Too many calls without a valid key from this address."
+_MOST_NAMES: Final = 10_000
 _STRICTER: Final = 4
 _UNKNOWN: Final = "unknown"
 _log = structlog.get_logger()
 
 
-class FailedLogins:
-    """Counts failures over all processes, and refuses further ones.
+class Failures:
+    """Counts failures of one kind by a name over all processes, and refuses further calls under that name.
 
     `per_minute` failures are free, and as many each minute. While Redis is away, a quarter of that counts, in this
-    process. An address that was told to wait is remembered until then, so that its calls cost nothing.
+    process. A name that was told to wait is remembered until then, so that its calls cost nothing.
     """
 
-    def __init__(self, redis: Redis, per_minute: int) -> None:
-        self._shared = SharedBuckets(redis, "address")
+    def __init__(self, redis: Redis, kind: str, per_minute: int, detail: str) -> None:
+        self._shared = SharedBuckets(redis, kind)
         self._availability = Availability()
         self._limit = _limit(per_minute)
         self._stricter = _limit(max(1, per_minute // _STRICTER))
+        self._detail = detail
         self._alone: dict[str, Bucket] = {}
         self._waits: dict[str, float] = {}
 
-    def check(self, address: str | None) -> None:
-        """Refuse an address that was told to wait and doesn't. Raises TooManyRequests."""
+    def check(self, name: str) -> None:
+        """Refuse a name that was told to wait and doesn't. Raises TooManyRequests."""
         if self._waits:
-            wait = self._waits.get(network(address), 0.0) - time.monotonic()
+            wait = self._waits.get(name, 0.0) - time.monotonic()
             if wait > 0:
-                raise TooManyRequests(_DETAIL, wait=wait)
+                raise TooManyRequests(self._detail, wait=wait)
 
-    async def count(self, address: str | None) -> None:
+    async def count(self, name: str) -> None:
         """Count a failure. Raises TooManyRequests where there were too many."""
-        name, now = network(address), time.monotonic()
+        now = time.monotonic()
         wait = await self._ask(name, now)
         if wait is None:
             return
-        if len(self._waits) >= _MOST_ADDRESSES:
+        if len(self._waits) >= _MOST_NAMES:
             self._waits = {each: until for each, until in self._waits.items() if until > now}
-        if len(self._waits) < _MOST_ADDRESSES:
+        if len(self._waits) < _MOST_NAMES:
             self._waits[name] = now + wait
-        raise TooManyRequests(_DETAIL, wait=wait)
+        raise TooManyRequests(self._detail, wait=wait)
 
     async def _ask(self, name: str, now: float) -> float | None:
         """Answer for how long to wait; None where the failure is still free."""
@@ -69,14 +69,36 @@ class FailedLogins:
         bucket = rules.filled(self._alone.get(name, Bucket(limit.burst, now)), limit, now)
         if bucket.tokens < 1:
             return rules.wait_for_one(bucket.tokens, limit)
-        if name not in self._alone and len(self._alone) >= _MOST_ADDRESSES:
+        if name not in self._alone and len(self._alone) >= _MOST_NAMES:
             self._alone = {
                 each: kept for each, kept in self._alone.items() if rules.filled(kept, limit, now).tokens < limit.burst
             }
-            if len(self._alone) >= _MOST_ADDRESSES:
+            if len(self._alone) >= _MOST_NAMES:
                 return rules.wait_for_one(0, limit)  # nobody else can be counted now
         self._alone[name] = Bucket(bucket.tokens - 1, now)
         return None
+
+
+class FailedLogins(Failures):
+    """Calls without a valid key, by the address that they come from."""
+
+    def __init__(self, redis: Redis, per_minute: int) -> None:
+        super().__init__(redis, "address", per_minute, "Too many calls without a valid key from this address.")
+
+    def check(self, name: str | None) -> None:
+        """Refuse an address that was told to wait and doesn't. Raises TooManyRequests."""
+        super().check(network(name))
+
+    async def count(self, name: str | None) -> None:
+        """Count a failure of an address. Raises TooManyRequests where there were too many."""
+        await super().count(network(name))
+
+
+class WrongCodes(Failures):
+    """Codes of vouchers that there are not, by the key that asked for them."""
+
+    def __init__(self, redis: Redis, per_minute: int) -> None:
+        super().__init__(redis, "code", per_minute, "Too many codes that there are not, with this key.")
 
 
 def _limit(per_minute: int) -> RateLimit:

@@ -1,0 +1,345 @@
+"""`/v1/rewards` and `/v1/vouchers`."""
+
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, patch, post
+from litestar.params import FromPath, JSONBody
+
+from service.kernel.amounts import BOUND
+from service.kernel.errors import Invalid, NotFound
+from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id
+from service.platform.database import Database
+from service.platform.http.body import Nothing
+from service.platform.http.operation import (
+    COMMAND_KEY,
+    CURSOR,
+    DRY_RUN,
+    IDEMPOTENCY_KEY,
+    LIMIT,
+    Link,
+    Parameter,
+    operation,
+)
+from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.request import ApiRequest, caller_id, flag, idempotency_key, key_of_command
+from service.platform.idempotency import Answered, Commands, hash_of_request
+from service.platform.rate_limits import WrongCodes
+from service.platform.roles import Right
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.rewards import usecases
+from service.rewards.rules import (
+    MOST_CATEGORIES,
+    CodesGenerated,
+    NewReward,
+    Reward,
+    RewardChange,
+    RewardStatus,
+    StockTaken,
+)
+from service.rewards.schemas import (
+    ForCustomerOut,
+    LoadedCodes,
+    LoadOut,
+    RewardOut,
+    UseOut,
+    VoucherOut,
+    for_customer_out,
+    load_out,
+    reward_out,
+    use_out,
+    voucher_out,
+)
+from service.rewards.vouchers import (
+    Order,
+    Unredeemable,
+    VoucherCancelled,
+    VoucherExpired,
+    VoucherNotForOrder,
+    VoucherUse,
+    VoucherUseConflict,
+    VoucherUsedUp,
+    checked_order,
+)
+
+BULK_BYTES: Final = 4 * 1024 * 1024
+_NOTHING: Final = Nothing()
+_ID_BYTES: Final = 16
+_REPLAYED: Final = {"Idempotent-Replayed": "true"}
+STATUS: Final = Parameter(
+    "status", "query", "Only rewards of this status.", {"type": "string", "enum": [each.value for each in RewardStatus]}
+)
+FOR_CUSTOMER: Final = Parameter(
+    "customer_id",
+    "query",
+    "Tell of each reward whether this customer can have it now, and why not.",
+    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN},
+)
+AMOUNT: Final = Parameter(
+    "amount",
+    "query",
+    "What an order costs, in minor units: what is the voucher worth for it? With `currency`.",
+    {"type": "integer", "minimum": 0, "maximum": BOUND},
+)
+CURRENCY: Final = Parameter(
+    "currency",
+    "query",
+    "The order's currency, ISO 4217. With `amount`.",
+    {"type": "string", "pattern": "^[A-Z]{3}$", "format": "iso-4217"},
+)
+CATEGORIES: Final = Parameter(
+    "categories",
+    "query",
+    "The categories of the order's items, separated by commas. `amount` is then that of the items in the voucher's.",
+    {"type": "string"},
+)
+_OF_ANSWER: Final = (
+    Link("getReward", "reward_id", "$response.body#/id"),
+    Link("changeReward", "reward_id", "$response.body#/id"),
+    Link("loadCodes", "reward_id", "$response.body#/id"),
+)
+
+
+@get(
+    "/",
+    operation_id="listRewards",
+    opt=operation(Right.READ_REWARDS, parameters=(LIMIT, CURSOR, STATUS, FOR_CUSTOMER), refusals=(NotFound,)),
+)
+async def list_rewards(request: ApiRequest) -> Page[RewardOut]:
+    """List the rewards, newest first; `?customer_id=` tells which of them the customer can have now."""
+    limit, place, status = limit_of(request), cursor_of(request, _ID_BYTES), _status(request)
+    program_id, customer_id = request.actor.program_id, _customer_id(request)
+    async with request.part(Database).reading() as db:
+        found = await usecases.list_rewards(
+            db,
+            program_id=program_id,
+            limit=limit,
+            before=None if place is None else UUID(bytes=place),
+            status=status,
+        )
+        told: list[ForCustomerOut | None] = [None] * len(found)
+        if customer_id is not None:
+            hindrances = await usecases.hindrances(db, program_id=program_id, customer_id=customer_id, rewards=found)
+            told = [for_customer_out(each) for each in hindrances]
+    last = found[limit - 1].id.bytes if len(found) > limit else None
+    return page([reward_out(*each) for each in zip(found, told, strict=True)], limit, last)
+
+
+@post(
+    "/",
+    operation_id="createReward",
+    opt=operation(Right.MANAGE_REWARDS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), statuses=(200, 201), links=_OF_ANSWER),
+)
+async def create_reward(request: ApiRequest, data: JSONBody[NewReward]) -> Response[RewardOut]:
+    """Make a reward."""
+
+    async def work(db: Db) -> tuple[int, Any]:
+        made = await usecases.create_reward(
+            db, program_id=request.actor.program_id, new=data, entropy=random.getrandbits(62)
+        )
+        return 201, msgspec.to_builtins(reward_out(made))
+
+    return _rendered(await _run(request, idempotency_key(request), "createReward", data, work), RewardOut)
+
+
+@get("/{reward_id:str}", operation_id="getReward", opt=operation(Right.READ_REWARDS))
+async def get_reward(request: ApiRequest, reward_id: FromPath[str]) -> RewardOut:
+    """Read a reward."""
+    async with request.part(Database).reading() as db:
+        return reward_out(
+            await usecases.read_reward(db, program_id=request.actor.program_id, reward_id=_reward_id(reward_id))
+        )
+
+
+@patch(
+    "/{reward_id:str}",
+    operation_id="changeReward",
+    opt=operation(Right.MANAGE_REWARDS, parameters=(DRY_RUN,), refusals=(StockTaken,)),
+)
+async def change_reward(request: ApiRequest, reward_id: FromPath[str], data: JSONBody[RewardChange]) -> RewardOut:
+    """Change a reward, from now on; what was held or issued keeps the terms that it had."""
+    its_id = _reward_id(reward_id)
+
+    async def work(db: Db) -> Reward:
+        return await usecases.change_reward(
+            db,
+            program_id=request.actor.program_id,
+            reward_id=its_id,
+            change=data,
+            entropy=random.getrandbits(62),
+        )
+
+    return reward_out(await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run")))
+
+
+@post(
+    "/{reward_id:str}/codes",
+    operation_id="loadCodes",
+    status_code=200,
+    request_max_body_size=BULK_BYTES,
+    opt=operation(Right.MANAGE_REWARDS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), refusals=(CodesGenerated,)),
+)
+async def load_codes(request: ApiRequest, reward_id: FromPath[str], data: JSONBody[LoadedCodes]) -> Response[LoadOut]:
+    """Load up to 5,000 codes of a third party; each is handed out once, in the order in which they were loaded."""
+    its_id = _reward_id(reward_id)
+
+    async def work(db: Db) -> tuple[int, Any]:
+        duplicates, reward = await usecases.load_codes(
+            db,
+            program_id=request.actor.program_id,
+            reward_id=its_id,
+            codes=data.codes,
+            entropy=random.getrandbits(62),
+        )
+        return 200, msgspec.to_builtins(load_out(len(data.codes), duplicates, reward))
+
+    answered = await _run(request, idempotency_key(request), f"loadCodes {its_id}", data, work)
+    return _rendered(answered, LoadOut)
+
+
+@get(
+    "/{code:str}",
+    operation_id="getVoucher",
+    opt=operation(Right.READ_VOUCHERS, parameters=(AMOUNT, CURRENCY, CATEGORIES)),
+)
+async def get_voucher(request: ApiRequest, code: FromPath[str]) -> VoucherOut:
+    """Check a voucher: whether it can be redeemed now, and, with an order's amounts, what it is worth for it."""
+    order = _order(request)
+    async with _counting_wrong_codes(request), request.part(Database).reading() as db:
+        voucher, why = await usecases.check(db, program_id=request.actor.program_id, code=caller_id(code), order=order)
+    return voucher_out(voucher, why, order)
+
+
+@post(
+    "/{code:str}/redeem",
+    operation_id="redeemVoucher",
+    status_code=200,
+    opt=operation(
+        Right.USE_VOUCHERS,
+        parameters=(DRY_RUN, COMMAND_KEY),
+        refusals=(VoucherUsedUp, VoucherCancelled, VoucherExpired, VoucherNotForOrder, VoucherUseConflict),
+    ),
+)
+async def redeem_voucher(request: ApiRequest, code: FromPath[str], data: JSONBody[VoucherUse]) -> Response[UseOut]:
+    """Redeem a voucher for an order, once for each order. The same order again is answered with its redemption."""
+    key = key_of_command(request)
+    order = checked_order(data.amount, data.currency, data.categories, pointer="/")
+
+    async def work(db: Db) -> tuple[int, Any]:
+        redeemed = await usecases.redeem(
+            db,
+            program_id=request.actor.program_id,
+            code=caller_id(code),
+            order_id=data.order_id,
+            order=order,
+            entropy=random.getrandbits(62),
+        )
+        return 200, msgspec.to_builtins(use_out(*redeemed))
+
+    async with _counting_wrong_codes(request):
+        answered = await _run(request, key, f"redeemVoucher {code}", data, work)
+    return _rendered(answered, UseOut)
+
+
+@post(
+    "/{code:str}/cancel",
+    operation_id="cancelVoucher",
+    status_code=200,
+    opt=operation(Right.USE_VOUCHERS, parameters=(DRY_RUN, COMMAND_KEY), refusals=(VoucherUsedUp,)),
+)
+async def cancel_voucher(
+    request: ApiRequest, code: FromPath[str], data: JSONBody[Nothing] = _NOTHING
+) -> Response[VoucherOut]:
+    """Cancel a voucher: it can't be redeemed any more. The body may be empty."""
+    key = key_of_command(request)
+
+    async def work(db: Db) -> tuple[int, Any]:
+        voucher = await usecases.cancel(
+            db, program_id=request.actor.program_id, code=caller_id(code), entropy=random.getrandbits(62)
+        )
+        return 200, msgspec.to_builtins(voucher_out(voucher, Unredeemable.CANCELLED))
+
+    async with _counting_wrong_codes(request):
+        answered = await _run(request, key, f"cancelVoucher {code}", data, work)
+    return _rendered(answered, VoucherOut)
+
+
+@asynccontextmanager
+async def _counting_wrong_codes(request: ApiRequest) -> AsyncGenerator[None]:
+    """Limit how often a key may ask for codes that there are not. Raises TooManyRequests."""
+    wrong_codes, key = request.part(WrongCodes), request.actor.key_id.hex
+    wrong_codes.check(key)
+    try:
+        yield
+    except NotFound:
+        await wrong_codes.count(key)
+        raise
+
+
+def _order(request: ApiRequest) -> Order | None:
+    """Read the order that a voucher is held against, None where none is told. Raises Invalid."""
+    given = request.query_params
+    amount, currency, categories = given.get("amount"), given.get("currency"), given.get("categories")
+    if amount is None and currency is None and categories is None:
+        return None
+    if amount is None or currency is None:
+        pointer = "?currency" if currency is None else "?amount"
+        raise Invalid("An order has an amount and a currency.", pointer=pointer, reason="missing")
+    if not (amount.isascii() and amount.isdigit() and len(amount) <= len(str(BOUND)) and int(amount) <= BOUND):
+        detail = f"An amount is a whole number of minor units up to {BOUND}."
+        raise Invalid(detail, pointer="?amount", reason="out_of_range")
+    names = [name for name in (categories or "").split(",") if name]
+    if len(names) > MOST_CATEGORIES:
+        detail = f"At most {MOST_CATEGORIES} categories."
+        raise Invalid(detail, pointer="?categories", reason="out_of_range")
+    return checked_order(int(amount), currency, names, pointer="?")
+
+
+def _reward_id(text: str) -> UUID:
+    reward_id = from_wire("rwd", text)
+    if reward_id is None:
+        raise NotFound
+    return reward_id
+
+
+def _status(request: ApiRequest) -> RewardStatus | None:
+    text = request.query_params.get("status")
+    try:
+        return None if text is None else RewardStatus(text)
+    except ValueError:
+        detail = "A status is draft, active or archived."
+        raise Invalid(detail, pointer="?status", reason="invalid_format") from None
+
+
+def _customer_id(request: ApiRequest) -> str | None:
+    text = request.query_params.get("customer_id")
+    if text is not None and not is_caller_id(text):
+        raise NotFound
+    return text
+
+
+async def _run(request: ApiRequest, key: str | None, operation_id: str, data: object, work: Any) -> Answered:  # noqa: ANN401 - as Commands.run
+    return await request.part(Commands).run(
+        program_id=request.actor.program_id,
+        key=key,
+        request_hash=hash_of_request(operation_id, data),
+        work=work,
+        dry_run=flag(request, "dry_run"),
+    )
+
+
+def _rendered(answered: Answered, kind: type[Any]) -> Response[Any]:
+    headers = _REPLAYED if answered.replayed else None
+    return Response(msgspec.convert(answered.answer, kind), status_code=answered.status, headers=headers)
+
+
+_of_rewards = Router(
+    "/rewards", route_handlers=[list_rewards, create_reward, get_reward, change_reward, load_codes], tags=["Rewards"]
+)
+_of_vouchers = Router("/vouchers", route_handlers=[get_voucher, redeem_voucher, cancel_voucher], tags=["Vouchers"])
+router = Router("/", route_handlers=[_of_rewards, _of_vouchers])

@@ -1,0 +1,190 @@
+-- Statements of rewards. Every one names one program.
+
+-- name: database_time
+SELECT clock_timestamp() AS now;
+
+-- name: reward_insert
+INSERT INTO reward (program_id, id, version, status, codes, stock, created_at)
+VALUES ($1::integer, $2::uuid, 1, $3::text, $4::text, $5::bigint, $6::timestamptz);
+
+-- name: version_insert
+INSERT INTO reward_version (program_id, reward_id, version, terms, recorded_at)
+VALUES ($1::integer, $2::uuid, $3::integer, $4::jsonb, $5::timestamptz);
+
+-- name: reward_list
+-- A page of rewards with the terms of their newest version, newest first; only of one status where it is given.
+SELECT r.id, r.version, r.status, r.codes, r.stock, r.taken, r.created_at, v.terms
+FROM reward AS r
+INNER JOIN reward_version AS v ON r.program_id = v.program_id AND r.id = v.reward_id AND r.version = v.version
+WHERE r.program_id = $1::integer AND r.id < $2::uuid AND ($4::text IS NULL OR r.status = $4::text)
+ORDER BY r.id DESC
+LIMIT $3::integer;
+
+-- name: reward_read
+SELECT r.id, r.version, r.status, r.codes, r.stock, r.taken, r.created_at, v.terms
+FROM reward AS r
+INNER JOIN reward_version AS v ON r.program_id = v.program_id AND r.id = v.reward_id AND r.version = v.version
+WHERE r.program_id = $1::integer AND r.id = $2::uuid;
+
+-- name: reward_lock
+-- Locks rewards, sorted, and reads nothing: a join would be read before the wait, and miss a version made meanwhile.
+SELECT r.id FROM reward AS r
+WHERE r.program_id = $1::integer AND r.id = any($2::uuid[])
+ORDER BY r.id
+FOR NO KEY UPDATE;
+
+-- name: reward_update
+UPDATE reward SET version = $3::integer, status = $4::text, stock = $5::bigint
+WHERE program_id = $1::integer AND id = $2::uuid;
+
+-- name: piece_count
+-- How many pieces of these rewards a customer has, held or issued; rewards without any are missing.
+SELECT p.reward_id, count(*) AS pieces
+FROM reward_piece AS p
+WHERE
+    p.program_id = $1::integer
+    AND p.customer_id = $2::bigint
+    AND p.reward_id = any($3::uuid[])
+    AND p.state != 'given_back'
+GROUP BY p.reward_id;
+
+-- name: piece_take
+-- Takes a piece of a reward for a customer, if the reward is still as it was read and one is left; else writes no row.
+WITH taken AS (
+    UPDATE reward SET taken = taken + 1
+    WHERE
+        program_id = $1::integer
+        AND id = $2::uuid
+        AND version = $3::integer
+        AND status = 'active'
+        AND (stock IS NULL OR taken < stock)
+    RETURNING id
+)
+
+INSERT INTO reward_piece (program_id, id, reward_id, reward_version, customer_id, state, taken_at)
+SELECT $1::integer, $4::uuid, t.id, $3::integer, $5::bigint, 'held', $6::timestamptz
+FROM taken AS t
+RETURNING id;
+
+-- name: reward_give_back
+-- Gives pieces back, one for each time that a reward is named. The rewards are locked.
+UPDATE reward AS r SET taken = r.taken - g.pieces
+FROM (
+    SELECT u.id, count(*) AS pieces
+    FROM unnest($2::uuid[]) AS u (id)
+    GROUP BY u.id
+) AS g
+WHERE r.program_id = $1::integer AND r.id = g.id;
+
+-- name: reward_stock_up
+UPDATE reward SET stock = stock + $3::bigint
+WHERE program_id = $1::integer AND id = $2::uuid;
+
+-- name: piece_issue
+UPDATE reward_piece SET state = 'issued'
+WHERE program_id = $1::integer AND id = $2::uuid AND state = 'held'
+RETURNING reward_id, reward_version, customer_id;
+
+-- name: piece_give_back
+UPDATE reward_piece SET state = 'given_back'
+WHERE program_id = $1::integer AND id = any($2::uuid[]) AND state = 'held'
+RETURNING id, reward_id;
+
+-- name: piece_states
+SELECT p.id, p.state FROM reward_piece AS p
+WHERE p.program_id = $1::integer AND p.id = any($2::uuid[]);
+
+-- name: version_read
+-- The terms of a reward at a version, and whose codes its vouchers have.
+SELECT v.terms, r.codes
+FROM reward_version AS v
+INNER JOIN reward AS r ON v.program_id = r.program_id AND v.reward_id = r.id
+WHERE v.program_id = $1::integer AND v.reward_id = $2::uuid AND v.version = $3::integer;
+
+-- name: code_insert
+-- Loads codes, sorted, so that two loads of the same wait in one order. Those that the program has are left out.
+INSERT INTO reward_code (program_id, id, reward_id, code)
+SELECT $1::integer, c.id, $2::uuid, c.code
+FROM unnest($3::uuid[], $4::text[]) AS c (id, code)
+WHERE
+    NOT EXISTS (
+        SELECT FROM voucher AS v
+        WHERE v.program_id = $1::integer AND v.code = c.code
+    )
+ORDER BY c.code
+ON CONFLICT DO NOTHING
+RETURNING code;
+
+-- name: code_hand_out
+-- Hands out the code that was loaded first of those that nobody else is handing out now.
+UPDATE reward_code SET voucher_id = $3::uuid
+WHERE
+    program_id = $1::integer
+    AND id = (
+        SELECT c.id FROM reward_code AS c
+        WHERE c.program_id = $1::integer AND c.reward_id = $2::uuid AND c.voucher_id IS NULL
+        ORDER BY c.id
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+RETURNING code;
+
+-- name: voucher_insert
+-- Issues a voucher. One whose code another one has writes no row, and the caller begins again with another code.
+INSERT INTO voucher (
+    program_id, id, code, reward_id, reward_version, customer_id, uses, issued_at, valid_until
+) VALUES (
+    $1::integer, $2::uuid, $3::text, $4::uuid, $5::integer, $6::bigint, $7::integer, $8::timestamptz, $9::timestamptz
+)
+ON CONFLICT (program_id, code) DO NOTHING
+RETURNING id;
+
+-- name: voucher_with_id
+SELECT
+    v.id, v.code, r.codes, v.reward_id, v.reward_version, v.customer_id, v.uses, v.used, v.issued_at, v.valid_until,
+    v.cancelled_at, t.terms
+FROM voucher AS v
+INNER JOIN reward AS r ON v.program_id = r.program_id AND v.reward_id = r.id
+INNER JOIN reward_version AS t
+    ON v.program_id = t.program_id AND v.reward_id = t.reward_id AND v.reward_version = t.version
+WHERE v.program_id = $1::integer AND v.id = $2::uuid;
+
+-- name: voucher_read
+-- A voucher by its code, in one of its spellings; the one with the code to the letter is the first.
+SELECT
+    v.id, v.code, r.codes, v.reward_id, v.reward_version, v.customer_id, v.uses, v.used, v.issued_at, v.valid_until,
+    v.cancelled_at, t.terms
+FROM voucher AS v
+INNER JOIN reward AS r ON v.program_id = r.program_id AND v.reward_id = r.id
+INNER JOIN reward_version AS t
+    ON v.program_id = t.program_id AND v.reward_id = t.reward_id AND v.reward_version = t.version
+WHERE v.program_id = $1::integer AND v.code = any($2::text[])
+ORDER BY v.code = ($2::text[])[1] DESC
+LIMIT 1;
+
+-- name: voucher_lock
+-- Locks a voucher and reads nothing: `voucher_with_id` reads it as it was after the wait.
+SELECT v.id FROM voucher AS v
+WHERE v.program_id = $1::integer AND v.id = $2::uuid
+FOR NO KEY UPDATE;
+
+-- name: voucher_count
+-- Counts a use of a locked voucher.
+UPDATE voucher SET used = used + 1
+WHERE program_id = $1::integer AND id = $2::uuid;
+
+-- name: voucher_cancel
+UPDATE voucher SET cancelled_at = $3::timestamptz
+WHERE program_id = $1::integer AND id = $2::uuid;
+
+-- name: use_read
+-- The use of a voucher for an order.
+SELECT u.id, u.number, u.order_id, u.amount, u.currency, u.discount, u.used_at
+FROM voucher_use AS u
+WHERE u.program_id = $1::integer AND u.voucher_id = $2::uuid AND u.order_id = $3::text;
+
+-- name: use_insert
+INSERT INTO voucher_use (program_id, voucher_id, id, number, order_id, amount, currency, discount, used_at)
+VALUES (
+    $1::integer, $2::uuid, $3::uuid, $4::integer, $5::text, $6::bigint, $7::text, $8::bigint, $9::timestamptz
+);

@@ -1,0 +1,223 @@
+"""Fifty at once for the last pieces, the last uses, the last codes: exactly those that there are."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from service.kernel.errors import NotFound, Refusal
+from service.platform.roles import Role
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.rewards import usecases
+from service.rewards.rules import PieceNotHeld
+from service.rewards.vouchers import Voucher
+from tests.shop import Shop, unique
+from tests.vouchers import issue, issue_piece, make, take, voucher
+
+CALLERS = 50
+
+
+async def at_once(shop: Shop, works: list[Callable[[Db], Awaitable[Any]]]) -> list[Any]:
+    """Run works, each in a transaction of its own; a refusal is given as it is."""
+    assert shop.database is not None
+    connect = shop.database.connection
+
+    async def one(work: Callable[[Db], Awaitable[Any]]) -> Any:
+        try:
+            return await transact(connect, work, patience=30)
+        except Refusal as refusal:
+            return refusal
+
+    return await asyncio.gather(*(one(work) for work in works))
+
+
+async def enrol(shop: Shop, count: int) -> list[str]:
+    names = [unique("c") for _ in range(count)]
+    for name in names:
+        await shop.call("PUT", f"/v1/customers/{name}", {})
+    return names
+
+
+def taking(shop: Shop, reward_id: str, customer_id: str) -> Callable[[Db], Awaitable[UUID]]:
+    return lambda db: take(db, shop, reward_id, customer_id)
+
+
+def giving_back(shop: Shop, *piece_ids: UUID) -> Callable[[Db], Awaitable[None]]:
+    return lambda db: usecases.give_back_stock(db, program_id=shop.program.id, piece_ids=piece_ids)
+
+
+def issuing(shop: Shop, piece_id: UUID) -> Callable[[Db], Awaitable[Voucher]]:
+    return lambda db: issue_piece(db, shop, piece_id)
+
+
+async def left(shop: Shop, reward_id: str) -> int | None:
+    return (await shop.get(f"/v1/rewards/{reward_id}")).body["left"]
+
+
+def codes_of(results: list[Any]) -> Counter[str]:
+    """Count the refusals by their codes, and `done`."""
+    return Counter(each.code if isinstance(each, Refusal) else "done" for each in results)
+
+
+async def test_fifty_redeem_a_voucher_at_once_and_exactly_its_uses_succeed(shop: Shop) -> None:
+    code = await voucher(shop, voucher={"uses": 3})
+
+    async def redeem(number: int) -> Any:
+        body = {"order_id": f"o-{number}", "amount": 1000, "currency": "EUR"}
+        return await shop.post(f"/v1/vouchers/{code}/redeem", body, Idempotency_Key=unique("key"))
+
+    answers = await asyncio.gather(*(redeem(number) for number in range(CALLERS)))
+    assert Counter(answer.status for answer in answers) == {200: 3, 409: CALLERS - 3}
+    assert sorted(answer.body["number"] for answer in answers if answer.status == 200) == [1, 2, 3]
+    assert {answer.code for answer in answers if answer.status == 409} == {"voucher_used_up"}
+
+
+async def test_fifty_times_the_same_order_at_once_is_one_use(shop: Shop) -> None:
+    code = await voucher(shop, voucher={"uses": 3})
+    body = {"order_id": "o-1", "amount": 1000, "currency": "EUR"}
+    path = f"/v1/vouchers/{code}/redeem"
+    answers = await asyncio.gather(*(shop.post(path, body, Idempotency_Key=unique("key")) for _ in range(CALLERS)))
+    assert {(answer.status, answer.text) for answer in answers} == {(200, answers[0].text)}
+    assert (await shop.get(f"/v1/vouchers/{code}")).body["used"] == 1
+
+
+async def test_a_cancellation_and_a_redemption_at_once_follow_each_other(shop: Shop) -> None:
+    code = await voucher(shop)
+    body = {"order_id": "o-1", "amount": 1000, "currency": "EUR"}
+    calls = [shop.post(f"/v1/vouchers/{code}/redeem", body, Idempotency_Key=unique("key"))]
+    calls += [shop.post(f"/v1/vouchers/{code}/cancel", {}, Idempotency_Key=unique("key"))]
+    redeemed, cancelled = await asyncio.gather(*calls)
+    assert (redeemed.status, cancelled.status) in {(200, 409), (409, 200)}
+
+
+async def test_fifty_take_the_last_pieces_at_once_and_exactly_those_that_fit_succeed(shop: Shop) -> None:
+    reward_id = await make(shop, stock=7)
+    names = await enrol(shop, CALLERS)
+    results = await at_once(shop, [taking(shop, reward_id, name) for name in names])
+    assert codes_of(results) == {"done": 7, "reward_out_of_stock": CALLERS - 7}
+    assert await left(shop, reward_id) == 0
+    held = [each for each in results if isinstance(each, UUID)]
+    assert codes_of(await at_once(shop, [giving_back(shop, piece_id) for piece_id in held])) == {"done": 7}
+    assert await left(shop, reward_id) == 7
+
+
+async def test_a_customer_takes_as_many_as_one_may_at_once_and_no_more(shop: Shop) -> None:
+    reward_id = await make(shop, limit_per_customer=2)
+    (name,) = await enrol(shop, 1)
+    results = await at_once(shop, [taking(shop, reward_id, name) for _ in range(20)])
+    assert codes_of(results) == {"done": 2, "reward_limit_reached": 18}
+    (piece_id, _) = [each for each in results if isinstance(each, UUID)]
+    await at_once(shop, [giving_back(shop, piece_id)])
+    assert codes_of(await at_once(shop, [taking(shop, reward_id, name)])) == {"done": 1}, (
+        "what is given back is not had"
+    )
+
+
+async def test_fifty_issues_at_once_hand_each_loaded_code_out_once(shop: Shop) -> None:
+    reward_id = await make(shop, codes="third_party")
+    loaded = [f"T-{number}" for number in range(20)]
+    assert (await shop.post(f"/v1/rewards/{reward_id}/codes", {"codes": loaded}, Role.ADMIN)).status == 200
+    names = await enrol(shop, CALLERS)
+
+    def work(name: str) -> Callable[[Db], Awaitable[Voucher]]:
+        async def both(db: Db) -> Voucher:
+            return await issue_piece(db, shop, await take(db, shop, reward_id, name))
+
+        return both
+
+    results = await at_once(shop, [work(name) for name in names])
+    assert codes_of(results) == {"done": 20, "reward_out_of_stock": 30}
+    assert sorted(each.code for each in results if isinstance(each, Voucher)) == sorted(loaded)
+
+
+async def test_the_same_codes_loaded_at_once_into_two_rewards_are_in_one_of_them(shop: Shop) -> None:
+    rewards = [await make(shop, codes="third_party") for _ in range(2)]
+    codes = [f"T-{number}" for number in range(200)]
+
+    async def load(reward_id: str, sent: list[str]) -> int:
+        return (await shop.post(f"/v1/rewards/{reward_id}/codes", {"codes": sent}, Role.ADMIN)).body["loaded"]
+
+    sent = [codes, codes[::-1]] * 3
+    assert sum(await asyncio.gather(*(load(rewards[number % 2], each) for number, each in enumerate(sent)))) == 200
+    assert sum([await left(shop, each) or 0 for each in rewards]) == 200
+
+
+async def test_a_piece_is_issued_or_given_back_and_never_both(shop: Shop) -> None:
+    reward_id = await make(shop, stock=20)
+    names = await enrol(shop, 20)
+    pieces: list[UUID] = await at_once(shop, [taking(shop, reward_id, name) for name in names])
+    works = [work for piece_id in pieces for work in (issuing(shop, piece_id), giving_back(shop, piece_id))]
+    results = await at_once(shop, works)
+    for issued, given_back in zip(results[::2], results[1::2], strict=True):
+        assert isinstance(issued, Voucher) != isinstance(issued, PieceNotHeld)
+        assert (given_back is None) == isinstance(issued, PieceNotHeld)
+    assert await left(shop, reward_id) == 20 - sum(isinstance(each, Voucher) for each in results)
+
+
+async def test_an_issue_and_a_giving_back_again_change_nothing(shop: Shop) -> None:
+    reward_id = await make(shop, stock=2)
+    names = await enrol(shop, 2)
+    one, other = await at_once(shop, [taking(shop, reward_id, name) for name in names])
+    first, again = [await at_once(shop, [issuing(shop, one)]) for _ in range(2)]
+    assert first == again
+    for _ in range(2):
+        assert await at_once(shop, [giving_back(shop, other)]) == [None]
+    assert await left(shop, reward_id) == 1
+    unknown = UUID(int=1)
+    for work in (issuing(shop, unknown), giving_back(shop, unknown)):
+        assert isinstance((await at_once(shop, [work]))[0], NotFound)
+
+
+async def test_pieces_of_many_rewards_are_given_back_at_once_without_a_deadlock(shop: Shop) -> None:
+    rewards = [await make(shop, stock=40) for _ in range(3)]
+    names = await enrol(shop, 12)
+    pieces = [await at_once(shop, [taking(shop, each, name) for each in rewards]) for name in names]
+    works = [giving_back(shop, *(mine[::-1] if number % 2 else mine)) for number, mine in enumerate(pieces)]
+    assert codes_of(await at_once(shop, works)) == {"done": 12}
+    assert [await left(shop, each) for each in rewards] == [40, 40, 40]
+
+
+async def test_a_stock_that_is_changed_while_pieces_are_taken_is_kept(shop: Shop) -> None:
+    reward_id = await make(shop, stock=50)
+    names = await enrol(shop, 30)
+
+    async def lower() -> None:
+        for stock in (20, 15, 10, 5):
+            await shop.call("PATCH", f"/v1/rewards/{reward_id}", {"stock": stock}, role=Role.ADMIN)
+
+    results, _ = await asyncio.gather(at_once(shop, [taking(shop, reward_id, name) for name in names]), lower())
+    told = (await shop.get(f"/v1/rewards/{reward_id}")).body
+    assert told["left"] == told["stock"] - codes_of(results)["done"] >= 0
+
+
+async def test_a_reward_that_is_archived_while_it_is_taken_is_had_before_or_not_at_all(shop: Shop) -> None:
+    reward_id = await make(shop)
+    names = await enrol(shop, 20)
+    archive = shop.call("PATCH", f"/v1/rewards/{reward_id}", {"status": "archived"}, role=Role.ADMIN)
+    results, archived = await asyncio.gather(at_once(shop, [taking(shop, reward_id, name) for name in names]), archive)
+    assert archived.status == 200
+    assert set(codes_of(results)) <= {"done", "reward_not_available"}
+
+
+async def test_a_code_that_another_voucher_has_is_not_given_twice(shop: Shop) -> None:
+    reward_id = await make(shop)
+    await issue(shop, reward_id, code_bits=5)
+    bits = iter([5, 5, 6])
+    (name,) = await enrol(shop, 1)
+
+    async def work(db: Db) -> Voucher:
+        return await issue_piece(db, shop, await take(db, shop, reward_id, name), next(bits))
+
+    (issued,) = await at_once(shop, [work])
+    assert issued.code == "000000000006"
+
+
+@pytest.mark.parametrize("why", ["draft", "archived"])
+async def test_what_cannot_be_had_is_not_taken(shop: Shop, why: str) -> None:
+    reward_id = await make(shop, status=why)
+    (name,) = await enrol(shop, 1)
+    assert codes_of(await at_once(shop, [taking(shop, reward_id, name)])) == {"reward_not_available": 1}
