@@ -30,6 +30,16 @@ INSERT INTO transfer SELECT $1, n, %(id)s, 'issued', 'available', 1, 'purchase',
 INSERT INTO lot SELECT $1, n, %(id)s, 1, 1, now(), 'infinity', 'purchase', 'old-' || n
 FROM generate_series(1, $2::integer) AS n;
 SELECT setval('customer_id_seq', $2::integer);
+BEGIN;
+INSERT INTO reward SELECT $1, %(id)s, 1, 'active', 'third_party', 1, 1, now() FROM generate_series(1, 2000) AS n;
+INSERT INTO reward_version SELECT $1, r.id, 1, '{}', now() FROM reward AS r;
+COMMIT;
+INSERT INTO reward_piece SELECT $1, %(id)s, (SELECT min(id::text)::uuid FROM reward), 1, n, 'issued', now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO voucher SELECT $1, p.id, 'old-' || p.customer_id, p.reward_id, 1, p.customer_id, 1, 1, now()
+FROM reward_piece AS p;
+INSERT INTO voucher_use SELECT $1, v.id, v.id, 1, 'old', 100, 'EUR', 100, now() FROM voucher AS v;
+INSERT INTO reward_code SELECT $1, v.id, v.reward_id, v.code, NULL FROM voucher AS v;
 """
 _ID = """(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')
     || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid"""

@@ -3,17 +3,22 @@
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from service.customers import usecases as customers
 from service.platform import verify as proof
 from service.platform.statements import Db
 from service.platform.verify import invariants, verify
 from service.programs import usecases as programs
-from service.programs.rules import ProgramSettings
+from service.programs.rules import Program, ProgramSettings
 from service.purchases import usecases
 from service.purchases.rules import Purchase
+from service.rewards import usecases as rewards
+from service.rewards.rules import CodeSource, Gift, NewReward
+from service.rewards.vouchers import Order
 from tests.conftest import Servers, new_database
 
 BREAKS = {
@@ -38,6 +43,13 @@ BREAKS = {
     "purchase_answered_its_balance": "UPDATE purchase SET available_after = available_after + 1",
     "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
     "one_event_for_each_purchase": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
+    "reward_versions_are_whole": "INSERT INTO reward_version SELECT program_id, id, 3, '{{}}', created_at FROM reward",
+    "taken_is_held_or_issued": "UPDATE reward SET taken = taken - 1 WHERE codes = 'generated'",
+    "stock_of_codes_is_what_was_loaded": "UPDATE reward SET stock = stock + 1 WHERE codes = 'third_party'",
+    "issued_pieces_have_vouchers": "UPDATE reward_piece SET state = 'issued' WHERE state = 'held'",
+    "codes_are_handed_out_once": "UPDATE reward_code SET voucher_id = NULL",
+    "vouchers_count_their_uses": "UPDATE voucher SET used = used - 1 WHERE used = 1",
+    "one_event_for_each_voucher": "DELETE FROM outbox WHERE type = 'voucher.redeemed'",
 }
 """What breaks an invariant, by its name. It may break others with it."""
 
@@ -53,7 +65,16 @@ ALSO = {
     "purchase_earned_what_was_issued": "UPDATE purchase SET earned = earned + 1",
     "one_event_for_each_purchase": "UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = 'purchase.rewarded'",
     "customer_counts_purchases": "UPDATE customer SET lifetime_earned = lifetime_earned + 1",
+    "reward_versions_are_whole": "UPDATE reward SET version = 2",
+    "taken_is_held_or_issued": "UPDATE reward_piece SET state = 'held' WHERE state = 'given_back'",
+    "stock_of_codes_is_what_was_loaded": "UPDATE reward SET codes = 'generated' WHERE codes = 'third_party'",
+    "issued_pieces_have_vouchers": "UPDATE voucher SET customer_id = 0",
+    "codes_are_handed_out_once": "UPDATE reward_code SET code = code || 'x'",
+    "vouchers_count_their_uses": "UPDATE voucher_use SET number = 2",
+    "one_event_for_each_voucher": "UPDATE voucher SET cancelled_at = issued_at WHERE cancelled_at IS NULL",
 }
+
+HELD, GIVEN_BACK, REDEEMED, CANCELLED = (UUID(int=number) for number in range(1, 5))
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +100,34 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
                 for number in range(4)
             ]
             await usecases.report(owner, program=program, drafts=drafts, entropy=1)
+            await give_rewards(owner, program)
         yield owner
         await owner.close()
+
+
+async def give_rewards(db: Db, program: Program) -> None:
+    """Make rewards of both kinds of codes, and take four pieces of them, each of which ends in another way."""
+    found = await customers.read(db, program_id=program.id, customer_ids=["c-0"])
+    now = await db.fetchval("SELECT clock_timestamp()")
+    gift = Gift(description="a mug")
+    sources = {CodeSource.GENERATED: [HELD, GIVEN_BACK, REDEEMED], CodeSource.THIRD_PARTY: [CANCELLED]}
+    for number, (codes, pieces) in enumerate(sources.items()):
+        new = NewReward(name="Mug", gives=gift, points=1, codes=codes)
+        reward = await rewards.create_reward(db, program_id=program.id, new=new, entropy=number)
+        if codes is CodeSource.THIRD_PARTY:
+            await rewards.load_codes(db, program_id=program.id, reward_id=reward.id, codes=["A", "B"], entropy=9)
+        for piece_id in pieces:
+            await rewards.take_stock(
+                db, program_id=program.id, reward_id=reward.id, customer=found["c-0"], piece_id=piece_id, now=now
+            )
+    await rewards.give_back_stock(db, program_id=program.id, piece_ids=[GIVEN_BACK])
+    used, cancelled = [
+        await rewards.issue(db, program=program, piece_id=piece_id, code_bits=1, now=now, entropy=piece_id.int)
+        for piece_id in (REDEEMED, CANCELLED)
+    ]
+    order = Order(1000, "EUR")
+    await rewards.redeem(db, program_id=program.id, code=used.code, order_id="o-1", order=order, entropy=30)
+    await rewards.cancel(db, program_id=program.id, code=cancelled.code, entropy=31)
 
 
 async def broken(db: Db) -> set[str]:

@@ -7,8 +7,15 @@ from service.platform.database import Database
 from service.platform.statements import Db
 from tests.store.conftest import Books
 
-HISTORY = ["transfer", "claim", "purchase", "program_settings"]
-COLUMN = {"transfer": "points", "claim": "subject_id", "purchase": "total", "program_settings": "settings"}
+COLUMN = {
+    "transfer": "points",
+    "claim": "subject_id",
+    "purchase": "total",
+    "program_settings": "settings",
+    "reward_version": "terms",
+    "voucher_use": "amount",
+}
+HISTORY = list(COLUMN)
 
 
 async def _refused(books: Books, statement: str) -> None:
@@ -50,6 +57,10 @@ async def test_the_service_can_neither_change_nor_delete_history_also_not_in_a_p
         "DELETE FROM api_key",
         "UPDATE command SET status = 200",
         "UPDATE outbox SET type = ''",
+        "DELETE FROM voucher",
+        "UPDATE voucher SET uses = 2",
+        "UPDATE reward_piece SET customer_id = 1",
+        "UPDATE reward_code SET code = 'x'",
         "ALTER TABLE transfer DISABLE TRIGGER ALL",
         "ALTER TABLE transfer DROP CONSTRAINT transfer_is_legal",
         "CREATE TABLE public.other ()",
