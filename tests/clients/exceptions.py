@@ -19,24 +19,45 @@ from service.platform.http.docs import DOCUMENT
 
 KEPT_KEYS: Final = "LOYALTY_KEPT_KEYS"
 """In the environment: the ids of the keys that the run itself calls with."""
+THINGS: Final = "LOYALTY_THINGS"
+"""In the environment, as JSON: for operations, the ids of things that there are, in place of the examples'."""
 _NO_KEY: Final = "key_00000000000070008000000000000000"
+EXAMPLES: Final = {
+    "reward_id": "rwd_019aa5f0601c7b3e8d11223344556677",
+    "redemption_id": "hold_019aa5f0601c7b3e8d11223344556677",
+    "code": "7K3M-9QXA-2PHT",
+}
 
 _REPORT: Final = "POST /v1/purchases"
 _BATCH: Final = "POST /v1/purchases/batch"
 _CUSTOMER: Final = "PUT /v1/customers/{customer_id}"
 _PROGRAM: Final = "PATCH /v1/program"
+_VOUCHER: Final = "GET /v1/vouchers/{code}"
+_REDEEM: Final = "POST /v1/vouchers/{code}/redeem"
+_CANCEL: Final = "POST /v1/vouchers/{code}/cancel"
+_LOAD: Final = "POST /v1/rewards/{reward_id}/codes"
+_REDEMPTION: Final = "POST /v1/redemptions"
+_CAPTURE: Final = "POST /v1/redemptions/{redemption_id}/capture"
+_RELEASE: Final = "POST /v1/redemptions/{redemption_id}/release"
+_COMMANDS: Final = (_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, "POST /v1/purchases/{purchase_id}/confirm")
+_REWARDS: Final = ("POST /v1/rewards", "PATCH /v1/rewards/{reward_id}")
 _TAKES_KEYS: Final = (
     _BATCH,
     "POST /v1/api-keys",
     "POST /v1/api-keys/{key_id}/revoke",
     "POST /v1/api-keys/{key_id}/rotate",
+    "POST /v1/rewards",
+    _LOAD,
+    *_COMMANDS,
 )
+_WITH_NUMBERS: Final = (_REPORT, _PROGRAM, "POST /v1/api-keys/{key_id}/rotate", _REDEEM, _REDEMPTION, _CAPTURE)
 _LIMITS: Final = ("POST /v1/api-keys", "PATCH /v1/api-keys/{key_id}")
 _LISTS: Final = (
     "GET /v1/api-keys",
     "GET /v1/customers",
     "GET /v1/customers/{customer_id}/lots",
     "GET /v1/customers/{customer_id}/transactions",
+    "GET /v1/rewards",
 )
 
 
@@ -69,16 +90,46 @@ EXCEPTIONS: Final = tuple(
             "generators of clients can't read that it is one of two fields",
         ),
         ("positive_data_acceptance", _LIMITS, "/rate_limit/burst out_of_range", "a schema can't compare two fields"),
+        ("positive_data_acceptance", (_REDEMPTION,), "/customer_id customer_unknown", "who has points is known"),
+        (
+            "positive_data_acceptance",
+            (_REDEMPTION,),
+            "/points (below_minimum|between_steps)",
+            "it depends on the program",
+        ),
+        ("positive_data_acceptance", (_CAPTURE,), "/points out_of_range", "it depends on what is held"),
+        ("positive_data_acceptance", _COMMANDS, "idempotency_key_missing", "a dry run can do without it"),
+        ("positive_data_acceptance", (_VOUCHER,), r"\?(amount|currency) missing", "either none of them or both"),
+        ("positive_data_acceptance", (_VOUCHER,), r"\?categories out_of_range", "a schema doesn't count commas"),
+        (
+            "positive_data_acceptance",
+            (_VOUCHER, _REDEEM),
+            r".currency unknown_currency",
+            "capitals need be no currency",
+        ),
+        ("positive_data_acceptance", _REWARDS, ".*/currency (unknown|other)_currency", "likewise, and it is to be one"),
+        ("positive_data_acceptance", _REWARDS, "/(valid_from|valid_until|gives/starts_at) out_of_range", "two fields"),
+        ("positive_data_acceptance", _REWARDS, "/stock not_allowed", "it depends on whose the codes are"),
+        ("positive_data_acceptance", _REWARDS, r"/voucher/categories/\d+ duplicate", "only items in a set are unique"),
         ("positive_data_acceptance", (_CUSTOMER,), "/birthday out_of_range", "it depends on the clock"),
         (
             "positive_data_acceptance",
-            (_REPORT, _CUSTOMER, _PROGRAM, "POST /v1/api-keys"),
+            (_REPORT, _CUSTOMER, _PROGRAM, "POST /v1/api-keys", *_REWARDS, _REDEEM),
             ".* invalid_character",
             "Postgres keeps no NUL, and each pattern would have to tell it",
         ),
         (
             "positive_data_acceptance",
-            (_REPORT, _PROGRAM, "POST /v1/api-keys/{key_id}/rotate", *_LIMITS),
+            (
+                _REPORT,
+                _PROGRAM,
+                "POST /v1/api-keys/{key_id}/rotate",
+                *_LIMITS,
+                *_REWARDS,
+                _REDEEM,
+                _REDEMPTION,
+                _CAPTURE,
+            ),
             ".* type Expected `int( . null)?`, got `float`",
             "1.0 is an integer to a schema; amounts are never read as floats",
         ),
@@ -114,6 +165,9 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     """Keep the run from ending the keys that it calls with: everything after it would be 401, and so pass."""
     if case.path_parameters and case.path_parameters.get("key_id") in os.environ[KEPT_KEYS].split():
         case.path_parameters["key_id"] = _NO_KEY
+    for name, value in json.loads(os.environ[THINGS]).get(case.operation.label, {}).items():
+        if case.path_parameters and case.path_parameters.get(name) == EXAMPLES[name]:
+            case.path_parameters[name] = value
 
 
 @schemathesis.check

@@ -15,12 +15,27 @@ from service.platform.settings import CHECKOUT
 from tests.clients import exceptions
 from tests.clients.running import run
 from tests.conftest import NewShop
-from tests.shop import Shop
+from tests.shop import Shop, unique
+from tests.vouchers import make, voucher
 
 
 async def own_keys(shop: Shop) -> list[str]:
     """Return the ids of a shop's keys."""
     return [key["id"] for key in (await shop.get("/v1/api-keys", Role.ADMIN)).body["data"]]
+
+
+async def things(shop: Shop) -> dict[str, dict[str, str]]:
+    """Make what calls made at random would hardly find: rewards with codes to load, vouchers, redemptions."""
+    await shop.buy(customer_id="c-42", total=10_000)
+    redemptions = "/v1/redemptions/{redemption_id}"
+    made = {"POST /v1/rewards/{reward_id}/codes": {"reward_id": await make(shop, codes="third_party")}}
+    for label in ("GET /v1/vouchers/{code}", "POST /v1/vouchers/{code}/redeem", "POST /v1/vouchers/{code}/cancel"):
+        made[label] = {"code": await voucher(shop, voucher={"uses": 10_000})}
+    for label in (f"GET {redemptions}", f"POST {redemptions}/capture", f"POST {redemptions}/release"):
+        body, key = {"customer_id": "c-42", "points": 10}, unique("key")
+        held = await shop.post("/v1/redemptions", body, Idempotency_Key=key)
+        made[label] = {"redemption_id": held.body["id"]}
+    return made
 
 
 async def test_schemathesis_finds_nothing(new_shop: NewShop, tmp_path: Path) -> None:
@@ -39,6 +54,7 @@ async def test_schemathesis_finds_nothing(new_shop: NewShop, tmp_path: Path) -> 
         PYTHONPATH=str(CHECKOUT),
         SCHEMATHESIS_HOOKS=exceptions.__name__,
         LOYALTY_CALLERS=str(callers),
+        **{exceptions.THINGS: json.dumps(await things(shops["one"]))},
         **{exceptions.KEPT_KEYS: " ".join([key for shop in shops.values() for key in await own_keys(shop)])},
     )
     for shop in shops.values():
