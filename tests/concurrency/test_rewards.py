@@ -1,6 +1,7 @@
 """Fifty at once for the last pieces, the last uses, the last codes: exactly those that there are."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +14,7 @@ from service.platform.roles import Role
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.rewards import usecases
-from service.rewards.rules import PieceNotHeld
+from service.rewards.rules import PieceNotHeld, RewardChange, RewardNotAvailable, RewardStatus
 from service.rewards.vouchers import Voucher
 from tests.shop import Shop, unique
 from tests.vouchers import issue, issue_piece, make, take, voucher
@@ -194,13 +195,45 @@ async def test_a_stock_that_is_changed_while_pieces_are_taken_is_kept(shop: Shop
     assert told["left"] == told["stock"] - codes_of(results)["done"] >= 0
 
 
-async def test_a_reward_that_is_archived_while_it_is_taken_is_had_before_or_not_at_all(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    "change", [RewardChange(status=RewardStatus.ARCHIVED), RewardChange(points=7)], ids=["archived", "dearer"]
+)
+async def test_a_reward_that_is_changed_while_somebody_waits_for_it_is_looked_at_anew(
+    shop: Shop, owner: Db, change: RewardChange
+) -> None:
     reward_id = await make(shop)
-    names = await enrol(shop, 20)
-    archive = shop.call("PATCH", f"/v1/rewards/{reward_id}", {"status": "archived"}, role=Role.ADMIN)
-    results, archived = await asyncio.gather(at_once(shop, [taking(shop, reward_id, name) for name in names]), archive)
-    assert archived.status == 200
-    assert set(codes_of(results)) <= {"done", "reward_not_available"}
+    (name,) = await enrol(shop, 1)
+    tries = itertools.count()
+
+    async def work(db: Db) -> UUID:
+        next(tries)
+        return await take(db, shop, reward_id, name)
+
+    async with owner.transaction():
+        await usecases.change_reward(
+            owner, program_id=shop.program.id, reward_id=UUID(hex=reward_id[4:]), change=change, entropy=1
+        )
+        waiting = asyncio.create_task(at_once(shop, [work]))
+        while not await owner.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        ):
+            await asyncio.sleep(0.01)
+    (result,) = await waiting
+    assert next(tries) == 2, "begun again"
+    if change.status is RewardStatus.ARCHIVED:
+        assert isinstance(result, RewardNotAvailable)
+    else:
+        assert await owner.fetchval("SELECT reward_version FROM reward_piece WHERE id = $1", result) == 2
+
+
+async def test_fifty_captures_at_once_hand_each_loaded_code_out_once(shop: Shop) -> None:
+    """The pieces are held already, so that nobody waits for anything but the codes."""
+    reward_id = await make(shop, codes="third_party")
+    loaded = [f"T-{number}" for number in range(CALLERS)]
+    await shop.post(f"/v1/rewards/{reward_id}/codes", {"codes": loaded}, Role.ADMIN)
+    pieces: list[UUID] = await at_once(shop, [taking(shop, reward_id, name) for name in await enrol(shop, CALLERS)])
+    issued: list[Voucher] = await at_once(shop, [issuing(shop, piece_id) for piece_id in pieces])
+    assert sorted(each.code for each in issued) == sorted(loaded)
 
 
 async def test_a_code_that_another_voucher_has_is_not_given_twice(shop: Shop) -> None:
