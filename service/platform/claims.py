@@ -18,6 +18,7 @@ class ClaimKind(IntEnum):
     """What kind of fact an id belongs to. The numbers are stored: never reuse one."""
 
     PURCHASE = 1
+    REFUND = 2
 
 
 class Claim(msgspec.Struct, frozen=True):

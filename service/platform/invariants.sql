@@ -7,7 +7,9 @@ SELECT
     v.privilege
 FROM
     unnest(
-        ARRAY['transfer', 'lot_entry', 'claim', 'purchase', 'program_settings', 'reward_version', 'voucher_use']
+        ARRAY[
+            'transfer', 'lot_entry', 'claim', 'purchase', 'refund', 'program_settings', 'reward_version', 'voucher_use'
+        ]
     ) AS t (name)
 CROSS JOIN
     LATERAL (

@@ -182,6 +182,10 @@ class Account:
         self._give_back(self._ending_first(hold.parts), cause, at, reason=reason)
         return self.end(_replace(hold, status=status, ended_at=at))
 
+    def read(self) -> tuple[dict[UUID, Lot], dict[UUID, Hold]]:
+        """Return the lots and holds of a whole account, to which more may be added that was read."""
+        return self._lots(), self._holds()
+
     def touch(self, alive_until: datetime | None) -> None:
         """Keep the points that slide alive until then, if they aren't for longer already."""
         before = self.customer.alive_until

@@ -55,7 +55,7 @@ UPDATE hold AS h SET
     captured = u.captured,
     ended_at = u.ended_at
 FROM unnest($2::hold_row[]) AS u
-WHERE h.program_id = $1::integer AND h.id = u.id AND h.status = 'held';
+WHERE h.program_id = $1::integer AND h.id = u.id;
 
 -- name: part_insert
 INSERT INTO hold_part (program_id, customer_id, hold_id, lot_id, points, captured, restored)
@@ -124,13 +124,6 @@ FROM (
     LIMIT $3::integer
 ) AS w;
 
--- name: lot_read
-SELECT
-    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
-    l.is_pending, l.lapses, l.slides, l.needs_notice
-FROM lot AS l
-WHERE l.program_id = $1::integer AND l.customer_id = $2::bigint AND l.id = $3::uuid;
-
 -- name: hold_read
 -- A hold with the customer's id, as the caller knows it.
 SELECT
@@ -139,6 +132,28 @@ SELECT
 FROM hold AS h
 INNER JOIN customer AS c ON h.program_id = c.program_id AND h.customer_id = c.id
 WHERE h.program_id = $1::integer AND h.id = $2::uuid;
+
+-- name: captured_of_order
+-- The captured redemptions of an order by a customer, a row for each of their parts.
+SELECT
+    h.id, h.customer_id, h.points, h.expires_at, h.recorded_at, h.order_id, h.captured, h.ended_at, p.lot_id,
+    p.points AS part_points, p.captured AS part_captured, p.restored
+FROM hold AS h
+INNER JOIN hold_part AS p ON h.program_id = p.program_id AND h.id = p.hold_id
+WHERE
+    h.program_id = $1::integer AND h.order_id = $2::text AND h.customer_id = $3::bigint AND h.status = 'captured'
+ORDER BY h.id, p.lot_id;
+
+-- name: lots_by_id
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice
+FROM (SELECT DISTINCT u.id FROM unnest($3::uuid[]) AS u (id)) AS w
+CROSS JOIN LATERAL (
+    SELECT o.* FROM lot AS o
+    WHERE o.program_id = $1::integer AND o.customer_id = $2::bigint AND o.id = w.id
+    OFFSET 0
+) AS l;
 
 -- name: time_read
 -- The time as of which a transaction looks.

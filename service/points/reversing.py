@@ -40,7 +40,7 @@ def take_back(
 
 
 def _from_pending(account: Account, points: int, lot_id: UUID, cause: Cause, at: datetime) -> int:
-    lot = (account.lots or {}).get(lot_id)
+    lot = account.read()[0].get(lot_id)
     if lot is None or not lot.is_pending or not lot.remaining:
         return 0
     taken = min(points, lot.remaining)
@@ -57,8 +57,8 @@ def restore(account: Account, hold_id: UUID, points: int, *, cause: Cause, at: d
     Those go back first that were spent last: what ends last. `points` >= 1 is at most what was captured and is not back
     yet. The hold and its lots were read.
     """
-    holds, left, alive_until = account.holds or {}, points, account.customer.alive_until
-    hold, parts, refilled = holds[hold_id], list[Part](), list[Lot]()
+    left, alive_until = points, account.customer.alive_until
+    hold, parts, refilled = account.read()[1][hold_id], list[Part](), list[Lot]()
     transfer = account.move(Bucket.REDEEMED, Bucket.AVAILABLE, points, reason="restoration", cause=cause, at=at)
     for part in sorted(hold.parts, key=lambda part: expiry_order(account.lot(part.lot_id), alive_until), reverse=True):
         back = min(left, part.captured - part.restored)
@@ -70,5 +70,5 @@ def restore(account: Account, hold_id: UUID, points: int, *, cause: Cause, at: d
     account.end(_replace(hold, parts=tuple(parts)))
     account.repay(refilled, cause, at)
     for lot in refilled:
-        if account.has_ended(lot, at):
-            account.expire(lot.id, at)
+        if account.has_ended(lot, account.now):
+            account.expire(lot.id, account.now)

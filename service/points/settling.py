@@ -35,7 +35,7 @@ def settle(account: Account) -> None:
 
 
 def _activate(account: Account, lot_id: UUID, at: datetime) -> None:
-    lot = (account.lots or {})[lot_id]
+    lot = account.lot(lot_id)
     if not lot.is_pending or not lot.remaining:
         return
     if lot.lapses:
@@ -46,13 +46,14 @@ def _activate(account: Account, lot_id: UUID, at: datetime) -> None:
 
 def _due(account: Account) -> list[tuple[datetime, _Change, UUID]]:
     due, alive_until = list[tuple[datetime, _Change, UUID]](), account.customer.alive_until
-    for lot in (account.lots or {}).values():
+    lots, holds = account.read()
+    for lot in lots.values():
         if lot.is_pending and lot.available_at <= account.now:
             due.append((lot.available_at, _Change.ACTIVATION, lot.id))
         ends_at = lot_ends_at(lot, alive_until)
         if ends_at != NEVER and not lot.needs_notice and ends_at <= account.now:
             due.append((ends_at, _Change.EXPIRY, lot.id))
-    for hold in (account.holds or {}).values():
+    for hold in holds.values():
         if hold.status is HoldStatus.HELD and hold.expires_at <= account.now:
             due.append((hold.expires_at, _Change.LAPSE, hold.id))
     return due

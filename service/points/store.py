@@ -154,10 +154,21 @@ async def read_due(db: Db, *, program_id: int, after: int, count: int) -> tuple[
     return row["last_id"], row["due"]
 
 
-async def read_lot(db: Db, *, program_id: int, customer_id: int, lot_id: UUID) -> Lot | None:
-    """Read one lot, whatever is left of it; None where no points were granted."""
-    row = await db.fetchrow(_STATEMENTS["lot_read"].sql, program_id, customer_id, lot_id)
-    return None if row is None else _lot(row)
+async def read_lots_by_id(db: Db, *, program_id: int, customer_id: int, lot_ids: Sequence[UUID]) -> list[Lot]:
+    """Read lots of a customer, whatever is left of them; the unknown ones are missing."""
+    return [_lot(row) for row in await db.fetch(_STATEMENTS["lots_by_id"].sql, program_id, customer_id, lot_ids)]
+
+
+async def read_captured(db: Db, *, program_id: int, customer_id: int, order_id: str) -> list[Hold]:
+    """Read the captured redemptions of an order by a customer, the oldest first."""
+    rows = await db.fetch(_STATEMENTS["captured_of_order"].sql, program_id, order_id, customer_id)
+    found = list[Hold]()
+    for _, parts in groupby(rows, key=lambda row: row["id"]):
+        of = list(parts)
+        row = of[0]
+        taken = tuple(Part(part[8], part[9], part[10], part[11]) for part in of)
+        found.append(Hold(row[0], row[1], row[2], taken, row[3], row[4], row[5], HoldStatus.CAPTURED, row[6], row[7]))
+    return found
 
 
 async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> tuple[str, Hold] | None:

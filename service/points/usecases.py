@@ -17,7 +17,8 @@ from service.platform.statements import Db, Write, write_together
 from service.points import store
 from service.points.account import Account
 from service.points.policies import keeps_alive_until
-from service.points.rules import Hold, HoldStatus, Lot, PointsLapsed, check_redeemable, redemption
+from service.points.reversing import restore, take_back
+from service.points.rules import Cause, Hold, HoldStatus, Lot, PointsLapsed, Reversed, check_redeemable, redemption
 from service.points.settling import is_due, settle
 from service.points.store import Booked
 from service.programs.policies import QualifyingActivity, keeps_alive
@@ -187,15 +188,65 @@ async def confirm(db: Db, *, program_id: int, customer_id: str, lot_id: UUID, en
     account = opened.accounts.get(customer_id)
     if account is None:
         raise NotFound
-    lot = (account.lots or {}).get(lot_id)
-    if lot is None:
-        lot = await store.read_lot(db, program_id=program_id, customer_id=account.customer.id, lot_id=lot_id)
+    lot = await _lot_of(db, program_id, account, lot_id)
     if lot is not None and lot.is_pending:
         if not lot.remaining:
             raise PointsLapsed
         account.activate(lot_id, opened.now)
         await _write(db, program_id, account, opened)
     return account.customer.balance
+
+
+async def read_spent_on(db: Db, *, program_id: int, account: Account, order_id: str) -> int:
+    """Read the captured redemptions of an order into a whole account, with their lots; returns the points captured."""
+    found = await store.read_captured(db, program_id=program_id, customer_id=account.customer.id, order_id=order_id)
+    lots, holds = account.read()
+    missing = [part.lot_id for hold in found for part in hold.parts if part.lot_id not in lots]
+    if missing:
+        read = await store.read_lots_by_id(db, program_id=program_id, customer_id=account.customer.id, lot_ids=missing)
+        lots |= {lot.id: lot for lot in read}
+    holds |= {hold.id: hold for hold in found}
+    return sum(hold.captured for hold in found)
+
+
+async def refund(  # noqa: PLR0913 - what a refund comes to
+    db: Db,
+    *,
+    program: Program,
+    account: Account,
+    lot_id: UUID,
+    restored: int,
+    reversed_points: int,
+    taken_before: int,
+    cause: Cause,
+    at: datetime,
+) -> Reversed:
+    """Move what a refund gives back and takes back, in an account into which `read_spent_on` read.
+
+    First the points that paid are restored, those of the newest redemption first. Of what the purchase earned, points
+    that ended unspent are not claimed again: with those `taken_before`, no more is taken than was granted and did not.
+    """
+    for hold_id, captured in sorted(account.read()[1].items(), reverse=True):
+        if captured.status is HoldStatus.CAPTURED:
+            back = min(restored, captured.captured - sum(part.restored for part in captured.parts))
+            if back:
+                restore(account, hold_id, back, cause=cause, at=at)
+            restored -= back
+    own = await _lot_of(db, program.id, account, lot_id)
+    claimed = 0 if own is None else min(reversed_points, max(0, own.granted - own.expired - taken_before))
+    if not claimed:
+        return Reversed(0, 0, 0)
+    lifetime = account.customer.lifetime_earned - claimed
+    account.customer = msgspec.structs.replace(account.customer, lifetime_earned=lifetime)
+    return take_back(account, claimed, lot_id=lot_id, cause=cause, at=at, debt_limit=program.settings.debt_limit)
+
+
+async def _lot_of(db: Db, program_id: int, account: Account, lot_id: UUID) -> Lot | None:
+    """Return a lot of an account, read now where nothing is left of it; None where no points were granted."""
+    if account.lots is not None and lot_id in account.lots:
+        return account.lots[lot_id]
+    found = await store.read_lots_by_id(db, program_id=program_id, customer_id=account.customer.id, lot_ids=[lot_id])
+    return found[0] if found else None
 
 
 async def _open_one(db: Db, program_id: int, customer_id: str, entropy: int) -> Opened:
@@ -214,12 +265,13 @@ async def _open_hold(db: Db, program_id: int, hold_id: UUID, entropy: int) -> tu
     account = opened.accounts.get(found[0])
     if account is None:
         raise NotFound
-    if account.holds is not None and hold_id not in account.holds:
+    _, holds = account.read()
+    if hold_id not in holds:
         found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
         if found is None:
             raise NotFound
-        account.holds[hold_id] = found[1]
-    return opened, account, (account.holds or {})[hold_id]
+        holds[hold_id] = found[1]
+    return opened, account, holds[hold_id]
 
 
 async def _write(db: Db, program_id: int, account: Account, opened: Opened) -> None:

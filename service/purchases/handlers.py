@@ -21,11 +21,14 @@ from service.platform.http.request import ApiRequest, caller_id, flag, idempoten
 from service.platform.idempotency import Commands, hash_of_request
 from service.platform.roles import Right
 from service.platform.statements import Db
+from service.platform.transaction import transact
 from service.points.rules import PointsLapsed
 from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 from service.purchases import usecases
 from service.purchases.booking import Purchases, count
+from service.purchases.refunding import RefundExceedsPurchase
+from service.purchases.returning import RefundConflict, RefundReport, report_refund
 from service.purchases.rules import Draft, Purchase, PurchaseConflict
 from service.purchases.schemas import (
     BatchIn,
@@ -35,11 +38,14 @@ from service.purchases.schemas import (
     EntryOut,
     PurchaseOut,
     RecordedPurchaseOut,
+    RefundOut,
     entry_out,
     purchase_out,
     recorded_out,
+    refund_out,
     status_of,
 )
+from service.purchases.store import Refund
 from service.purchases.usecases import Accepted, Outcome
 
 BULK_BYTES = 4 * 1024 * 1024
@@ -197,6 +203,41 @@ async def confirm_purchase(
     return Response(confirmation, headers=REPLAYED if answered.replayed else None)
 
 
+@post(
+    "/{purchase_id:str}/refunds",
+    operation_id="refundPurchase",
+    opt=operation(
+        Right.REPORT_PURCHASES,
+        parameters=(DRY_RUN,),
+        refusals=(RefundConflict, RefundExceedsPurchase),
+        statuses=(200, 201),
+        fact=True,
+    ),
+)
+async def refund_purchase(
+    request: ApiRequest, purchase_id: FromPath[str], data: JSONBody[RefundReport]
+) -> Response[RefundOut]:
+    """Report a refund: what the returned part earned is taken back, points that paid for it are given back."""
+    named, dry_run, randomness = caller_id(purchase_id), flag(request, "dry_run"), random.getrandbits(62)
+
+    async def work(db: Db) -> Refund:
+        return await report_refund(
+            db,
+            program=_program(request),
+            purchase_id=named,
+            report=data,
+            randomness=randomness,
+            entropy=random.getrandbits(62),
+        )
+
+    refund = await transact(request.part(Database).connection, work, rollback=dry_run)
+    return Response(
+        refund_out(named, refund),
+        status_code=200 if dry_run or refund.replayed else 201,
+        headers=REPLAYED if refund.replayed else None,
+    )
+
+
 def hot_routes(purchases: Purchases) -> list[Route[Accepted]]:
     """Give the short way for what a checkout calls at each sale; it answers as `report_purchase`."""
 
@@ -213,5 +254,7 @@ def hot_routes(purchases: Purchases) -> list[Route[Accepted]]:
 
 
 router = Router(
-    "/purchases", route_handlers=[report_purchase, report_purchases, get_purchase, confirm_purchase], tags=["Purchases"]
+    "/purchases",
+    route_handlers=[report_purchase, report_purchases, get_purchase, confirm_purchase, refund_purchase],
+    tags=["Purchases"],
 )

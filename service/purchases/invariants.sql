@@ -43,9 +43,14 @@ WHERE
     != (t.available_after, t.pending_after, t.held_after, t.debt_after);
 
 -- name: customer_counts_purchases
--- Counters and lifetime points of a customer are those of the customer's purchases.
+-- Counters and lifetime points of a customer are those of the customer's purchases, less what refunds took back.
 SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned
 FROM customer AS c
+LEFT JOIN (
+    SELECT r.program_id, r.customer_id, sum(r.from_lots + r.to_debt + r.written_off) AS taken
+    FROM refund AS r
+    GROUP BY r.program_id, r.customer_id
+) AS b ON c.program_id = b.program_id AND c.id = b.customer_id
 LEFT JOIN (
     SELECT
         p.program_id, p.customer_id, count(*) AS purchases, sum(p.earned) AS earned, min(p.occurred_at) AS first_at,
@@ -54,7 +59,7 @@ LEFT JOIN (
     GROUP BY p.program_id, p.customer_id
 ) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
 WHERE
-    (c.purchase_count, c.lifetime_earned) != (coalesce(s.purchases, 0), coalesce(s.earned, 0))
+    (c.purchase_count, c.lifetime_earned) != (coalesce(s.purchases, 0), coalesce(s.earned, 0) - coalesce(b.taken, 0))
     OR c.first_purchase_at IS DISTINCT FROM s.first_at
     OR c.last_purchase_at IS DISTINCT FROM s.last_at;
 
@@ -68,3 +73,55 @@ FULL JOIN (
     GROUP BY e.program_id, e.subject_id
 ) AS o ON p.program_id = o.program_id AND p.id = o.subject_id
 WHERE p.id IS NULL OR o.events IS DISTINCT FROM 1;
+
+-- name: one_claim_one_refund
+-- Every refund is claimed under its id once, and every claim of a refund has its refund.
+SELECT coalesce(r.program_id, k.program_id) AS program_id, coalesce(r.id, k.subject_id) AS id
+FROM refund AS r
+FULL JOIN (
+    SELECT c.program_id, c.id, c.subject_id FROM claim AS c
+    WHERE c.kind = 2
+) AS k ON r.program_id = k.program_id AND r.id = k.subject_id
+WHERE r.external_id IS DISTINCT FROM k.id;
+
+-- name: refunds_stay_within_their_purchase
+-- Refunds of a purchase come to no more than its total, take back no more than it earned, and are of its customer.
+SELECT r.program_id, r.purchase_id, r.amount, p.total, r.taken, p.earned
+FROM (
+    SELECT
+        f.program_id,
+        f.purchase_id,
+        min(f.customer_id) AS customer_id,
+        max(f.customer_id) AS other,
+        sum(f.amount) AS amount,
+        sum(f.from_lots + f.to_debt + f.written_off) AS taken
+    FROM refund AS f
+    GROUP BY f.program_id, f.purchase_id
+) AS r
+LEFT JOIN purchase AS p ON r.program_id = p.program_id AND r.purchase_id = p.id
+WHERE
+    p.id IS NULL
+    OR r.amount > p.total
+    OR r.taken > p.earned
+    OR r.customer_id != p.customer_id
+    OR r.other != p.customer_id;
+
+-- name: refund_is_what_was_booked
+-- What a refund says that it took and gave back is what the ledger booked for it.
+SELECT r.program_id, r.id, r.restored, t.restored AS booked
+FROM refund AS r
+FULL JOIN (
+    SELECT
+        x.program_id, x.customer_id, x.cause_id,
+        coalesce(sum(x.points) FILTER (WHERE x.from_bucket IN ('available', 'pending')), 0) AS from_lots,
+        coalesce(sum(x.points) FILTER (WHERE x.from_bucket = 'debt'), 0) AS to_debt,
+        coalesce(sum(x.points) FILTER (WHERE x.from_bucket = 'written_off'), 0) AS written_off,
+        coalesce(sum(x.points) FILTER (WHERE x.from_bucket = 'redeemed'), 0) AS restored
+    FROM transfer AS x
+    WHERE x.cause_type = 'refund' AND x.reason IN ('reversal', 'restoration')
+    GROUP BY x.program_id, x.customer_id, x.cause_id
+) AS t ON r.program_id = t.program_id AND r.customer_id = t.customer_id AND r.external_id = t.cause_id
+WHERE
+    r.id IS NULL
+    OR (r.from_lots, r.to_debt, r.written_off, r.restored)
+    != (coalesce(t.from_lots, 0), coalesce(t.to_debt, 0), coalesce(t.written_off, 0), coalesce(t.restored, 0));

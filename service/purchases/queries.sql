@@ -33,3 +33,21 @@ FROM claim AS k
 INNER JOIN purchase AS p ON k.program_id = p.program_id AND k.subject_id = p.id
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
 WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;
+
+-- name: refund_insert
+INSERT INTO refund (
+    program_id, customer_id, id, external_id, purchase_id, amount, from_lots, to_debt, written_off, restored, state,
+    available_after, pending_after, held_after, debt_after, occurred_at, recorded_at
+) VALUES (
+    $1::integer, $2::bigint, $3::uuid, $4::text, $5::uuid, $6::bigint, $7::bigint, $8::bigint, $9::bigint, $10::bigint,
+    $11::jsonb, $12::bigint, $13::bigint, $14::bigint, $15::bigint, $16::timestamptz, $17::timestamptz
+);
+
+-- name: refund_list
+-- The refunds of a purchase, the oldest first.
+SELECT
+    r.id, r.external_id, r.amount, r.from_lots, r.to_debt, r.written_off, r.restored, r.state, r.available_after,
+    r.pending_after, r.held_after, r.debt_after, r.occurred_at
+FROM refund AS r
+WHERE r.program_id = $1::integer AND r.purchase_id = $2::uuid
+ORDER BY r.id;

@@ -103,22 +103,28 @@ def normalised(purchase: Purchase) -> Purchase:
         if item.id in seen:
             raise Invalid("Two items have this id.", pointer=f"/items/{number}/id", reason="duplicate")
         seen.add(item.id)
-    try:
-        occurred_at = purchase.occurred_at.astimezone(UTC)
-    except OverflowError:
-        occurred_at = _FIRST_MOMENT
-    if occurred_at == _FIRST_MOMENT:
-        detail = "This time is outside the calendar."
-        raise Invalid(detail, pointer="/occurred_at", reason="out_of_range")
+    occurred_at = in_utc(purchase.occurred_at)
     return msgspec.structs.replace(purchase, occurred_at=occurred_at)
 
 
-def check_time(purchase: Purchase, *, now: datetime, oldest_fact_days: int | None) -> None:
-    """Refuse a purchase from the future, or from before what the program takes. Raises Invalid."""
-    if purchase.occurred_at > now + GREATEST_LEAD:
+def in_utc(occurred_at: datetime) -> datetime:
+    """Bring the time of a fact to UTC. Raises Invalid for one that is outside the calendar there."""
+    try:
+        found = occurred_at.astimezone(UTC)
+    except OverflowError:
+        found = _FIRST_MOMENT
+    if found == _FIRST_MOMENT:
+        detail = "This time is outside the calendar."
+        raise Invalid(detail, pointer="/occurred_at", reason="out_of_range")
+    return found
+
+
+def check_occurred(occurred_at: datetime, *, now: datetime, oldest_fact_days: int | None) -> None:
+    """Refuse a fact from the future, or from before what the program takes. Raises Invalid."""
+    if occurred_at > now + GREATEST_LEAD:
         detail = "This is more than 5 minutes in the future."
         raise Invalid(detail, pointer="/occurred_at", reason="in_the_future")
-    if oldest_fact_days is not None and purchase.occurred_at < now - timedelta(days=oldest_fact_days):
+    if oldest_fact_days is not None and occurred_at < now - timedelta(days=oldest_fact_days):
         detail = f"This program takes facts of the last {oldest_fact_days} days."
         raise Invalid(detail, pointer="/occurred_at", reason="too_old")
 

@@ -13,7 +13,7 @@ from service.kernel.times import Time
 from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem, of_refusal
 from service.purchases.rules import Item
-from service.purchases.store import Recorded
+from service.purchases.store import Recorded, Refund
 from service.purchases.usecases import Accepted, Outcome
 
 
@@ -63,6 +63,26 @@ class ConfirmationOut(msgspec.Struct, frozen=True):
 
     id: str
     points: ConfirmedPointsOut
+    balance: Balance
+
+
+class TakenBackOut(msgspec.Struct, frozen=True):
+    """What a refund took back (`reversed`: from lots, as debt, or written off), and spent points that it gave back."""
+
+    reversed: int
+    from_lots: int
+    to_debt: int
+    written_off: int
+    restored: int
+
+
+class RefundOut(msgspec.Struct, frozen=True):
+    """The answer to a refund: the same for every repetition, also of the balance as it was then."""
+
+    id: str
+    purchase_id: str
+    amount: int
+    points: TakenBackOut
     balance: Balance
 
 
@@ -128,6 +148,14 @@ def purchase_out(accepted: Accepted) -> PurchaseOut:
     # Nothing is told of why a code was refused. Referrals are not offered yet, so that no code is valid.
     referral = None if purchase.referral_code is None else ReferralOut(status="refused")
     return PurchaseOut(purchase.id, purchase.customer_id, points, earnings.balance, referral=referral)
+
+
+def refund_out(purchase_id: str, refund: Refund) -> RefundOut:
+    """Render the answer to a refund."""
+    taken = refund.taken
+    total = taken.from_lots + taken.to_debt + taken.written_off
+    points = TakenBackOut(total, taken.from_lots, taken.to_debt, taken.written_off, refund.restored)
+    return RefundOut(refund.external_id, purchase_id, refund.amount, points, refund.balance)
 
 
 def status_of(accepted: Accepted) -> int:

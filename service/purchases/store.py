@@ -11,11 +11,14 @@ from service.customers.rules import Balance
 from service.earning.rules import Line
 from service.platform.claims import ClaimKind
 from service.platform.statements import Db, Write, load
+from service.points.rules import Reversed
+from service.purchases.refunding import Refunded
 from service.purchases.rules import Booking, Earnings, Item, Purchase
 
 _STATEMENTS = load(__file__)
 _decode_lines = msgspec.json.Decoder(list[Line]).decode
 _decode_items = msgspec.json.Decoder(list[Item]).decode
+_decode_state = msgspec.json.Decoder(Refunded).decode
 _encoder = msgspec.json.Encoder()
 
 
@@ -27,6 +30,20 @@ class Recorded(msgspec.Struct, frozen=True):
     recorded_at: datetime
     row_id: UUID
     """The id of its row, and of the transfer and the lot that it earned."""
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """A refund that is booked, with what it is answered with."""
+
+    id: UUID
+    external_id: str
+    amount: int
+    taken: Reversed
+    restored: int
+    state: Refunded
+    balance: Balance
+    occurred_at: datetime
+    replayed: bool = False
 
 
 def _text(content: object) -> str:
@@ -83,3 +100,46 @@ async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded | None:
         return None
     purchase = Purchase(*row[:10], items=_decode_items(row["items"]), metadata=msgspec.json.decode(row["metadata"]))
     return Recorded(purchase, _reward(row), row["recorded_at"], row["id"])
+
+
+def adding_refund(program_id: int, customer_id: int, purchase_id: UUID, refund: Refund, recorded_at: datetime) -> Write:
+    """Add a refund with what it is answered with."""
+    balance, taken = refund.balance, refund.taken
+    row = (
+        program_id,
+        customer_id,
+        refund.id,
+        refund.external_id,
+        purchase_id,
+        refund.amount,
+        taken.from_lots,
+        taken.to_debt,
+        taken.written_off,
+        refund.restored,
+        _text(refund.state),
+        balance.available,
+        balance.pending,
+        balance.held,
+        balance.debt,
+        refund.occurred_at,
+        recorded_at,
+    )
+    return Write(_STATEMENTS["refund_insert"], row, 1)
+
+
+async def refunds(db: Db, *, program_id: int, purchase_id: UUID) -> list[Refund]:
+    """Read the refunds of a purchase, by the id of its row, the oldest first."""
+    rows = await db.fetch(_STATEMENTS["refund_list"].sql, program_id, purchase_id)
+    return [
+        Refund(
+            row[0],
+            row[1],
+            row[2],
+            Reversed(row[3], row[4], row[5]),
+            row[6],
+            _decode_state(row[7]),
+            Balance(*row[8:12]),
+            row[12],
+        )
+        for row in rows
+    ]

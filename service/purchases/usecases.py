@@ -21,7 +21,16 @@ from service.points.account import Account
 from service.points.usecases import Opened
 from service.programs.rules import Enrolment, Program
 from service.purchases import store
-from service.purchases.rules import Booking, Draft, Earnings, Purchase, PurchaseConflict, book, check_time, normalised
+from service.purchases.rules import (
+    Booking,
+    Draft,
+    Earnings,
+    Purchase,
+    PurchaseConflict,
+    book,
+    check_occurred,
+    normalised,
+)
 from service.purchases.store import Recorded
 
 PURCHASE_REWARDED: Final = "purchase.rewarded"
@@ -169,7 +178,7 @@ def _decide(batch: _Batch, draft: Draft) -> Outcome:
 
 def _book(batch: _Batch, draft: Draft) -> Booking:
     purchase, settings, now = draft.purchase, batch.program.settings, batch.opened.now
-    check_time(purchase, now=now, oldest_fact_days=settings.oldest_fact_days)
+    check_occurred(purchase.occurred_at, now=now, oldest_fact_days=settings.oldest_fact_days)
     account = batch.accounts.get(purchase.customer_id)
     if account is None:
         raise CustomerUnknown("/customer_id")

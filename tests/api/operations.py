@@ -43,6 +43,8 @@ class Operation:
         match self.name:
             case "reportPurchase":
                 return purchase(customer_id=CUSTOMER)
+            case "refundPurchase":
+                return {"id": unique("refund"), "amount": 1}
             case "reportPurchases":
                 return {"purchases": [purchase(customer_id=CUSTOMER)]}
             case "redeemVoucher":
@@ -63,6 +65,15 @@ OPERATIONS = (
     Operation("reportPurchase", "POST", "/v1/purchases", _roles("checkout admin"), {}, 201),
     Operation("reportPurchases", "POST", "/v1/purchases/batch", _roles("checkout admin"), {}),
     Operation("getPurchase", "GET", "/v1/purchases/{id}", _roles("checkout support analyst admin"), unknown="nothing"),
+    Operation(
+        "refundPurchase",
+        "POST",
+        "/v1/purchases/{id}/refunds",
+        _roles("checkout admin"),
+        {},
+        201,
+        unknown="nothing",
+    ),
     Operation(
         "confirmPurchase",
         "POST",

@@ -61,7 +61,7 @@ UNKNOWN_ROUTES = (
     "/v1/customers/x/balance/y",
     "/v1%2Fpurchases",
     "/v1/purchases%2Fx",
-    "/v1/purchases/x/refunds",
+    "/v1/purchases/x/returns",
     "/v1/activities",
     "/v1/invoices",
     "/v1/rewards",

@@ -22,7 +22,7 @@ SAME_IN_EVERY_ROOM = {
     "jobs.py",
 }
 NAMED_FOR_WHAT_THEY_ARE = {
-    "purchases": {"booking.py", "refunding.py"},
+    "purchases": {"booking.py", "refunding.py", "returning.py"},
     "points": {"account.py", "balances.py", "policies.py", "reversing.py", "settling.py"},
     "programs": {"catalogue.py", "policies.py"},
     "rewards": {"redemptions.py", "vouchers.py"},

@@ -15,6 +15,7 @@ from service.platform.verify import invariants, verify
 from service.programs import usecases as programs
 from service.programs.rules import Program, ProgramSettings
 from service.purchases import usecases
+from service.purchases.returning import RefundReport, report_refund
 from service.purchases.rules import Purchase
 from service.rewards import usecases as rewards
 from service.rewards.rules import CodeSource, Gift, NewReward
@@ -42,6 +43,9 @@ BREAKS = {
     "purchase_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
     "purchase_answered_its_balance": "UPDATE purchase SET available_after = available_after + 1",
     "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
+    "one_claim_one_refund": "DELETE FROM claim WHERE kind = 2",
+    "refunds_stay_within_their_purchase": "UPDATE refund SET amount = amount + 1000",
+    "refund_is_what_was_booked": "UPDATE refund SET from_lots = from_lots - 1, to_debt = to_debt + 1",
     "one_event_for_each_purchase": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
     "reward_versions_are_whole": "INSERT INTO reward_version SELECT program_id, id, 3, '{{}}', created_at FROM reward",
     "taken_is_held_or_issued": "UPDATE reward SET taken = taken - 1 WHERE codes = 'generated'",
@@ -64,6 +68,8 @@ ALSO = {
     "history_is_append_only": "GRANT DELETE ON {this_quarter} TO loyalty_service",
     "purchase_earned_what_was_issued": "UPDATE purchase SET earned = earned + 1",
     "one_event_for_each_purchase": "UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = 'purchase.rewarded'",
+    "refunds_stay_within_their_purchase": "UPDATE refund SET to_debt = to_debt + 1000",
+    "refund_is_what_was_booked": "UPDATE refund SET restored = 1",
     "customer_counts_purchases": "UPDATE customer SET lifetime_earned = lifetime_earned + 1",
     "reward_versions_are_whole": "UPDATE reward SET version = 2",
     "taken_is_held_or_issued": "UPDATE reward_piece SET state = 'held' WHERE state = 'given_back'",
@@ -100,6 +106,14 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
                 for number in range(4)
             ]
             await usecases.report(owner, program=program, drafts=drafts, entropy=1)
+            await report_refund(
+                owner,
+                program=program,
+                purchase_id="p-0",
+                report=RefundReport(id="r-1", amount=500),
+                randomness=1,
+                entropy=2,
+            )
             await give_rewards(owner, program)
         yield owner
         await owner.close()

@@ -12,6 +12,7 @@ _MOMENTS = {
     "hold": ("expires_at", "recorded_at", "ended_at"),
     "purchase": ("occurred_at", "recorded_at"),
     "transfer": ("occurred_at", "recorded_at"),
+    "refund": ("occurred_at", "recorded_at"),
 }  # fmt: skip
 
 
