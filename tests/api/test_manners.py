@@ -64,7 +64,7 @@ UNKNOWN_ROUTES = (
     "/v1/purchases/x/returns",
     "/v1/activities",
     "/v1/invoices",
-    "/v1/rewards",
+    "/v1/tiers",
     "/v1/invoices/x",
     "/v1/events",
     "/v1/campaigns",

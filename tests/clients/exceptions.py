@@ -23,6 +23,7 @@ THINGS: Final = "LOYALTY_THINGS"
 """In the environment, as JSON: for operations, the ids of things that there are, in place of the examples'."""
 _NO_KEY: Final = "key_00000000000070008000000000000000"
 EXAMPLES: Final = {
+    "key_id": "key_019c1f5d8a3b7c4e9f00112233445566",
     "reward_id": "rwd_019aa5f0601c7b3e8d11223344556677",
     "redemption_id": "hold_019aa5f0601c7b3e8d11223344556677",
     "code": "7K3M-9QXA-2PHT",
@@ -39,6 +40,8 @@ _LOAD: Final = "POST /v1/rewards/{reward_id}/codes"
 _REDEMPTION: Final = "POST /v1/redemptions"
 _CAPTURE: Final = "POST /v1/redemptions/{redemption_id}/capture"
 _RELEASE: Final = "POST /v1/redemptions/{redemption_id}/release"
+_REFUND: Final = "POST /v1/purchases/{purchase_id}/refunds"
+_FACTS: Final = (_REPORT, _REFUND)
 _COMMANDS: Final = (_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, "POST /v1/purchases/{purchase_id}/confirm")
 _REWARDS: Final = ("POST /v1/rewards", "PATCH /v1/rewards/{reward_id}")
 _TAKES_KEYS: Final = (
@@ -77,9 +80,18 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", _LISTS, r"\?cursor invalid_format", "a cursor is opaque: only lists make them"),
         ("positive_data_acceptance", _TAKES_KEYS, " idempotency_key_reused", "the key was another request's before"),
         ("positive_data_acceptance", (_REPORT,), "too_large", "1,000 items may be more than 64 KiB"),
-        ("positive_data_acceptance", (_REPORT,), "/occurred_at in_the_future", "it depends on the clock"),
-        ("positive_data_acceptance", (_REPORT,), "/occurred_at too_old", "it depends on the program's settings"),
-        ("positive_data_acceptance", (_REPORT,), "/occurred_at out_of_range", "it is before the year 1 in UTC"),
+        ("positive_data_acceptance", _FACTS, "/occurred_at in_the_future", "it depends on the clock"),
+        ("positive_data_acceptance", _FACTS, "/occurred_at too_old", "it depends on the program's settings"),
+        ("positive_data_acceptance", _FACTS, "/occurred_at out_of_range", "it is before the year 1 in UTC"),
+        ("positive_data_acceptance", (_REFUND,), ".* refund_exceeds_purchase", "it depends on what is left"),
+        ("positive_data_acceptance", (_REFUND,), "/(amount|items) (missing|contradictory)", "it is one of two fields"),
+        ("positive_data_acceptance", (_REFUND,), "/amount out_of_range", "0 is for purchases that cost nothing"),
+        (
+            "positive_data_acceptance",
+            (_REFUND,),
+            r"/items/\d+/id (duplicate|unknown_item)",
+            "it depends on the purchase",
+        ),
         ("positive_data_acceptance", (_REPORT,), "/customer_id customer_unknown", "likewise, and on who is enrolled"),
         ("positive_data_acceptance", (_REPORT,), r"/items/\d+/id duplicate", "a schema can't compare items by a field"),
         ("positive_data_acceptance", (_PROGRAM,), "/settings/.*unknown_currency", "three capitals need be no currency"),
@@ -121,7 +133,7 @@ EXCEPTIONS: Final = tuple(
         (
             "positive_data_acceptance",
             (
-                _REPORT,
+                *_FACTS,
                 _PROGRAM,
                 "POST /v1/api-keys/{key_id}/rotate",
                 *_LIMITS,
@@ -132,6 +144,12 @@ EXCEPTIONS: Final = tuple(
             ),
             ".* type Expected `int( . null)?`, got `float`",
             "1.0 is an integer to a schema; amounts are never read as floats",
+        ),
+        (
+            "ensure_resource_availability",
+            ("GET /v1/rewards/{reward_id}", "GET /v1/redemptions/{redemption_id}"),
+            "not_found",
+            "a dry run makes nothing",
         ),
         ("negative_data_rejection", (_BATCH,), "entry 4", "an entry's fault is that entry's result, not the batch's"),
         ("allow_header_conformance", (_BATCH,), "204", "a purchase may be called batch, so GET is allowed, too"),

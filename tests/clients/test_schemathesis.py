@@ -18,6 +18,8 @@ from tests.conftest import NewShop
 from tests.shop import Shop, unique
 from tests.vouchers import make, voucher
 
+KEY = "/v1/api-keys/{key_id}"
+
 
 async def own_keys(shop: Shop) -> list[str]:
     """Return the ids of a shop's keys."""
@@ -25,16 +27,19 @@ async def own_keys(shop: Shop) -> list[str]:
 
 
 async def things(shop: Shop) -> dict[str, dict[str, str]]:
-    """Make what calls made at random would hardly find: rewards with codes to load, vouchers, redemptions."""
-    await shop.buy(customer_id="c-42", total=10_000)
+    """Make what calls made at random would hardly find: rewards with codes to load, vouchers, redemptions, keys."""
+    await shop.buy(customer_id="c-42", total=100_000)
     redemptions = "/v1/redemptions/{redemption_id}"
     made = {"POST /v1/rewards/{reward_id}/codes": {"reward_id": await make(shop, codes="third_party")}}
     for label in ("GET /v1/vouchers/{code}", "POST /v1/vouchers/{code}/redeem", "POST /v1/vouchers/{code}/cancel"):
         made[label] = {"code": await voucher(shop, voucher={"uses": 10_000})}
     for label in (f"GET {redemptions}", f"POST {redemptions}/capture", f"POST {redemptions}/release"):
-        body, key = {"customer_id": "c-42", "points": 10}, unique("key")
+        body, key = {"customer_id": "c-42", "points": 100}, unique("key")
         held = await shop.post("/v1/redemptions", body, Idempotency_Key=key)
         made[label] = {"redemption_id": held.body["id"]}
+    for label in (f"PATCH {KEY}", f"POST {KEY}/rotate", f"POST {KEY}/revoke"):
+        key = await shop.post("/v1/api-keys", {"role": "portal"}, Role.ADMIN)
+        made[label] = {"key_id": key.body["id"]}
     return made
 
 
@@ -45,6 +50,7 @@ async def test_schemathesis_finds_nothing(new_shop: NewShop, tmp_path: Path) -> 
     headers = {name: [{"name": "Authorization", "value": key}] for name, key in keys.items()}
     callers.write_text(json.dumps({"auth": [{"name": name, "fixedHeaders": headers[name]} for name in shops]}))
     examples = os.environ.get("LOYALTY_SCHEMATHESIS_EXAMPLES")
+    kept = " ".join([key for shop in shops.values() for key in await own_keys(shop)])
     await run(
         *(sys.executable, "-m", "schemathesis.cli", "--no-color"),
         *("--config-file", str(Path(__file__).with_name("schemathesis.toml"))),
@@ -55,7 +61,7 @@ async def test_schemathesis_finds_nothing(new_shop: NewShop, tmp_path: Path) -> 
         SCHEMATHESIS_HOOKS=exceptions.__name__,
         LOYALTY_CALLERS=str(callers),
         **{exceptions.THINGS: json.dumps(await things(shops["one"]))},
-        **{exceptions.KEPT_KEYS: " ".join([key for shop in shops.values() for key in await own_keys(shop)])},
+        **{exceptions.KEPT_KEYS: kept},
     )
     for shop in shops.values():
         assert (await shop.get("/v1/program", Role.ADMIN)).status == 200, "its key still opens"
