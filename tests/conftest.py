@@ -86,8 +86,20 @@ async def new_database(servers: Servers, *, migrated: bool = True) -> AsyncGener
             await migrations.migrate(servers.database_url(name, owner=True))
         yield name
     finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await _drop(admin, name)
         await admin.close()
+
+
+async def _drop(admin: Db, name: str) -> None:
+    """Remove a database. The server itself may be cleaning up in it, which ends soon and isn't ours to end."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            except asyncpg.InsufficientPrivilegeError:
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 @pytest.fixture(scope="session")
