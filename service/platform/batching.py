@@ -61,7 +61,7 @@ class Gatherer(Generic[Key, Question, Answer]):
         self._in_flight: list[_Waiting[Question, Answer]] = []
         self._queued = 0
         self._wake = asyncio.Event()
-        self._closed = asyncio.Event()
+        self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
@@ -72,7 +72,7 @@ class Gatherer(Generic[Key, Question, Answer]):
 
     async def close(self) -> None:
         """Answer what is queued, then stop."""
-        self._closed.set()
+        self._closing = True
         self._wake.set()
         if self._tasks:
             work, watch = self._tasks
@@ -82,7 +82,7 @@ class Gatherer(Generic[Key, Question, Answer]):
 
     def ask(self, key: Key, question: Question) -> asyncio.Future[Answer]:
         """Ask one question. Raises Unavailable when the queue is full; so does the answer when patience ends."""
-        if self._closed.is_set() or self._queued >= self._queue_limit:
+        if self._closing or self._queued >= self._queue_limit:
             self._seen.unserved("queue_full")
             detail = "Too much is waiting already; nothing was done."
             raise Unavailable(detail)
@@ -98,7 +98,7 @@ class Gatherer(Generic[Key, Question, Answer]):
         return waiting.answer
 
     async def _work(self) -> None:
-        while self._queues or not self._closed.is_set():
+        while self._queues or not self._closing:
             await self._wake.wait()
             if not self._queues:
                 self._wake.clear()

@@ -4,7 +4,7 @@ Pure: it holds what was read and what is decided, the time and the source of ids
 and says what it took from which lot or gave back to it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -68,7 +68,6 @@ class Account:
         rule_version: int | None,
         occurred_at: datetime,
         life: Life = AT_ONCE,
-        reason: str | None = None,
     ) -> None:
         """Bring in points: a transfer and a lot of one id. Debt is repaid first; what has ended already ends at once.
 
@@ -81,7 +80,7 @@ class Account:
             Bucket.ISSUED,
             Bucket.PENDING if is_pending else Bucket.AVAILABLE,
             points,
-            reason=reason or cause.type,
+            reason=cause.type,
             cause=cause,
             at=occurred_at,
             transfer_id=transfer_id,
@@ -273,8 +272,7 @@ class Account:
             total = sum(points for _, points in alive)
             transfer = self.move(Bucket.HELD, Bucket.AVAILABLE, total, reason=reason, cause=cause, at=at)
             for lot, points in alive:
-                self.keep(_replace(lot, remaining=lot.remaining + points))
-                self.entries.append(Entry(lot.id, transfer, points))
+                self.take(lot.id, -points, transfer)
             self.repay([lot for lot, _ in alive], cause, at)
         for lot, points in ended:
             transfer = self.move(Bucket.HELD, Bucket.EXPIRED, points, reason="expiry", cause=lot.cause, at=at)
@@ -359,8 +357,3 @@ class Account:
             msg = "the customer's holds were not read"
             raise RuntimeError(msg)
         return self.holds
-
-
-def whole(customer: Customer, lots: Iterable[Lot], holds: Iterable[Hold], now: datetime, ids: IdSource) -> Account:
-    """Make an account of all that was read of a customer."""
-    return Account(customer, now, ids, {lot.id: lot for lot in lots}, {hold.id: hold for hold in holds})
