@@ -2,6 +2,7 @@
 
 import random
 import secrets
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,10 +16,11 @@ from service.kernel.ids import from_wire
 from service.platform.authentication import key_of, new_key, repeatable_secret
 from service.platform.database import Database
 from service.platform.http.body import Nothing
+from service.platform.http.commanding import REPLAYED, run_once
 from service.platform.http.operation import CURSOR, DRY_RUN, IDEMPOTENCY_KEY, LIMIT, Link, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
-from service.platform.http.request import ApiRequest, flag, idempotency_key
-from service.platform.idempotency import Answered, Commands, hash_of_request
+from service.platform.http.request import ApiRequest, flag
+from service.platform.idempotency import Answered
 from service.platform.roles import Right, Role
 from service.platform.statements import Db
 from service.platform.transaction import transact
@@ -39,7 +41,7 @@ from service.programs.schemas import (
 _ID_BYTES = 16
 _ROTATION = Rotation()
 _NOTHING = Nothing()
-_REPLAYED = {"Idempotent-Replayed": "true"}
+_Work = Callable[[Db], Awaitable[tuple[int, Any]]]
 
 
 @get("/program", operation_id="getProgram", opt=operation(Right.READ_PROGRAM))
@@ -157,7 +159,7 @@ async def revoke_key(
 
     answered = await _run(request, f"revokeApiKey {its_id}", data, work)
     key = msgspec.convert(answered.answer, ApiKey)
-    return Response(key_out(key), headers=_REPLAYED if answered.replayed else None)
+    return Response(key_out(key), headers=REPLAYED if answered.replayed else None)
 
 
 def _key_id(text: str) -> UUID:
@@ -187,16 +189,9 @@ def _secret(request: ApiRequest, salt: bytes) -> str:
     return new_key(live=live, secret=repeatable_secret(key_of(request.scope["headers"]), salt))
 
 
-async def _run(request: ApiRequest, operation_id: str, data: object, work: Any) -> Answered:  # noqa: ANN401 - as run
+async def _run(request: ApiRequest, operation_id: str, data: object, work: _Work) -> Answered:
     # A new secret is made from the caller's key, so that another caller's repetition can't be answered alike.
-    request_hash = hash_of_request(f"{operation_id} by {request.actor.key_id}", data)
-    answered = await request.part(Commands).run(
-        program_id=request.actor.program_id,
-        key=idempotency_key(request),
-        request_hash=request_hash,
-        work=work,
-        dry_run=flag(request, "dry_run"),
-    )
+    answered = await run_once(request, f"{operation_id} by {request.actor.key_id}", data, work, needs_key=False)
     await request.part(Catalogue).refresh()
     return answered
 
@@ -205,7 +200,7 @@ def _shown(request: ApiRequest, answered: Answered) -> Response[KeyOut]:
     key = msgspec.convert(answered.answer["key"], ApiKey)
     # A dry run has made no key: there is none to show.
     secret = None if flag(request, "dry_run") else _secret(request, bytes.fromhex(answered.answer["salt"]))
-    headers = {"Cache-Control": "no-store"} | (_REPLAYED if answered.replayed else {})
+    headers = {"Cache-Control": "no-store"} | (REPLAYED if answered.replayed else {})
     return Response(key_out(key, secret), status_code=answered.status, headers=headers)
 
 

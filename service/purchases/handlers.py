@@ -15,10 +15,10 @@ from service.kernel.errors import Invalid, Refusal
 from service.platform.authentication import Actor
 from service.platform.database import Database
 from service.platform.http.body import Nothing, check_syntax, decode
+from service.platform.http.commanding import REPLAYED, command, run_once
 from service.platform.http.direct import Answer, Route
 from service.platform.http.operation import COMMAND_KEY, DRY_RUN, IDEMPOTENCY_KEY, Link, operation
-from service.platform.http.request import ApiRequest, caller_id, flag, idempotency_key, key_of_command
-from service.platform.idempotency import Commands, hash_of_request
+from service.platform.http.request import ApiRequest, caller_id, flag
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.platform.transaction import transact
@@ -50,7 +50,6 @@ from service.purchases.usecases import Accepted, Outcome
 
 BULK_BYTES = 4 * 1024 * 1024
 _NOTHING = Nothing()
-REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 _OF_ANSWER = (
@@ -118,13 +117,8 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
         entries = map(entry_out, outcomes)
         return 200, [msgspec.to_builtins(EntryOut(entry.status, problem=entry.problem)) for entry in entries]
 
-    answered = await request.part(Commands).run(
-        program_id=request.actor.program_id,
-        key=idempotency_key(request),
-        work=work,
-        dry_run=dry_run,
-        request_hash=hash_of_request("reportPurchases", [_content(each) for each in drafts]),
-    )
+    content = [_content(each) for each in drafts]
+    answered = await run_once(request, "reportPurchases", content, work, needs_key=False)
     if answered.replayed:
         entries = await _replay(request, drafts, msgspec.convert(answered.answer, list[EntryOut]))
         return Response(BatchOut(entries), headers=REPLAYED)
@@ -185,22 +179,14 @@ async def confirm_purchase(
     """Make available what a purchase earned, before its time. The body may be empty."""
     named = caller_id(purchase_id)
 
-    async def work(db: Db) -> tuple[int, Any]:
+    async def work(db: Db) -> ConfirmationOut:
         recorded, balance = await usecases.confirm(
             db, program_id=request.actor.program_id, purchase_id=named, entropy=random.getrandbits(62)
         )
         confirmed = ConfirmedPointsOut(recorded.earnings.earned, 0)
-        return 200, msgspec.to_builtins(ConfirmationOut(named, confirmed, balance))
+        return ConfirmationOut(named, confirmed, balance)
 
-    answered = await request.part(Commands).run(
-        program_id=request.actor.program_id,
-        key=key_of_command(request),
-        request_hash=hash_of_request(f"confirmPurchase {named}", data),
-        work=work,
-        dry_run=flag(request, "dry_run"),
-    )
-    confirmation = msgspec.convert(answered.answer, ConfirmationOut)
-    return Response(confirmation, headers=REPLAYED if answered.replayed else None)
+    return await command(request, f"confirmPurchase {named}", data, work, ConfirmationOut)
 
 
 @post(

@@ -3,10 +3,9 @@
 import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.params import FromPath, JSONBody
 
@@ -15,6 +14,7 @@ from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id
 from service.platform.database import Database
 from service.platform.http.body import Nothing
+from service.platform.http.commanding import command
 from service.platform.http.operation import (
     COMMAND_KEY,
     CURSOR,
@@ -26,8 +26,7 @@ from service.platform.http.operation import (
     operation,
 )
 from service.platform.http.paging import Page, cursor_of, limit_of, page
-from service.platform.http.request import ApiRequest, caller_id, flag, idempotency_key, key_of_command
-from service.platform.idempotency import Answered, Commands, hash_of_request
+from service.platform.http.request import ApiRequest, caller_id, flag
 from service.platform.rate_limits import WrongCodes
 from service.platform.roles import Right
 from service.platform.statements import Db
@@ -70,7 +69,6 @@ from service.rewards.vouchers import (
 BULK_BYTES: Final = 4 * 1024 * 1024
 _NOTHING: Final = Nothing()
 _ID_BYTES: Final = 16
-_REPLAYED: Final = {"Idempotent-Replayed": "true"}
 STATUS: Final = Parameter(
     "status", "query", "Only rewards of this status.", {"type": "string", "enum": [each.value for each in RewardStatus]}
 )
@@ -138,13 +136,13 @@ async def list_rewards(request: ApiRequest) -> Page[RewardOut]:
 async def create_reward(request: ApiRequest, data: JSONBody[NewReward]) -> Response[RewardOut]:
     """Make a reward."""
 
-    async def work(db: Db) -> tuple[int, Any]:
+    async def work(db: Db) -> RewardOut:
         made = await usecases.create_reward(
             db, program_id=request.actor.program_id, new=data, entropy=random.getrandbits(62)
         )
-        return 201, msgspec.to_builtins(reward_out(made))
+        return reward_out(made)
 
-    return _rendered(await _run(request, idempotency_key(request), "createReward", data, work), RewardOut)
+    return await command(request, "createReward", data, work, RewardOut, status=201, needs_key=False)
 
 
 @get("/{reward_id:str}", operation_id="getReward", opt=operation(Right.READ_REWARDS))
@@ -188,7 +186,7 @@ async def load_codes(request: ApiRequest, reward_id: FromPath[str], data: JSONBo
     """Load up to 5,000 codes of a third party; each is handed out once, in the order in which they were loaded."""
     its_id = _reward_id(reward_id)
 
-    async def work(db: Db) -> tuple[int, Any]:
+    async def work(db: Db) -> LoadOut:
         duplicates, reward = await usecases.load_codes(
             db,
             program_id=request.actor.program_id,
@@ -196,10 +194,9 @@ async def load_codes(request: ApiRequest, reward_id: FromPath[str], data: JSONBo
             codes=data.codes,
             entropy=random.getrandbits(62),
         )
-        return 200, msgspec.to_builtins(load_out(len(data.codes), duplicates, reward))
+        return load_out(len(data.codes), duplicates, reward)
 
-    answered = await _run(request, idempotency_key(request), f"loadCodes {its_id}", data, work)
-    return _rendered(answered, LoadOut)
+    return await command(request, f"loadCodes {its_id}", data, work, LoadOut, needs_key=False)
 
 
 @get(
@@ -227,10 +224,9 @@ async def get_voucher(request: ApiRequest, code: FromPath[str]) -> VoucherOut:
 )
 async def redeem_voucher(request: ApiRequest, code: FromPath[str], data: JSONBody[VoucherUse]) -> Response[UseOut]:
     """Redeem a voucher for an order, once for each order. The same order again is answered with its redemption."""
-    key = key_of_command(request)
     order = checked_order(data.amount, data.currency, data.categories, pointer="/")
 
-    async def work(db: Db) -> tuple[int, Any]:
+    async def work(db: Db) -> UseOut:
         redeemed = await usecases.redeem(
             db,
             program_id=request.actor.program_id,
@@ -239,11 +235,10 @@ async def redeem_voucher(request: ApiRequest, code: FromPath[str], data: JSONBod
             order=order,
             entropy=random.getrandbits(62),
         )
-        return 200, msgspec.to_builtins(use_out(*redeemed))
+        return use_out(*redeemed)
 
     async with _counting_wrong_codes(request):
-        answered = await _run(request, key, f"redeemVoucher {code}", data, work)
-    return _rendered(answered, UseOut)
+        return await command(request, f"redeemVoucher {code}", data, work, UseOut)
 
 
 @post(
@@ -256,17 +251,15 @@ async def cancel_voucher(
     request: ApiRequest, code: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[VoucherOut]:
     """Cancel a voucher: it can't be redeemed any more. The body may be empty."""
-    key = key_of_command(request)
 
-    async def work(db: Db) -> tuple[int, Any]:
+    async def work(db: Db) -> VoucherOut:
         voucher = await usecases.cancel(
             db, program_id=request.actor.program_id, code=caller_id(code), entropy=random.getrandbits(62)
         )
-        return 200, msgspec.to_builtins(voucher_out(voucher, Unredeemable.CANCELLED))
+        return voucher_out(voucher, Unredeemable.CANCELLED)
 
     async with _counting_wrong_codes(request):
-        answered = await _run(request, key, f"cancelVoucher {code}", data, work)
-    return _rendered(answered, VoucherOut)
+        return await command(request, f"cancelVoucher {code}", data, work, VoucherOut)
 
 
 @asynccontextmanager
@@ -321,21 +314,6 @@ def _customer_id(request: ApiRequest) -> str | None:
     if text is not None and not is_caller_id(text):
         raise NotFound
     return text
-
-
-async def _run(request: ApiRequest, key: str | None, operation_id: str, data: object, work: Any) -> Answered:  # noqa: ANN401 - as Commands.run
-    return await request.part(Commands).run(
-        program_id=request.actor.program_id,
-        key=key,
-        request_hash=hash_of_request(operation_id, data),
-        work=work,
-        dry_run=flag(request, "dry_run"),
-    )
-
-
-def _rendered(answered: Answered, kind: type[Any]) -> Response[Any]:
-    headers = _REPLAYED if answered.replayed else None
-    return Response(msgspec.convert(answered.answer, kind), status_code=answered.status, headers=headers)
 
 
 _of_rewards = Router(

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
@@ -18,9 +18,9 @@ from service.kernel.ids import CallerId, from_wire, to_wire
 from service.kernel.times import Time
 from service.platform.database import Database
 from service.platform.http.body import Nothing
+from service.platform.http.commanding import command
 from service.platform.http.operation import COMMAND_KEY, DRY_RUN, Link, operation
-from service.platform.http.request import ApiRequest, flag, key_of_command
-from service.platform.idempotency import Commands, hash_of_request
+from service.platform.http.request import ApiRequest
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.points import usecases as points
@@ -73,7 +73,6 @@ class RedemptionOut(msgspec.Struct, frozen=True):
 
 _NOTHING: Final = Nothing()
 _ALL: Final = Capture()
-_REPLAYED: Final = {"Idempotent-Replayed": "true"}
 _Work = Callable[[Db, Program], Awaitable[Redeemed]]
 
 
@@ -161,18 +160,10 @@ async def _run(
 ) -> Response[RedemptionOut]:
     program = _program(request)
 
-    async def answer(db: Db) -> tuple[int, Any]:
-        return status, msgspec.to_builtins(_rendered(await work(db, program), program))
+    async def answer(db: Db) -> RedemptionOut:
+        return _rendered(await work(db, program), program)
 
-    answered = await request.part(Commands).run(
-        program_id=program.id,
-        key=key_of_command(request),
-        request_hash=hash_of_request(named, content),
-        work=answer,
-        dry_run=flag(request, "dry_run"),
-    )
-    rendered = msgspec.convert(answered.answer, RedemptionOut)
-    return Response(rendered, status_code=answered.status, headers=_REPLAYED if answered.replayed else None)
+    return await command(request, named, content, answer, RedemptionOut, status=status)
 
 
 def _rendered(found: Redeemed, program: Program) -> RedemptionOut:
