@@ -24,7 +24,7 @@ locked AS MATERIALIZED (
         SELECT
             c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt,
             c.lifetime_earned, c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at,
-            c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points
+            c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points, c.notify_at
         FROM customer AS c
         WHERE c.program_id = $1::integer AND c.id = n.id
         FOR NO KEY UPDATE
@@ -37,13 +37,13 @@ all_locked AS MATERIALIZED (SELECT count(*) AS customers FROM locked)
 SELECT
     l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
-    l.next_expiry_at, l.next_expiry_points, NULL::text AS claim_id,
+    l.next_expiry_at, l.next_expiry_points, l.notify_at, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM locked AS l
 UNION ALL
 SELECT
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id,
-    k.content_hash, k.subject_id, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -54,7 +54,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, clock_timestamp()
+    NULL, NULL, NULL, clock_timestamp()
 FROM all_locked;
 
 -- name: booking_look
@@ -62,7 +62,7 @@ FROM all_locked;
 SELECT
     l.id, l.xmin AS written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
-    l.next_expiry_at, l.next_expiry_points, NULL::text AS claim_id,
+    l.next_expiry_at, l.next_expiry_points, l.notify_at, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN
@@ -73,8 +73,8 @@ CROSS JOIN
     ) AS l
 UNION ALL
 SELECT
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id,
-    k.content_hash, k.subject_id, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -85,7 +85,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, clock_timestamp();
+    NULL, NULL, NULL, clock_timestamp();
 
 -- name: customer_reserve
 -- Internal ids for customers to enrol; the ones that come to nothing leave gaps.
@@ -97,13 +97,13 @@ FROM generate_series(1, $1::integer);
 INSERT INTO customer (
     program_id, id, external_id, version, available, pending, held, debt, lifetime_earned, purchase_count,
     first_purchase_at, last_purchase_at, enrolled_at, next_due_at, alive_until, sliding, next_expiry_at,
-    next_expiry_points
+    next_expiry_points, notify_at
 )
 SELECT
     $1::integer, n.id, n.external_id, n.version, n.available, n.pending, n.held, n.debt, n.lifetime_earned,
     n.purchase_count, n.first_purchase_at, n.last_purchase_at, n.enrolled_at, n.next_due_at, n.alive_until, n.sliding,
-    n.next_expiry_at, n.next_expiry_points
-FROM unnest($2::customer_row_2[]) AS n
+    n.next_expiry_at, n.next_expiry_points, n.notify_at
+FROM unnest($2::customer_row_3[]) AS n
 ORDER BY n.external_id
 ON CONFLICT DO NOTHING;
 
@@ -123,8 +123,9 @@ UPDATE customer AS c SET
     alive_until = u.alive_until,
     sliding = u.sliding,
     next_expiry_at = u.next_expiry_at,
-    next_expiry_points = u.next_expiry_points
-FROM unnest($2::customer_row_2[]) AS u
+    next_expiry_points = u.next_expiry_points,
+    notify_at = u.notify_at
+FROM unnest($2::customer_row_3[]) AS u
 WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 
 -- name: customer_read
@@ -132,7 +133,7 @@ WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points
+    c.next_expiry_at, c.next_expiry_points, c.notify_at
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.xmin, r.* FROM customer AS r
@@ -144,7 +145,7 @@ CROSS JOIN LATERAL (
 -- What a balance shows of customers, by the callers' ids.
 SELECT
     c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned, c.next_expiry_at, c.next_expiry_points,
-    c.next_due_at <= clock_timestamp() AS is_due
+    c.alive_until, c.sliding, c.next_due_at <= clock_timestamp() AS is_due
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.* FROM customer AS r
@@ -177,7 +178,7 @@ ON CONFLICT (program_id, customer_id) DO UPDATE SET
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer AS c
 LEFT JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE
@@ -192,7 +193,7 @@ LIMIT $3::integer;
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer AS c
 INNER JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE

@@ -56,10 +56,21 @@ class Customer(msgspec.Struct, frozen=True):
     next_expiry_at: datetime | None = None
     next_expiry_points: int = 0
     """How many of the available points end next, and when, of those that have a date of their own."""
+    notify_at: datetime | None = None
+    """When the customer is to be told that the points which slide end; None once it was, or where nobody is told."""
     is_new: bool = False
     """Enrolled by the booking under way: there is no row yet."""
     written_by: int = 0
     """Which transaction wrote the row as it was read: whoever writes it next proves that it is still that one."""
+
+
+def ending_next(
+    own: datetime | None, points: int, alive_until: datetime | None, sliding: int
+) -> tuple[datetime | None, int]:
+    """Return when points of a customer end next and how many: by a date of their own, or because they slide."""
+    if not sliding or alive_until is None or (own is not None and own < alive_until):
+        return own, points
+    return alive_until, sliding + (points if own == alive_until else 0)
 
 
 # Blanks and control characters are named: what `\s` means differs from one language's patterns to another's.

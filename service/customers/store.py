@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from asyncpg import Record
 
-from service.customers.rules import Balance, Customer, Profile, Standing
+from service.customers.rules import Balance, Customer, Profile, Standing, ending_next
 from service.platform.claims import Claim, ClaimKind
 from service.platform.statements import Db, Write, load
 
@@ -36,7 +36,7 @@ async def open_booking(
 
 
 def _customer(row: Record) -> Customer:
-    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:18], written_by=row[1])
+    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:19], written_by=row[1])
 
 
 async def reserve_ids(db: Db, *, count: int) -> list[int]:
@@ -75,6 +75,7 @@ def _rows(customers: Sequence[Customer]) -> Sequence[tuple[object, ...]]:
             customer.sliding,
             customer.next_expiry_at,
             customer.next_expiry_points,
+            customer.notify_at,
         )
         for customer in customers
     ]
@@ -89,7 +90,10 @@ async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[
 async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
     """Read what customers have; the unknown ones are missing."""
     rows = await db.fetch(_STATEMENTS["standing_read"].sql, program_id, customer_ids)
-    return {row[0]: Standing(row[0], Balance(*row[1:5]), *row[5:8], is_due=bool(row[8])) for row in rows}
+    return {
+        row[0]: Standing(row[0], Balance(*row[1:5]), row[5], *ending_next(*row[6:10]), is_due=bool(row[10]))
+        for row in rows
+    }
 
 
 async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:

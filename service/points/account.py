@@ -4,7 +4,7 @@ Pure: it holds what was read and what is decided, the time and the source of ids
 and says what it took from which lot or gave back to it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from service.customers.rules import Customer
 from service.kernel.ids import IdSource
 from service.points.rules import (
     NEVER,
+    Alive,
     Bucket,
     Cause,
     Entry,
@@ -25,6 +26,7 @@ from service.points.rules import (
     InsufficientPoints,
     Life,
     Lot,
+    Notice,
     Part,
     Transfer,
     expiry_order,
@@ -55,8 +57,9 @@ class Account:
     changed_lots: dict[UUID, Lot] = field(default_factory=dict[UUID, Lot])
     begun_holds: dict[UUID, Hold] = field(default_factory=dict[UUID, Hold])
     changed_holds: dict[UUID, Hold] = field(default_factory=dict[UUID, Hold])
+    notices: list[Notice] = field(default_factory=list[Notice])
     news: list[tuple[str, UUID]] = field(default_factory=list[tuple[str, UUID]])
-    """Types of events, each with the id of the transfer or hold that it tells of."""
+    """Types of events, each with the id of the transfer, hold or notice that it tells of."""
 
     def grant(
         self,
@@ -99,6 +102,7 @@ class Account:
             lapses=is_pending and life.lapses,
             slides=life.slides,
             needs_notice=life.needs_notice,
+            notify_at=life.notify_at,
         )
         if is_pending:
             self.news.append(("points.pending", lot.id))
@@ -185,11 +189,11 @@ class Account:
         """Return the lots and holds of a whole account, to which more may be added that was read."""
         return self._lots(), self._holds()
 
-    def touch(self, alive_until: datetime | None) -> None:
-        """Keep the points that slide alive until then, if they aren't for longer already."""
+    def touch(self, alive: Alive | None) -> None:
+        """Keep the points that slide alive until then, if they aren't for longer already. None: nothing slides."""
         before = self.customer.alive_until
-        if alive_until is not None and (before is None or alive_until > before):
-            self.customer = _replace(self.customer, alive_until=alive_until)
+        if alive is not None and (before is None or alive.until > before):
+            self.customer = _replace(self.customer, alive_until=alive.until, notify_at=alive.notify_at)
 
     def open_lots(self) -> list[Lot]:
         """Give the lots from which points can be taken, those that end first at the front."""
@@ -199,7 +203,15 @@ class Account:
 
     def has_ended(self, lot: Lot, at: datetime) -> bool:
         """Tell whether a lot has ended at a moment: at its date or with the customer's inactivity, if it may."""
-        return not lot.needs_notice and lot_ends_at(lot, self.customer.alive_until) <= at
+        if lot.needs_notice and (self.customer.notify_at if lot.slides else lot.notify_at) is not None:
+            return False
+        return lot_ends_at(lot, self.customer.alive_until) <= at
+
+    def notify(self, points: int, ends_at: datetime) -> None:
+        """Tell the customer that points end at a moment to come."""
+        notice = Notice(self.ids.next(), points, ends_at)
+        self.notices.append(notice)
+        self.news.append(("points.expiring", notice.id))
 
     def closed(self) -> Customer:
         """Return the customer's row after all movements, with what is due and what expires next."""
@@ -208,57 +220,43 @@ class Account:
         return self.customer
 
     def _count_again(self, lots: Mapping[UUID, Lot], holds: Mapping[UUID, Hold]) -> None:
-        alive_until, due, ends = self.customer.alive_until, list[datetime](), list[tuple[datetime, int]]()
-        sliding = 0
-        for lot in lots.values():
+        """Count what comes of all lots and holds."""
+        due = [hold.expires_at for hold in holds.values() if hold.status is HoldStatus.HELD]
+        self._count(lots.values(), due, ends=None, ending=0, sliding=0)
+
+    def _note(self, lot: Lot) -> None:
+        """Count what comes of a new lot, too, without the others."""
+        customer = self.customer
+        due = [] if customer.next_due_at is None else [customer.next_due_at]
+        self._count([lot], due, customer.next_expiry_at, customer.next_expiry_points, customer.sliding)
+
+    def _count(
+        self, lots: Iterable[Lot], due: list[datetime], ends: datetime | None, ending: int, sliding: int
+    ) -> None:
+        """Count what comes of lots, besides what is `due` and what is `ending` and `sliding` already."""
+        slid = sliding
+        for lot in lots:
             if not lot.remaining:
                 continue
             if lot.is_pending:
                 due.append(lot.available_at)
             elif lot.slides:
                 sliding += lot.remaining
-            elif lot.expires_at != NEVER and not lot.needs_notice:
-                ends.append((lot.expires_at, lot.remaining))
-            if lot.expires_at != NEVER and not lot.needs_notice:
-                due.append(lot.expires_at)
-        if sliding and alive_until is not None:
-            due.append(alive_until)
-        due += [hold.expires_at for hold in holds.values() if hold.status is HoldStatus.HELD]
-        first = min(ends)[0] if ends else None
+            elif lot.expires_at != NEVER and (ends is None or lot.expires_at <= ends):
+                ending = lot.remaining + (ending if lot.expires_at == ends else 0)
+                ends = lot.expires_at
+            if lot.expires_at != NEVER:
+                due.append(lot.notify_at or lot.expires_at)
+        customer = self.customer
+        if sliding != slid and customer.alive_until is not None:
+            due.append(customer.notify_at or customer.alive_until)
         self.customer = _replace(
-            self.customer,
-            next_due_at=min(due) if due else None,
+            customer,
+            next_due_at=min(due, default=None),
             sliding=sliding,
-            next_expiry_at=first,
-            next_expiry_points=sum(points for at, points in ends if at == first),
+            next_expiry_at=ends,
+            next_expiry_points=ending,
         )
-
-    def _note(self, lot: Lot) -> None:
-        """Note what comes of a new lot, without the others."""
-        if not lot.remaining:
-            return
-        customer, due = self.customer, self.customer.next_due_at
-        at, points, sliding = customer.next_expiry_at, customer.next_expiry_points, customer.sliding
-        moments = list[datetime]()
-        if lot.is_pending:
-            moments.append(lot.available_at)
-        elif lot.slides:
-            sliding += lot.remaining
-            if customer.alive_until is not None and not lot.needs_notice:
-                moments.append(customer.alive_until)
-        elif lot.expires_at != NEVER and not lot.needs_notice and (at is None or lot.expires_at <= at):
-            points = lot.remaining + (points if lot.expires_at == at else 0)
-            at = lot.expires_at
-        if lot.expires_at != NEVER and not lot.needs_notice:
-            moments.append(lot.expires_at)
-        if moments or sliding != customer.sliding or points != customer.next_expiry_points:
-            self.customer = _replace(
-                customer,
-                next_due_at=min(moments if due is None else [due, *moments], default=None),
-                sliding=sliding,
-                next_expiry_at=at,
-                next_expiry_points=points,
-            )
 
     def _ending_first(self, parts: Sequence[Part]) -> list[Part]:
         return sorted(parts, key=lambda part: expiry_order(self.lot(part.lot_id), self.customer.alive_until))

@@ -49,7 +49,7 @@ async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[Lot
     """List a customer's lots of points that have something left, newest first."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
     async with request.part(Database).reading() as db:
-        found = await usecases.lots(
+        found, alive_until = await usecases.lots(
             db,
             program_id=request.actor.program_id,
             customer_id=caller_id(customer_id),
@@ -57,7 +57,7 @@ async def list_lots(request: ApiRequest, customer_id: FromPath[str]) -> Page[Lot
             before=None if place is None else UUID(bytes=place),
         )
     last = found[limit - 1].id.bytes if len(found) > limit else None
-    return page([lot_out(lot) for lot in found], limit, last)
+    return page([lot_out(lot, alive_until) for lot in found], limit, last)
 
 
 def hot_routes(balances: Balances) -> list[Route[Standing]]:

@@ -90,7 +90,8 @@ LEFT JOIN (
 WHERE c.held != coalesce(s.points, 0) OR NOT coalesce(s.are_of_parts, TRUE);
 
 -- name: what_is_due_is_noted
--- A customer's row knows of the next moment at which a lot or a hold changes by itself, or of an earlier one.
+-- A customer's row knows of the next moment at which a lot or a hold changes by itself or the customer is to be told
+-- of an end, or of an earlier one.
 SELECT c.program_id, c.id AS customer_id, c.next_due_at, s.due_at
 FROM customer AS c
 INNER JOIN (
@@ -99,8 +100,11 @@ INNER JOIN (
         SELECT l.program_id, l.customer_id, l.available_at AS due_at FROM lot AS l
         WHERE l.is_pending AND l.remaining > 0
         UNION ALL
-        SELECT l.program_id, l.customer_id, l.expires_at FROM lot AS l
-        WHERE l.remaining > 0 AND NOT l.needs_notice AND l.expires_at < 'infinity'
+        SELECT l.program_id, l.customer_id, coalesce(l.notify_at, l.expires_at) FROM lot AS l
+        WHERE l.remaining > 0 AND l.expires_at < 'infinity'
+        UNION ALL
+        SELECT s.program_id, s.id, coalesce(s.notify_at, s.alive_until) FROM customer AS s
+        WHERE s.sliding > 0 AND s.alive_until < 'infinity'
         UNION ALL
         SELECT h.program_id, h.customer_id, h.expires_at FROM hold AS h
         WHERE h.status = 'held'
@@ -117,6 +121,26 @@ INNER JOIN transfer AS t
     ON e.program_id = t.program_id AND e.customer_id = t.customer_id AND e.transfer_id = t.id
 INNER JOIN lot AS l ON e.program_id = l.program_id AND e.customer_id = l.customer_id AND e.lot_id = l.id
 WHERE t.to_bucket = 'held' AND t.occurred_at >= l.expires_at AND NOT l.needs_notice;
+
+-- name: nothing_ends_without_its_notice
+-- Of a lot that needs a notice, with a date of its own, nothing ended by it before the customer was told.
+SELECT e.program_id, e.customer_id, e.lot_id, t.id AS transfer_id
+FROM lot_entry AS e
+INNER JOIN transfer AS t
+    ON e.program_id = t.program_id AND e.customer_id = t.customer_id AND e.transfer_id = t.id
+INNER JOIN lot AS l ON e.program_id = l.program_id AND e.customer_id = l.customer_id AND e.lot_id = l.id
+WHERE t.to_bucket = 'expired' AND t.reason = 'expiry' AND l.needs_notice AND NOT l.slides AND l.notify_at IS NOT NULL;
+
+-- name: one_event_for_each_notice
+-- Every notice that points end announced itself once, and nothing else did.
+SELECT coalesce(n.program_id, o.program_id) AS program_id, coalesce(n.id, o.subject_id) AS id, o.events
+FROM expiry_notice AS n
+FULL JOIN (
+    SELECT e.program_id, e.subject_id, e.customer_id, count(*) AS events FROM outbox AS e
+    WHERE e.type = 'points.expiring'
+    GROUP BY e.program_id, e.subject_id, e.customer_id
+) AS o ON n.program_id = o.program_id AND n.id = o.subject_id AND n.customer_id = o.customer_id
+WHERE n.id IS NULL OR o.events IS DISTINCT FROM 1;
 
 -- name: transfers_chain
 -- A customer's transfers are numbered without a gap, and each leads from the balance of the one before to its own.

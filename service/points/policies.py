@@ -11,16 +11,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from service.kernel.periods import Period, add_days, add_months, clamped, day_of, end_of_day, last_day
-from service.points.rules import NEVER, Life
+from service.points.rules import NEVER, Alive, Life
 from service.programs.policies import (
     ExpiryOnDates,
     ExpiryPolicy,
     OwnPending,
     PendingAfter,
     PendingPolicy,
+    QualifyingActivity,
     RollingExpiry,
     SlidingExpiry,
     Unconfirmed,
+    keeps_alive,
     pending_policy,
 )
 from service.programs.rules import ProgramSettings
@@ -59,6 +61,21 @@ def keeps_alive_until(policy: ExpiryPolicy, last_activity_at: datetime, time_zon
     return _end_of(_later(day_of(last_activity_at, zone), policy.months, policy.days, policy.round_up_to), zone)
 
 
+def kept_alive(program: ProgramSettings, activity: QualifyingActivity, at: datetime) -> Alive | None:
+    """Tell until when an activity keeps the points alive that slide; None where it doesn't, or nothing slides."""
+    if not keeps_alive(program.expiry, activity):
+        return None
+    until = keeps_alive_until(program.expiry, at, program.time_zone)
+    return None if until is None else Alive(until, _notify_at(program.expiry, until))
+
+
+def _notify_at(policy: ExpiryPolicy, ends_at: datetime) -> datetime | None:
+    """Return the moment at which a customer is told that points end: days of 24 hours before."""
+    if policy == "never" or policy.notice is None or ends_at == NEVER:
+        return None
+    return ends_at - timedelta(days=policy.notice.days)
+
+
 def pending_until(policy: PendingPolicy | None, occurred_at: datetime, time_zone: str) -> Pending | None:
     """Tell until when points that were earned at `occurred_at` are held back; None: they aren't.
 
@@ -84,12 +101,14 @@ def life_of(program: ProgramSettings, own: OwnPending | None, occurred_at: datet
     policy, zone = program.expiry, program.time_zone
     pending = pending_until(pending_policy(own, program.pending), occurred_at, zone)
     notice = None if policy == "never" else policy.notice
+    ends_at = expires_at(policy, occurred_at, zone)
     return Life(
         available_at=None if pending is None else pending.available_at,
         lapses=pending is not None and pending.lapses,
-        expires_at=expires_at(policy, occurred_at, zone),
+        expires_at=ends_at,
         slides=isinstance(policy, SlidingExpiry),
         needs_notice=notice is not None and notice.required,
+        notify_at=_notify_at(policy, ends_at),
     )
 
 

@@ -14,12 +14,12 @@ FROM unnest($3::transfer_row_2[]) AS t;
 -- name: lot_insert
 INSERT INTO lot (
     program_id, customer_id, id, granted, remaining, expired, available_at, expires_at, is_pending, lapses, slides,
-    needs_notice, cause_type, cause_id
+    needs_notice, notify_at, cause_type, cause_id
 )
 SELECT
     $1::integer, l.customer_id, l.id, l.granted, l.remaining, l.expired, l.available_at, l.expires_at, l.is_pending,
-    l.lapses, l.slides, l.needs_notice, l.cause_type, l.cause_id
-FROM unnest($2::lot_row_2[]) AS l;
+    l.lapses, l.slides, l.needs_notice, l.notify_at, l.cause_type, l.cause_id
+FROM unnest($2::lot_row_3[]) AS l;
 
 -- name: lot_update
 -- Writes what has become of lots. Their customers' rows are written with them, which proves that they are as they were
@@ -31,8 +31,10 @@ UPDATE lot AS l SET
     expires_at = u.expires_at,
     is_pending = u.is_pending,
     lapses = u.lapses,
-    needs_notice = u.needs_notice
-FROM unnest($2::lot_row_2[]) AS u
+    slides = u.slides,
+    needs_notice = u.needs_notice,
+    notify_at = u.notify_at
+FROM unnest($2::lot_row_3[]) AS u
 WHERE l.program_id = $1::integer AND l.customer_id = u.customer_id AND l.id = u.id;
 
 -- name: entry_insert
@@ -69,11 +71,16 @@ UPDATE hold_part AS p SET
 FROM unnest($2::hold_part_row[]) AS u
 WHERE p.program_id = $1::integer AND p.hold_id = u.hold_id AND p.lot_id = u.lot_id;
 
+-- name: notice_insert
+INSERT INTO expiry_notice (program_id, customer_id, id, points, ends_at, told_at)
+SELECT $1::integer, n.customer_id, n.id, n.points, n.ends_at, $2::timestamptz
+FROM unnest($3::expiry_notice_row[]) AS n;
+
 -- name: lots_of
 -- The lots of customers that can still change: those with something left, and those from which points are held.
 SELECT
     l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
-    l.is_pending, l.lapses, l.slides, l.needs_notice
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at
 FROM unnest($2::bigint[]) AS w (customer_id)
 CROSS JOIN LATERAL (
     SELECT o.* FROM lot AS o
@@ -147,7 +154,7 @@ ORDER BY h.id, p.lot_id;
 -- name: lots_by_id
 SELECT
     l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
-    l.is_pending, l.lapses, l.slides, l.needs_notice
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at
 FROM (SELECT DISTINCT u.id FROM unnest($3::uuid[]) AS u (id)) AS w
 CROSS JOIN LATERAL (
     SELECT o.* FROM lot AS o
@@ -173,13 +180,12 @@ LIMIT $4::integer;
 -- A page of a customer's lots that have something left, newest first.
 SELECT
     l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
-    l.is_pending, l.lapses, l.slides, l.needs_notice
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at
 FROM lot AS l
 WHERE
     l.program_id = $1::integer
     AND l.customer_id = $2::bigint
     AND l.remaining > 0
-    AND l.expires_at > clock_timestamp()
     AND l.id < $3::uuid
 ORDER BY l.id DESC
 LIMIT $4::integer;

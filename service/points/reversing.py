@@ -1,6 +1,6 @@
 """What a refund does to points: it takes back what was granted, and gives back what was spent. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -51,9 +51,12 @@ def _from_pending(account: Account, points: int, lot_id: UUID, cause: Cause, at:
     return taken
 
 
-def restore(account: Account, hold_id: UUID, points: int, *, cause: Cause, at: datetime) -> None:
-    """Give captured points back to the lots they came from; debt is repaid first, and what has ended ends again.
+def restore(
+    account: Account, hold_id: UUID, points: int, *, cause: Cause, at: datetime, grace: timedelta | None = None
+) -> None:
+    """Give captured points back to the lots they came from, with the end that they had; debt is repaid first.
 
+    Lots that have ended meanwhile end again at once, or, with a `grace`, so much later than now.
     Those go back first that were spent last: what ends last. `points` >= 1 is at most what was captured and is not back
     yet. The hold and its lots were read.
     """
@@ -70,5 +73,10 @@ def restore(account: Account, hold_id: UUID, points: int, *, cause: Cause, at: d
     account.end(_replace(hold, parts=tuple(parts)))
     account.repay(refilled, cause, at)
     for lot in refilled:
-        if account.has_ended(lot, account.now):
+        if not account.has_ended(lot, account.now):
+            continue
+        if grace is None:
             account.expire(lot.id, account.now)
+        else:
+            kept = _replace(account.lot(lot.id), expires_at=account.now + grace, slides=False, notify_at=None)
+            account.keep(kept)

@@ -60,7 +60,8 @@ class Life(msgspec.Struct, frozen=True):
     """When points become available and when they end, as the policy says at the moment they are earned.
 
     `available_at` None: at once. Points that `lapse` end at that moment instead, unless they are confirmed before.
-    Points that `slide` end when the customer has been inactive for too long. None end before a notice that they need.
+    Points that `slide` end when the customer has been inactive for too long. At `notify_at` the customer is to be told
+    that they end; those that need a notice don't end before. Of what slides, the customer's own moment counts.
     """
 
     available_at: datetime | None = None
@@ -68,13 +69,21 @@ class Life(msgspec.Struct, frozen=True):
     expires_at: datetime = NEVER
     slides: bool = False
     needs_notice: bool = False
+    notify_at: datetime | None = None
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """Until when an activity keeps points alive that slide, and when the customer is to be told of that end."""
+
+    until: datetime
+    notify_at: datetime | None = None
 
 
 class Lot(msgspec.Struct, frozen=True):
     """Points earned together. `remaining` of `granted` are left, `expired` of them ended unspent.
 
     While it is pending, what remains is pending, and at `available_at` it becomes available or lapses. It is open from
-    then to before `expires_at`.
+    then to before `expires_at`. `notify_at` is None once the customer was told of that end, or where nobody is told.
     """
 
     id: UUID
@@ -89,6 +98,15 @@ class Lot(msgspec.Struct, frozen=True):
     lapses: bool = False
     slides: bool = False
     needs_notice: bool = False
+    notify_at: datetime | None = None
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What a customer is told: so many points end at that moment."""
+
+    id: UUID
+    points: int
+    ends_at: datetime
 
 
 class Entry(msgspec.Struct, frozen=True):

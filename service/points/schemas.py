@@ -1,5 +1,6 @@
 """Points on the wire."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from service.customers.rules import Balance, Standing
 from service.kernel.ids import to_wire
 from service.kernel.times import Time
-from service.points.rules import NEVER, Cause, Lot
+from service.points.rules import NEVER, Cause, Lot, lot_ends_at
 from service.points.store import Booked
 
 
@@ -46,7 +47,10 @@ class TransferOut(msgspec.Struct, frozen=True, rename={"source": "from", "target
 
 
 class LotOut(msgspec.Struct, frozen=True):
-    """Points earned together, of which some are left. `expires_at` is null where they never expire."""
+    """Points earned together, of which some are left. `expires_at` is null where they never expire.
+
+    Points that end with the customer's inactivity tell when that is as things stand; an activity that counts moves it.
+    """
 
     granted: int
     remaining: int
@@ -80,8 +84,7 @@ def transfer_out(booked: Booked) -> TransferOut:
     )
 
 
-def lot_out(lot: Lot) -> LotOut:
-    """Render a lot."""
-    return LotOut(
-        lot.granted, lot.remaining, lot.available_at, None if lot.expires_at == NEVER else lot.expires_at, lot.cause
-    )
+def lot_out(lot: Lot, alive_until: datetime | None) -> LotOut:
+    """Render a lot of a customer whose sliding points end at `alive_until`."""
+    ends_at = lot_ends_at(lot, alive_until)
+    return LotOut(lot.granted, lot.remaining, lot.available_at, None if ends_at == NEVER else ends_at, lot.cause)

@@ -31,7 +31,7 @@ class Booked(msgspec.Struct, frozen=True):
 
 
 def writing(program_id: int, accounts: Sequence[Account], recorded_at: datetime) -> list[Write]:
-    """Write what movements of accounts left: transfers, lots, what was taken from which lot, holds."""
+    """Write what movements of accounts left: transfers, lots, what was taken from which lot, holds, notices."""
     holds = [(account, hold) for account in accounts for hold in account.begun_holds.values()]
     ended = [(account, hold) for account in accounts for hold in account.changed_holds.values()]
     return [
@@ -43,6 +43,7 @@ def writing(program_id: int, accounts: Sequence[Account], recorded_at: datetime)
         _parts(program_id, "part_insert", [hold for _, hold in holds]),
         _holds(program_id, "hold_update", [hold for _, hold in ended]),
         _parts(program_id, "part_update", [hold for _, hold in ended]),
+        _telling(program_id, accounts, recorded_at),
     ]
 
 
@@ -86,6 +87,7 @@ def _lots(program_id: int, statement: str, lots: Sequence[Lot]) -> Write:
             lot.lapses,
             lot.slides,
             lot.needs_notice,
+            lot.notify_at,
             lot.cause.type,
             lot.cause.id,
         )
@@ -101,6 +103,15 @@ def _entering(program_id: int, accounts: Sequence[Account]) -> Write:
         for entry in account.entries
     ]
     return Write(_STATEMENTS["entry_insert"], (program_id, rows), len(rows))
+
+
+def _telling(program_id: int, accounts: Sequence[Account], told_at: datetime) -> Write:
+    rows = [
+        (account.customer.id, notice.id, notice.points, notice.ends_at)
+        for account in accounts
+        for notice in account.notices
+    ]
+    return Write(_STATEMENTS["notice_insert"], (program_id, told_at, rows), len(rows))
 
 
 def _holds(program_id: int, statement: str, holds: Sequence[Hold]) -> Write:
@@ -188,7 +199,7 @@ async def read_time(db: Db) -> datetime:
 def _lot(row: Record) -> Lot:
     # The driver reads 'infinity' as a time without a zone.
     cause, expires_at = Cause(row[6], row[7]), row[5].replace(tzinfo=UTC)
-    return Lot(row[0], row[1], row[2], row[3], row[4], expires_at, cause, row[8], row[9], row[10], row[11], row[12])
+    return Lot(row[0], row[1], row[2], row[3], row[4], expires_at, cause, *row[8:14])
 
 
 async def list_transfers(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Booked]:

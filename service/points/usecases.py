@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Balance, Customer, CustomerUnknown, Standing
+from service.customers.rules import Balance, Customer, CustomerUnknown, Standing, ending_next
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.claims import Claim, ClaimKind
@@ -16,12 +16,12 @@ from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, Write, write_together
 from service.points import store
 from service.points.account import Account
-from service.points.policies import keeps_alive_until
+from service.points.policies import kept_alive
 from service.points.reversing import restore, take_back
 from service.points.rules import Cause, Hold, HoldStatus, Lot, PointsLapsed, Reversed, check_redeemable, redemption
 from service.points.settling import is_due, settle
 from service.points.store import Booked
-from service.programs.policies import QualifyingActivity, keeps_alive
+from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
 
 
@@ -145,9 +145,7 @@ async def capture(db: Db, *, program: Program, hold_id: UUID, points: int | None
     if found.status is HoldStatus.CAPTURED and points in {None, found.captured}:
         return Redeemed(found, account.customer.balance)
     captured = account.capture(hold_id, points or found.points, redemption(hold_id))
-    settings = program.settings
-    if keeps_alive(settings.expiry, QualifyingActivity.REDEMPTION):
-        account.touch(keeps_alive_until(settings.expiry, opened.now, settings.time_zone))
+    account.touch(kept_alive(program.settings, QualifyingActivity.REDEMPTION, opened.now))
     account.news.append(("redemption.captured", hold_id))
     await _write(db, program.id, account, opened)
     return Redeemed(captured, account.customer.balance)
@@ -226,11 +224,13 @@ async def refund(  # noqa: PLR0913 - what a refund comes to
     First the points that paid are restored, those of the newest redemption first. Of what the purchase earned, points
     that ended unspent are not claimed again: with those `taken_before`, no more is taken than was granted and did not.
     """
+    days = program.settings.restored_grace_days
+    grace = None if days is None else timedelta(days=days)
     for hold_id, captured in sorted(account.read()[1].items(), reverse=True):
         if captured.status is HoldStatus.CAPTURED:
             back = min(restored, captured.captured - sum(part.restored for part in captured.parts))
             if back:
-                restore(account, hold_id, back, cause=cause, at=at)
+                restore(account, hold_id, back, cause=cause, at=at, grace=grace)
             restored -= back
     own = await _lot_of(db, program.id, account, lot_id)
     claimed = 0 if own is None else min(reversed_points, max(0, own.granted - own.expired - taken_before))
@@ -298,12 +298,25 @@ async def history(db: Db, *, program_id: int, customer_id: str, before: UUID | N
     )
 
 
-async def lots(db: Db, *, program_id: int, customer_id: str, before: UUID | None, limit: int) -> list[Lot]:
-    """Read up to `limit` + 1 lots of a customer with something left, newest first, behind `before`. Raises NotFound."""
-    customer = await _customer(db, program_id=program_id, customer_id=customer_id)
-    return await store.list_lots(
-        db, program_id=program_id, customer_id=customer.id, before=before or GREATEST_ID, limit=limit + 1
-    )
+async def lots(
+    db: Db, *, program_id: int, customer_id: str, before: UUID | None, limit: int
+) -> tuple[list[Lot], datetime | None]:
+    """Read up to `limit` + 1 lots of a customer with something left, newest first, behind `before`.
+
+    What is due and not booked counts as done. Gives besides when the lots that slide end. Raises NotFound.
+    """
+    last = before or GREATEST_ID
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        customer = await _customer(db, program_id=program_id, customer_id=customer_id)
+        now = await store.read_time(db)
+        if not is_due(customer, now):
+            found = await store.list_lots(
+                db, program_id=program_id, customer_id=customer.id, before=last, limit=limit + 1
+            )
+            return found, customer.alive_until
+        (account,) = (await _accounts(db, program_id, [customer], now, IdSource(now, 0), whole=False)).values()
+    open_lots = [lot for lot in account.read()[0].values() if lot.remaining and lot.id < last]
+    return sorted(open_lots, key=lambda lot: lot.id, reverse=True)[: limit + 1], account.customer.alive_until
 
 
 async def balances(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> Sequence[Standing | NotFound]:
@@ -327,8 +340,7 @@ async def _settled(db: Db, program_id: int, customer_ids: Sequence[str]) -> dict
             customer_id,
             customer.balance,
             customer.lifetime_earned,
-            customer.next_expiry_at,
-            customer.next_expiry_points,
+            *ending_next(customer.next_expiry_at, customer.next_expiry_points, customer.alive_until, customer.sliding),
         )
         for customer_id, customer in after.items()
     }

@@ -100,6 +100,10 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expiry: Annotated[ExpiryPolicy, Meta(description="When points end, in the program's time zone.")] = "never"
     pending: Annotated[PendingPolicy | None, Meta(description="How points are held back; null: not at all.")] = None
     point_value: PointValue = PointValue()
+    restored_grace_days: Annotated[
+        Annotated[int, Meta(ge=1, le=3_650)] | None,
+        Meta(description="Days for which points can be spent that come back by a refund after their end; null: none."),
+    ] = None
     debt_limit: Annotated[int, Meta(ge=0, le=BOUND)] | None = None
     hold_seconds: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 900
 

@@ -15,9 +15,9 @@ from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
 from service.kernel.times import Time
 from service.points.account import Account
-from service.points.policies import keeps_alive_until, life_of
+from service.points.policies import kept_alive, life_of
 from service.points.rules import Cause
-from service.programs.policies import QualifyingActivity, keeps_alive
+from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
 
 GREATEST_LEAD: Final = timedelta(minutes=5)
@@ -135,8 +135,7 @@ def book(purchase: Purchase, *, account: Account, program: Program, purchase_id:
     line = base_line(program.settings.base_rule, program.version, spending)
     settings = program.settings
     account.customer = with_purchase(account.customer, purchase.occurred_at, line.points)
-    if keeps_alive(settings.expiry, QualifyingActivity.PURCHASE):
-        account.touch(keeps_alive_until(settings.expiry, purchase.occurred_at, settings.time_zone))
+    account.touch(kept_alive(settings, QualifyingActivity.PURCHASE, purchase.occurred_at))
     pending_before = account.customer.balance.pending
     account.grant(
         line.points,

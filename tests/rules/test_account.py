@@ -16,6 +16,7 @@ from service.points.account import Account
 from service.points.reversing import restore, take_back
 from service.points.rules import (
     NEVER,
+    Alive,
     Cause,
     Entry,
     Hold,
@@ -240,7 +241,7 @@ def _earn(step: Step, books: Books, model: Model, now: datetime, *, whole: bool)
     account = books.account(now, whole=whole)
     life = _life(step, now)
     if life.slides:
-        account.touch(now + 15 * DAY)
+        account.touch(Alive(now + 15 * DAY))
         model.alive_until = account.customer.alive_until
     account.grant(
         step.points,
@@ -335,7 +336,7 @@ def test_points_live_as_pebbles_would(steps: list[Step]) -> None:
             _hold(step, books, model, now, ids)
         elif step.verb == "touch":
             account = books.account(now, whole=False)
-            account.touch(now + 15 * DAY)
+            account.touch(Alive(now + 15 * DAY))
             books.keep(account)
             model.alive_until = account.customer.alive_until
             model.pass_time(now)

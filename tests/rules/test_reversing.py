@@ -7,7 +7,7 @@ from service.customers.rules import Balance, newcomer
 from service.kernel.ids import IdSource
 from service.points.account import Account
 from service.points.reversing import restore, take_back
-from service.points.rules import NEVER, Cause, Life, Reversed
+from service.points.rules import NEVER, Alive, Cause, Life, Reversed
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -136,7 +136,7 @@ def test_what_ends_first_is_spent_first() -> None:
 def test_of_held_points_those_that_end_first_by_now_are_spent() -> None:
     """An activity meanwhile keeps those alive that slide: they ended first when they were held, and end last now."""
     bought = account()
-    bought.touch(NOW + 5 * DAY)
+    bought.touch(Alive(NOW + 5 * DAY))
     sliding, hold_id = bought.ids.next(), UUID(int=7)
     bought.grant(
         50, transfer_id=sliding, cause=PURCHASE, rule="base", rule_version=1, occurred_at=NOW, life=Life(slides=True)
@@ -144,6 +144,6 @@ def test_of_held_points_those_that_end_first_by_now_are_spent() -> None:
     dated = earned(bought, 50, ends=NOW + 7 * DAY)
     bought.hold(60, hold_id=hold_id, expires_at=NOW + DAY, cause=PURCHASE)
     assert left(bought, sliding, dated) == [0, 40]
-    bought.touch(NOW + 30 * DAY)
+    bought.touch(Alive(NOW + 30 * DAY))
     bought.capture(hold_id, 10, PURCHASE)
     assert left(bought, sliding, dated) == [50, 40]

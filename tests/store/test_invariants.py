@@ -38,6 +38,12 @@ BREAKS = {
     "nothing_is_spent_after_its_end": "UPDATE transfer SET from_bucket = 'available', to_bucket = 'held';"
     "INSERT INTO lot_entry SELECT program_id, customer_id, id, id, -1 FROM lot;"
     "UPDATE lot SET expires_at = '2026-01-02'",
+    "nothing_ends_without_its_notice": "UPDATE transfer SET from_bucket = 'available', to_bucket = 'expired',"
+    " reason = 'expiry';"
+    "INSERT INTO lot_entry SELECT program_id, customer_id, id, id, -1 FROM lot;"
+    "UPDATE lot SET needs_notice = true, notify_at = now()",
+    "one_event_for_each_notice": "INSERT INTO expiry_notice"
+    " SELECT program_id, customer_id, id, 1, now(), now() FROM lot",
     "no_debt_beside_open_lots": "UPDATE customer SET available = 0, debt = 1",
     "one_claim_one_purchase": "DELETE FROM claim WHERE id = 'p-1'",
     "purchase_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",

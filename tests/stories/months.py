@@ -6,9 +6,11 @@ from service.platform.statements import Db
 
 _MOMENTS = {
     "customer": (
-        "next_due_at", "alive_until", "next_expiry_at", "first_purchase_at", "last_purchase_at", "enrolled_at",
+        "next_due_at", "alive_until", "next_expiry_at", "notify_at", "first_purchase_at", "last_purchase_at",
+        "enrolled_at",
     ),
-    "lot": ("available_at", "expires_at"),
+    "lot": ("available_at", "expires_at", "notify_at"),
+    "expiry_notice": ("ends_at", "told_at"),
     "hold": ("expires_at", "recorded_at", "ended_at"),
     "purchase": ("occurred_at", "recorded_at"),
     "transfer": ("occurred_at", "recorded_at"),
