@@ -23,11 +23,15 @@ UPDATE customer AS c SET
 FROM program AS p
 INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version
 WHERE c.program_id = p.id AND c.alive_until IS NOT NULL AND s.settings #>> '{expiry,notice,days}' IS NOT NULL;
-UPDATE customer AS c SET next_due_at = least(
-    c.next_due_at,
-    CASE WHEN c.sliding > 0 THEN c.notify_at END,
-    (SELECT min(l.notify_at) FROM lot AS l WHERE l.program_id = c.program_id AND l.customer_id = c.id)
-)
+UPDATE customer AS c SET
+    next_due_at = least(
+        c.next_due_at,
+        CASE WHEN c.sliding > 0 THEN c.notify_at END,
+        (
+            SELECT min(l.notify_at) FROM lot AS l
+            WHERE l.program_id = c.program_id AND l.customer_id = c.id
+        )
+    )
 WHERE
     c.notify_at IS NOT NULL
     OR EXISTS (

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from litestar import Litestar, Router
@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.customers import handlers as customers
+from service.customers.keeping import Keepers
 from service.platform import redis as redis_client
 from service.platform import telemetry, tracing
 from service.platform.authentication import Authenticate, Gate
@@ -32,12 +33,15 @@ from service.platform.rate_limits import FailedLogins, RateLimiter, WrongCodes
 from service.platform.settings import Settings
 from service.points import handlers as points
 from service.points.balances import Balances
+from service.points.keeping import PointsKeeper
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
 from service.purchases import handlers as purchases
 from service.purchases.booking import Purchases
+from service.purchases.keeping import PurchasesKeeper
 from service.rewards import handlers as rewards
 from service.rewards import redemptions
+from service.rewards.keeping import RewardsKeeper
 
 BODY_BYTES = 64 * 1024
 BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
@@ -48,6 +52,10 @@ _ENOUGH_FILES = 65536
 _COLLECT_AFTER = (50_000, 20, 50)
 """How many new objects, and collections of the younger ones, the collector waits for; 700, 10 and 10 are usual."""
 LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
+
+
+KEEPERS: Final = Keepers((PointsKeeper(), PurchasesKeeper(), RewardsKeeper()))
+"""What answers for customers' rows, in the order in which it locks: shared rows come last."""
 
 
 class Parts:
@@ -73,6 +81,7 @@ class Parts:
             self.balances,
             commands,
             self.numbers,
+            KEEPERS,
             WrongCodes(self.redis, per_minute=settings.wrong_codes_per_minute),
         )
 

@@ -1,16 +1,29 @@
 """`/v1/customers`."""
 
 import random
+from typing import Any
 
-from litestar import Response, Router, get, put
+import msgspec
+from litestar import Response, Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from service.customers import usecases
-from service.customers.rules import Customer, Profile, ProfileChange
-from service.customers.schemas import CustomerOut, change_out, customer_out
-from service.kernel.errors import Invalid
+from service.customers import records, usecases
+from service.customers.keeping import Keepers
+from service.customers.rules import Balance, Customer, CustomerMerged, Profile, ProfileChange
+from service.customers.schemas import (
+    CustomerOut,
+    ErasedOut,
+    ExportOut,
+    Merge,
+    MergedOut,
+    change_out,
+    customer_out,
+    export_out,
+)
+from service.kernel.errors import Invalid, NotFound
 from service.platform.database import Database
-from service.platform.http.operation import CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
+from service.platform.http.commanding import REPLAYED, run_once
+from service.platform.http.operation import COMMAND_KEY, CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id, flag, new_caller_id
 from service.platform.roles import RIGHTS, Right
@@ -87,4 +100,77 @@ async def list_customers(request: ApiRequest) -> Page[CustomerOut]:
     return page([customer_out(customer, profile) for customer, profile in found], limit, last)
 
 
-router = Router("/customers", route_handlers=[put_customer, get_customer, list_customers], tags=["Customers"])
+@delete(
+    "/{customer_id:str}",
+    operation_id="eraseCustomer",
+    status_code=200,
+    opt=operation(Right.ERASE_CUSTOMERS, parameters=(DRY_RUN,)),
+)
+async def erase_customer(request: ApiRequest, customer_id: FromPath[str]) -> ErasedOut:
+    """Erase a customer: all balances are closed, and no personal data is left. It can't be undone."""
+    external_id, done = caller_id(customer_id), list[Customer]()
+
+    async def work(db: Db) -> Customer:
+        try:
+            erased = await records.erase(
+                db,
+                program_id=request.actor.program_id,
+                customer_id=external_id,
+                keepers=request.part(Keepers),
+                entropy=random.getrandbits(62),
+            )
+        except NotFound:
+            if not done:
+                raise
+            return done[-1]  # by an earlier attempt of this call, of which only the commit's answer was lost
+        done.append(erased)
+        return erased
+
+    erased = await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run"))
+    return ErasedOut(external_id, erased=True, closed=erased.balance)
+
+
+@post(
+    "/{customer_id:str}/merge",
+    operation_id="mergeCustomer",
+    status_code=200,
+    opt=operation(Right.MERGE_CUSTOMERS, parameters=(DRY_RUN, COMMAND_KEY), refusals=(CustomerMerged,)),
+)
+async def merge_customer(request: ApiRequest, customer_id: FromPath[str], data: JSONBody[Merge]) -> Response[MergedOut]:
+    """Let a record go into another one, which has all of both from then on; both ids stand for it."""
+    external_id = caller_id(customer_id)
+
+    async def work(db: Db) -> tuple[int, Any]:
+        merged = await records.merge(
+            db,
+            program_id=request.actor.program_id,
+            customer_id=external_id,
+            into=data.into,
+            keepers=request.part(Keepers),
+            entropy=random.getrandbits(62),
+        )
+        return 200, msgspec.to_builtins(merged.balance)  # the ids are personal data: they are not kept with the answer
+
+    answered = await run_once(request, f"mergeCustomer {external_id}", data, work)
+    balance = msgspec.convert(answered.answer, Balance)
+    return Response(MergedOut(external_id, data.into, balance), headers=REPLAYED if answered.replayed else None)
+
+
+@get("/{customer_id:str}/export", operation_id="exportCustomer", opt=operation(Right.EXPORT_CUSTOMERS))
+async def export_customer(request: ApiRequest, customer_id: FromPath[str]) -> ExportOut:
+    """Give out all that is kept of a customer."""
+    async with request.part(Database).reading() as db:
+        export = await records.export(
+            db,
+            program_id=request.actor.program_id,
+            customer_id=caller_id(customer_id),
+            keepers=request.part(Keepers),
+        )
+    return export_out(export)
+
+
+router = Router(
+    "/customers",
+    route_handlers=[put_customer, get_customer, list_customers, erase_customer, merge_customer, export_customer],
+    tags=["Customers"],
+)

@@ -2,31 +2,35 @@
 
 -- name: booking_open
 -- The first statement of every booking: lock the customers, sorted by id, and look up what the facts' ids are known
--- for. Gives the locked customers, then the claims that there are, then the database's time after all locks were had,
--- each in columns of its own. Claims are read with the snapshot from before the wait, so the write proves again that
--- they are free. Each look-up is a query of its own by a whole unique key, so that no plan can choose anything else.
+-- for. Gives the locked customers, then the names that stand for another record with its id, then the claims that
+-- there are, then the database's time after all locks were had, each in columns of its own. Claims are read with the
+-- snapshot from before the wait, so the write proves again that they are free; likewise who was merged or erased while
+-- his lock was waited for is told by the locked row. Each look-up is a query of its own by a whole unique key, so that
+-- no plan can choose anything else.
 WITH known AS MATERIALIZED (
-    SELECT i.id
+    SELECT w.external_id, coalesce(i.merged_into, i.id) AS id, i.merged_into IS NOT NULL AS is_merged
     FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
     CROSS JOIN
         LATERAL (
-            SELECT c.id FROM customer AS c
+            SELECT c.id, c.merged_into FROM customer AS c
             WHERE c.program_id = $1::integer AND c.external_id = w.external_id
             OFFSET 0
         ) AS i
-    ORDER BY i.id
 ),
 
 locked AS MATERIALIZED (
     SELECT r.*
-    FROM known AS n
+    FROM (
+        SELECT DISTINCT n.id FROM known AS n
+        ORDER BY n.id
+    ) AS o
     CROSS JOIN LATERAL (
         SELECT
             c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt,
             c.lifetime_earned, c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at,
-            c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points, c.notify_at
+            c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into
         FROM customer AS c
-        WHERE c.program_id = $1::integer AND c.id = n.id
+        WHERE c.program_id = $1::integer AND c.id = o.id
         FOR NO KEY UPDATE
     ) AS r
 ),
@@ -37,13 +41,19 @@ all_locked AS MATERIALIZED (SELECT count(*) AS customers FROM locked)
 SELECT
     l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
-    l.next_expiry_at, l.next_expiry_points, l.notify_at, NULL::text AS claim_id,
+    l.next_expiry_at, l.next_expiry_points, l.notify_at, l.merged_into, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM locked AS l
 UNION ALL
 SELECT
+    n.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, n.external_id, NULL, NULL, NULL
+FROM known AS n
+WHERE n.is_merged
+UNION ALL
+SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    k.id, k.content_hash, k.subject_id, NULL
+    NULL, k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -54,27 +64,27 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, clock_timestamp()
+    NULL, NULL, NULL, NULL, clock_timestamp()
 FROM all_locked;
 
 -- name: booking_look
--- As booking_open, and locks nothing.
+-- As booking_open, and locks nothing. Records that went into others are given as they are.
 SELECT
-    l.id, l.xmin AS written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
+    l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
-    l.next_expiry_at, l.next_expiry_points, l.notify_at, NULL::text AS claim_id,
+    l.next_expiry_at, l.next_expiry_points, l.notify_at, l.merged_into, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN
     LATERAL (
-        SELECT c.xmin, c.* FROM customer AS c
+        SELECT c.xmin AS written_by, c.* FROM customer AS c
         WHERE c.program_id = $1::integer AND c.external_id = w.external_id
         OFFSET 0
     ) AS l
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    k.id, k.content_hash, k.subject_id, NULL
+    NULL, k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -85,7 +95,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, clock_timestamp();
+    NULL, NULL, NULL, NULL, clock_timestamp();
 
 -- name: customer_reserve
 -- Internal ids for customers to enrol; the ones that come to nothing leave gaps.
@@ -129,11 +139,11 @@ FROM unnest($2::customer_row_3[]) AS u
 WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 
 -- name: customer_read
--- Customers' rows by the callers' ids, unlocked.
+-- Customers' rows by the callers' ids, unlocked. Records that went into others are given as they are.
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.xmin, r.* FROM customer AS r
@@ -141,11 +151,23 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS c;
 
+-- name: customer_read_by_id
+SELECT
+    c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
+    c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into
+FROM (SELECT DISTINCT u.id FROM unnest($2::bigint[]) AS u (id)) AS w
+CROSS JOIN LATERAL (
+    SELECT r.xmin, r.* FROM customer AS r
+    WHERE r.program_id = $1::integer AND r.id = w.id
+    OFFSET 0
+) AS c;
+
 -- name: standing_read
 -- What a balance shows of customers, by the callers' ids.
 SELECT
     c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned, c.next_expiry_at, c.next_expiry_points,
-    c.alive_until, c.sliding, c.next_due_at <= clock_timestamp() AS is_due
+    c.alive_until, c.sliding, c.next_due_at <= clock_timestamp() AS is_due, c.merged_into
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.* FROM customer AS r
@@ -174,16 +196,18 @@ ON CONFLICT (program_id, customer_id) DO UPDATE SET
     updated_at = excluded.updated_at;
 
 -- name: customer_list
--- A page of customers that are not erased, newest first, with their profiles.
+-- A page of customers, newest first, with their profiles.
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
+    p.attributes
 FROM customer AS c
 LEFT JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE
     c.program_id = $1::integer
     AND c.external_id IS NOT NULL
+    AND c.merged_into IS NULL
     AND c.id < $2::bigint
 ORDER BY c.id DESC
 LIMIT $3::integer;
@@ -193,13 +217,61 @@ LIMIT $3::integer;
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
+    p.attributes
 FROM customer AS c
 INNER JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE
     c.program_id = $1::integer
     AND c.external_id IS NOT NULL
+    AND c.merged_into IS NULL
     AND c.id < $2::bigint
     AND lower(p.email) = lower($4::text)
 ORDER BY c.id DESC
 LIMIT $3::integer;
+
+-- name: merged_list
+-- The records that went into one.
+SELECT c.id FROM customer AS c
+WHERE c.program_id = $1::integer AND c.merged_into = $2::bigint
+ORDER BY c.id;
+
+-- name: merged_lock
+-- Locks records that went into others, sorted: only merges and erasures change these.
+SELECT c.id FROM customer AS c
+WHERE c.program_id = $1::integer AND c.id = any($2::bigint[])
+ORDER BY c.id
+FOR NO KEY UPDATE;
+
+-- name: customer_merge
+-- Lets a record stand for another from now on, and all that went into it.
+UPDATE customer SET merged_into = $3::bigint
+WHERE program_id = $1::integer AND (id = $2::bigint OR merged_into = $2::bigint);
+
+-- name: merge_insert
+INSERT INTO customer_merge (program_id, id, source_id, target_id, recorded_at)
+VALUES ($1::integer, $2::uuid, $3::bigint, $4::bigint, $5::timestamptz);
+
+-- name: identity_key
+SELECT p.identity_key FROM program AS p
+WHERE p.id = $1::integer;
+
+-- name: identity_keep
+INSERT INTO erased_identity (program_id, kind, hash, erased_at)
+SELECT $1::integer, i.kind, i.hash, $4::timestamptz
+FROM unnest($2::text[], $3::bytea[]) AS i (kind, hash)
+ON CONFLICT DO NOTHING;
+
+-- name: identity_find
+SELECT exists(
+    SELECT FROM unnest($2::text[], $3::bytea[]) AS i (kind, hash)
+    INNER JOIN erased_identity AS e ON i.kind = e.kind AND i.hash = e.hash
+    WHERE e.program_id = $1::integer
+);
+
+-- name: customer_forget
+UPDATE customer SET external_id = NULL, erased_at = $3::timestamptz
+WHERE program_id = $1::integer AND id = any($2::bigint[]);
+
+-- name: time_read
+SELECT clock_timestamp() AS now;

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.kernel.amounts import BOUND
-from service.kernel.errors import Invalid
+from service.kernel.errors import Invalid, Kind, Refusal
 
 MOST_ATTRIBUTES: Final = 50
 LONGEST_ATTRIBUTE_NAME: Final = 40
@@ -58,6 +58,8 @@ class Customer(msgspec.Struct, frozen=True):
     """How many of the available points end next, and when, of those that have a date of their own."""
     notify_at: datetime | None = None
     """When the customer is to be told that the points which slide end; None once it was, or where nobody is told."""
+    merged_into: int | None = None
+    """The record that this one went into, by its internal id: it keeps its history and nothing else."""
     is_new: bool = False
     """Enrolled by the booking under way: there is no row yet."""
     written_by: int = 0
@@ -123,6 +125,22 @@ class CustomerUnknown(Invalid):
         super().__init__(detail, pointer=pointer, reason="customer_unknown")
 
 
+class CustomerErased(Refusal):
+    """What is asked for is of a customer who was erased."""
+
+    kind = Kind.GONE
+    code = "customer_erased"
+    title = "The customer was erased"
+
+
+class CustomerMerged(Refusal):
+    """The record went into another one already."""
+
+    kind = Kind.CONFLICT
+    code = "customer_merged"
+    title = "The record went into another one already"
+
+
 def newcomer(internal_id: int, external_id: str, now: datetime) -> Customer:
     """Make a customer who is new."""
     return Customer(internal_id, external_id, 0, Balance(), 0, 0, None, None, now, is_new=True)
@@ -155,3 +173,52 @@ def _changed_attributes(before: dict[str, Attribute], change: dict[str, Attribut
         detail = f"A customer has at most {MOST_ATTRIBUTES} attributes."
         raise Invalid(detail, pointer="/attributes", reason="out_of_range")
     return after
+
+
+def filled(kept: Profile, gone: Profile) -> Profile:
+    """Fill what a profile leaves open from another one; of attributes the most that a customer may have."""
+    more = [(name, value) for name, value in gone.attributes.items() if name not in kept.attributes]
+    room = MOST_ATTRIBUTES - len(kept.attributes)
+    return Profile(
+        kept.email or gone.email,
+        kept.phone or gone.phone,
+        kept.name or gone.name,
+        kept.birthday or gone.birthday,
+        kept.locale or gone.locale,
+        kept.attributes | dict(more[:room]),
+    )
+
+
+def joined(source: Customer, target: Customer) -> tuple[Customer, Customer]:
+    """Let the target's counters be those of both, and the source's of nothing."""
+    firsts = [each.first_purchase_at for each in (source, target) if each.first_purchase_at is not None]
+    lasts = [each.last_purchase_at for each in (source, target) if each.last_purchase_at is not None]
+    replace = msgspec.structs.replace
+    both = replace(
+        target,
+        purchase_count=source.purchase_count + target.purchase_count,
+        lifetime_earned=source.lifetime_earned + target.lifetime_earned,
+        first_purchase_at=min(firsts, default=None),
+        last_purchase_at=max(lasts, default=None),
+    )
+    none = replace(source, purchase_count=0, lifetime_earned=0, first_purchase_at=None, last_purchase_at=None)
+    return none, both
+
+
+def identities(profile: Profile) -> list[tuple[str, str]]:
+    """Name what a person is known by beside the caller's id, in a form that spelling doesn't change: kind and text."""
+    found = list[tuple[str, str]]()
+    if profile.email is not None:
+        found.append(("email", normal_email(profile.email)))
+    if profile.phone is not None:
+        found.append(("phone", "".join(each for each in profile.phone if each.isdigit()).lstrip("0")))
+    return found
+
+
+def normal_email(email: str) -> str:
+    """Bring an e-mail address into the form in which two of one mailbox are equal: case, dots and what follows a plus.
+
+    Dots count for some providers; who differs by dots alone is taken for one person all the same.
+    """
+    name, _, domain = email.strip().casefold().rpartition("@")
+    return f"{name.partition('+')[0].replace('.', '')}@{domain}"

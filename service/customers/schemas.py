@@ -1,11 +1,14 @@
 """Customers on the wire. The request is `rules.ProfileChange` itself."""
 
 from datetime import date
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from service.customers.rules import Attribute, Customer, Profile, ProfileChange
+from service.customers.records import Export
+from service.customers.rules import Attribute, Balance, Customer, Profile, ProfileChange
+from service.kernel.ids import CallerId
 from service.kernel.times import Time
 
 
@@ -54,3 +57,44 @@ def _out(customer: Customer, told: Profile | ProfileChange, purchases: Purchases
         locale=told.locale,
         purchases=purchases,
     )
+
+
+class Merge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The customer whose record takes this one in."""
+
+    into: CallerId
+
+
+class MergedOut(msgspec.Struct, frozen=True):
+    """Which record there is now, and what it has."""
+
+    customer_id: str
+    into: str
+    balance: Balance
+
+
+class ErasedOut(msgspec.Struct, frozen=True):
+    """Who is erased, and the balances that were closed."""
+
+    customer_id: str
+    erased: bool
+    closed: Balance
+
+
+class ExportOut(msgspec.Struct, frozen=True):
+    """All that is kept of a customer as of `exported_at`; `merged` are the ids of records that went into this one.
+
+    `records` holds lists by what they are: transactions, lots, redemptions, purchases, refunds, vouchers and others,
+    each as its own route shows it.
+    """
+
+    customer: CustomerOut
+    merged: list[str]
+    exported_at: Time
+    records: dict[str, list[Any]]
+
+
+def export_out(export: Export) -> ExportOut:
+    """Render an export."""
+    records = {name: list(each) for name, each in export.records.items()}
+    return ExportOut(customer_out(export.customer, export.profile), export.names, export.exported_at, records)

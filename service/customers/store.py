@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 from asyncpg import Record
 
 from service.customers.rules import Balance, Customer, Profile, Standing, ending_next
 from service.platform.claims import Claim, ClaimKind
-from service.platform.statements import Db, Write, load
+from service.platform.statements import Db, RowsMissing, Write, load
 
 _STATEMENTS = load(__file__)
 _OPEN, _LOOK = _STATEMENTS["booking_open"].sql, _STATEMENTS["booking_look"].sql
@@ -20,23 +21,42 @@ async def open_booking(
     """Lock the customers of facts, given as pairs of `customer_id` and the fact's id.
 
     Gives the database's time after all locks were had, the customers by the callers' ids, and the claims by the facts'
-    ids; what is unknown is missing. Without `lock` it only looks.
+    ids; what is unknown is missing. Ids of records that went into others stand for those. Without `lock` it only looks.
+    Raises RowsMissing where a customer was merged or erased while the lock was waited for: begin again.
     """
     customer_ids = [customer_id for customer_id, _ in facts]
     fact_ids = [fact_id for _, fact_id in facts]
     rows = await db.fetch(_OPEN if lock else _LOOK, program_id, customer_ids, fact_ids, int(kind))
-    customers: dict[str, Customer] = {}
-    claims: dict[str, Claim] = {}
+    customers, claims, others = dict[str, Customer](), dict[str, Claim](), dict[str, int]()
     for row in rows[:-1]:
-        if row[0] is not None:
+        if row[0] is None:
+            claims[row["claim_id"]] = Claim(row["claim_id"], row["content_hash"], row["subject_id"])
+        elif row["claim_id"] is None:
+            if lock and (row["external_id"] is None or row["merged_into"] is not None):
+                msg = "a customer was merged or erased meanwhile"
+                raise RowsMissing(msg)
             customers[row[2]] = _customer(row)
         else:
-            claims[row["claim_id"]] = Claim(row["claim_id"], row["content_hash"], row["subject_id"])
+            others[row["claim_id"]] = row[0]
+    if lock:
+        by_id = {customer.id: customer for customer in customers.values()}
+        customers |= {name: by_id[other] for name, other in others.items()}
+    else:
+        customers = await _resolved(db, program_id, customers)
     return rows[-1]["now"], customers, claims
 
 
+async def _resolved(db: Db, program_id: int, found: dict[str, Customer]) -> dict[str, Customer]:
+    """Put the records that others went into in the place of those."""
+    others = {customer.merged_into for customer in found.values()} - {None}
+    if not others:
+        return found
+    by_id = {each.id: each for each in await read_by_id(db, program_id=program_id, customers=list(others))}
+    return {name: each if each.merged_into is None else by_id[each.merged_into] for name, each in found.items()}
+
+
 def _customer(row: Record) -> Customer:
-    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:19], written_by=row[1])
+    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:20], written_by=row[1])
 
 
 async def reserve_ids(db: Db, *, count: int) -> list[int]:
@@ -81,19 +101,49 @@ def _rows(customers: Sequence[Customer]) -> Sequence[tuple[object, ...]]:
     ]
 
 
+async def read_by_id(db: Db, *, program_id: int, customers: Sequence[int | None]) -> list[Customer]:
+    """Read customers by their internal ids, unlocked, as they are."""
+    return [_customer(row) for row in await db.fetch(_STATEMENTS["customer_read_by_id"].sql, program_id, customers)]
+
+
 async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Customer]:
-    """Read customers, unlocked; the unknown ones are missing."""
+    """Read customers, unlocked; the unknown ones are missing. Ids of records that went into others stand for those."""
     rows = await db.fetch(_STATEMENTS["customer_read"].sql, program_id, customer_ids)
-    return {row[2]: _customer(row) for row in rows}
+    return await _resolved(db, program_id, {row[2]: _customer(row) for row in rows})
 
 
 async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
-    """Read what customers have; the unknown ones are missing."""
+    """Read what customers have; the unknown ones are missing. Ids of records that went into others stand for those."""
     rows = await db.fetch(_STATEMENTS["standing_read"].sql, program_id, customer_ids)
-    return {
+    found = {
         row[0]: Standing(row[0], Balance(*row[1:5]), row[5], *ending_next(*row[6:10]), is_due=bool(row[10]))
         for row in rows
     }
+    merged = [row[0] for row in rows if row[11] is not None]
+    if merged:
+        others = {
+            name: each.external_id
+            for name, each in (await read(db, program_id=program_id, customer_ids=merged)).items()
+        }
+        standings = await read_standings(db, program_id=program_id, customer_ids=list(set(others.values())))
+        found |= {name: standings[other] for name, other in others.items() if other in standings}
+    return found
+
+
+async def merged_into(db: Db, *, program_id: int, customer_id: int) -> list[int]:
+    """Read the internal ids of the records that went into one, sorted."""
+    return [row["id"] for row in await db.fetch(_STATEMENTS["merged_list"].sql, program_id, customer_id)]
+
+
+async def lock_all(db: Db, *, program_id: int, customers: Sequence[int]) -> None:
+    """Lock customers by their internal ids, sorted, whatever became of them."""
+    await db.fetch(_STATEMENTS["merged_lock"].sql, program_id, customers)
+
+
+async def merge(db: Db, *, program_id: int, merge_id: UUID, source: int, target: int, now: datetime) -> None:
+    """Let a record, by its internal id, and all that went into it stand for another from now on. All are locked."""
+    await db.execute(_STATEMENTS["customer_merge"].sql, program_id, source, target)
+    await db.execute(_STATEMENTS["merge_insert"].sql, program_id, merge_id, source, target, now)
 
 
 async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:
@@ -138,3 +188,36 @@ async def list_newest(
     else:
         rows = await db.fetch(_STATEMENTS["customer_list_by_email"].sql, program_id, before, limit, email)
     return [(_customer(row), _profile(row)) for row in rows]
+
+
+async def names(db: Db, *, program_id: int, customers: Sequence[int]) -> list[str]:
+    """Read the callers' ids of records by their internal ids."""
+    rows = await db.fetch(_STATEMENTS["customer_read_by_id"].sql, program_id, customers)
+    return [row["external_id"] for row in rows if row["external_id"] is not None]
+
+
+async def identity_key(db: Db, *, program_id: int) -> bytes:
+    """Read the key with which a program hashes the identities that it erased."""
+    key: bytes = await db.fetchval(_STATEMENTS["identity_key"].sql, program_id)
+    return key
+
+
+async def forget(
+    db: Db, *, program_id: int, customers: Sequence[int], hashes: Sequence[tuple[str, bytes]], now: datetime
+) -> None:
+    """Empty the callers' ids of records, by their internal ids, and keep hashes by kind. The records are locked."""
+    kinds, digests = [kind for kind, _ in hashes], [digest for _, digest in hashes]
+    await db.execute(_STATEMENTS["identity_keep"].sql, program_id, kinds, digests, now)
+    await db.execute(_STATEMENTS["customer_forget"].sql, program_id, customers, now)
+
+
+async def any_erased(db: Db, *, program_id: int, hashes: Sequence[tuple[str, bytes]]) -> bool:
+    """Tell whether one of these hashes is of an identity that was erased."""
+    kinds, digests = [kind for kind, _ in hashes], [digest for _, digest in hashes]
+    return bool(await db.fetchval(_STATEMENTS["identity_find"].sql, program_id, kinds, digests))
+
+
+async def read_time(db: Db) -> datetime:
+    """Read the database's time."""
+    now: datetime = await db.fetchval(_STATEMENTS["time_read"].sql)
+    return now

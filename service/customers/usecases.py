@@ -39,6 +39,12 @@ async def open_booking(
     return Opened(*await store.open_booking(db, program_id=program_id, facts=facts, kind=kind, lock=lock))
 
 
+async def lock(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> Opened:
+    """Begin a booking that reports no fact: lock customers by the callers' ids, and tell the time."""
+    facts = [(customer_id, "") for customer_id in customer_ids]  # no fact has an empty id
+    return await open_booking(db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE)
+
+
 async def enrol(db: Db, *, customer_ids: Sequence[str], now: datetime) -> dict[str, Customer]:
     """Prepare unknown customers with ids of their own; `storing` adds their rows, once it is sure that they come in."""
     internal_ids = await store.reserve_ids(db, count=len(customer_ids))
@@ -75,6 +81,16 @@ async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[
     return await store.read(db, program_id=program_id, customer_ids=customer_ids)
 
 
+async def read_by_id(db: Db, *, program_id: int, customers: Sequence[int]) -> list[Customer]:
+    """Read customers by their internal ids, unlocked."""
+    return await store.read_by_id(db, program_id=program_id, customers=customers)
+
+
+async def all_ids(db: Db, *, program_id: int, customer: Customer) -> list[int]:
+    """Give a customer's internal id and those of the records that went into this one."""
+    return [customer.id, *await store.merged_into(db, program_id=program_id, customer_id=customer.id)]
+
+
 async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
     """Read what customers have; the unknown ones are missing."""
     return await store.read_standings(db, program_id=program_id, customer_ids=customer_ids)
@@ -84,7 +100,7 @@ async def put(
     db: Db, *, program_id: int, customer_id: str, change: ProfileChange, entropy: int
 ) -> tuple[Customer, Profile, bool]:
     """Enrol a customer or change the profile; tells whether the customer is new. Raises Invalid, RowsMissing."""
-    opened = await open_booking(db, program_id=program_id, facts=[(customer_id, "")], kind=ClaimKind.PURCHASE)
+    opened = await lock(db, program_id=program_id, customer_ids=[customer_id])
     ids = IdSource(opened.now, entropy)
     customer, before = opened.customers.get(customer_id), Profile()
     if customer is None:

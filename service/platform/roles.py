@@ -27,6 +27,9 @@ class Right(Enum):
     LIST_CUSTOMERS = "customers.list"
     READ_BALANCES = "balances.read"
     READ_HISTORY = "history.read"
+    MERGE_CUSTOMERS = "customers.merge"
+    ERASE_CUSTOMERS = "customers.erase"
+    EXPORT_CUSTOMERS = "customers.export"
     REDEEM = "points.redeem"
     READ_REWARDS = "rewards.read"
     MANAGE_REWARDS = "rewards.manage"
@@ -65,8 +68,8 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     ),
     Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
     Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY, Right.READ_REWARDS}),
-    Role.SUPPORT: _READS,
+    Role.SUPPORT: _READS | {Right.EXPORT_CUSTOMERS},
     Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_VOUCHERS} | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS},
-    Role.ANALYST: _READS | {Right.READ_PROGRAM},
+    Role.ANALYST: _READS | {Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM},
     Role.ADMIN: frozenset(Right),
 }

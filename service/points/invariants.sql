@@ -37,12 +37,12 @@ WHERE
 
 -- name: remaining_is_sum_of_entries
 -- What remains of a lot is what was granted less what transfers took from it and did not give back; and no entry is of
--- an unknown lot or transfer.
+-- an unknown lot or transfer. A merge gives a lot another owner, and its entries stay where they were made.
 SELECT coalesce(l.program_id, s.program_id) AS program_id, coalesce(l.id, s.lot_id) AS id, l.granted, l.remaining
 FROM lot AS l
 FULL JOIN (
     SELECT
-        e.program_id, e.customer_id, e.lot_id, sum(e.points) AS points,
+        e.program_id, e.lot_id, sum(e.points) AS points,
         bool_and(
             EXISTS (
                 SELECT FROM transfer AS t
@@ -50,12 +50,13 @@ FULL JOIN (
             )
         ) AS are_booked
     FROM lot_entry AS e
-    GROUP BY e.program_id, e.customer_id, e.lot_id
-) AS s ON l.program_id = s.program_id AND l.customer_id = s.customer_id AND l.id = s.lot_id
+    GROUP BY e.program_id, e.lot_id
+) AS s ON l.program_id = s.program_id AND l.id = s.lot_id
 WHERE l.remaining IS DISTINCT FROM l.granted + coalesce(s.points, 0) OR NOT coalesce(s.are_booked, TRUE);
 
 -- name: entries_are_of_their_transfer
--- What a transfer moved out of or into available and pending, but for earning, it took from lots or gave to them.
+-- What a transfer moved out of or into available and pending, but for earning, it took from lots or gave to them. A
+-- merge moves the lots themselves.
 SELECT t.program_id, t.customer_id, t.id, t.points, s.points AS of_lots
 FROM transfer AS t
 LEFT JOIN (
@@ -64,7 +65,8 @@ LEFT JOIN (
     GROUP BY e.program_id, e.customer_id, e.transfer_id
 ) AS s ON t.program_id = s.program_id AND t.customer_id = s.customer_id AND t.id = s.transfer_id
 WHERE
-    coalesce(s.points, 0) != t.points * (
+    t.reason != 'merge'
+    AND coalesce(s.points, 0) != t.points * (
         (t.to_bucket = 'available' AND t.from_bucket NOT IN ('issued', 'pending'))::integer
         - (
             t.from_bucket IN ('available', 'pending') AND (t.from_bucket, t.to_bucket) != ('pending', 'available')
@@ -119,7 +121,7 @@ SELECT e.program_id, e.customer_id, e.lot_id, t.id AS transfer_id
 FROM lot_entry AS e
 INNER JOIN transfer AS t
     ON e.program_id = t.program_id AND e.customer_id = t.customer_id AND e.transfer_id = t.id
-INNER JOIN lot AS l ON e.program_id = l.program_id AND e.customer_id = l.customer_id AND e.lot_id = l.id
+INNER JOIN lot AS l ON e.program_id = l.program_id AND e.lot_id = l.id
 WHERE t.to_bucket = 'held' AND t.occurred_at >= l.expires_at AND NOT l.needs_notice;
 
 -- name: nothing_ends_without_its_notice
@@ -128,7 +130,7 @@ SELECT e.program_id, e.customer_id, e.lot_id, t.id AS transfer_id
 FROM lot_entry AS e
 INNER JOIN transfer AS t
     ON e.program_id = t.program_id AND e.customer_id = t.customer_id AND e.transfer_id = t.id
-INNER JOIN lot AS l ON e.program_id = l.program_id AND e.customer_id = l.customer_id AND e.lot_id = l.id
+INNER JOIN lot AS l ON e.program_id = l.program_id AND e.lot_id = l.id
 WHERE t.to_bucket = 'expired' AND t.reason = 'expiry' AND l.needs_notice AND NOT l.slides AND l.notify_at IS NOT NULL;
 
 -- name: one_event_for_each_notice
@@ -183,10 +185,10 @@ WHERE c.version IS DISTINCT FROM coalesce(s.transfers, 0);
 SELECT coalesce(l.program_id, t.program_id) AS program_id, coalesce(l.id, t.id) AS id, l.granted, t.points
 FROM lot AS l
 FULL JOIN (
-    SELECT i.program_id, i.customer_id, i.id, i.points
+    SELECT i.program_id, i.id, i.points
     FROM transfer AS i
     WHERE i.from_bucket = 'issued' AND i.to_bucket IN ('available', 'pending') AND i.reason != 'merge'
-) AS t ON l.program_id = t.program_id AND l.customer_id = t.customer_id AND l.id = t.id
+) AS t ON l.program_id = t.program_id AND l.id = t.id
 WHERE l.granted IS DISTINCT FROM t.points;
 
 -- name: no_debt_beside_open_lots
@@ -202,4 +204,40 @@ WHERE
             AND l.customer_id = c.id
             AND l.remaining > 0
             AND NOT l.is_pending
+    );
+
+-- name: merges_lose_nothing
+-- What a merge took from one record it gave to the other; and who was merged stands for the other.
+SELECT m.program_id, m.id, m.source_id, m.target_id
+FROM customer_merge AS m
+INNER JOIN customer AS c ON m.program_id = c.program_id AND m.source_id = c.id
+LEFT JOIN (
+    SELECT
+        t.program_id, t.cause_id,
+        sum(t.points * ((t.to_bucket = 'issued')::integer - (t.from_bucket = 'issued')::integer)) AS issued,
+        count(DISTINCT t.customer_id) AS customers
+    FROM transfer AS t
+    WHERE t.cause_type = 'merge' AND t.reason = 'merge'
+    GROUP BY t.program_id, t.cause_id
+) AS s ON m.program_id = s.program_id AND 'mrg_' || replace(m.id::text, '-', '') = s.cause_id
+WHERE coalesce(s.issued, 0) != 0 OR coalesce(s.customers, 2) != 2 OR c.merged_into IS NULL;
+
+-- name: merged_records_keep_nothing
+-- A record that went into another one has no lots and no holds, and stands for one that is there and went nowhere.
+SELECT c.program_id, c.id AS customer_id, c.merged_into
+FROM customer AS c
+LEFT JOIN customer AS o ON c.program_id = o.program_id AND c.merged_into = o.id
+WHERE
+    c.merged_into IS NOT NULL
+    AND (
+        o.id IS NULL
+        OR o.merged_into IS NOT NULL
+        OR EXISTS (
+            SELECT FROM lot AS l
+            WHERE l.program_id = c.program_id AND l.customer_id = c.id
+        )
+        OR EXISTS (
+            SELECT FROM hold AS h
+            WHERE h.program_id = c.program_id AND h.customer_id = c.id
+        )
     );

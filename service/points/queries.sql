@@ -167,14 +167,61 @@ CROSS JOIN LATERAL (
 SELECT clock_timestamp() AS now;
 
 -- name: transfer_list
--- A page of a customer's transfers, newest first, behind an id.
+-- A page of customers' transfers, newest first, behind an id: of one, and of the records that went into this one.
 SELECT
-    t.id, t.reason, t.from_bucket::text AS from_bucket, t.to_bucket::text AS to_bucket, t.points, t.cause_type,
-    t.cause_id, t.available_after, t.pending_after, t.held_after, t.debt_after, t.occurred_at, t.recorded_at
-FROM transfer AS t
-WHERE t.program_id = $1::integer AND t.customer_id = $2::bigint AND t.id < $3::uuid
-ORDER BY t.id DESC
+    x.id, x.reason, x.from_bucket, x.to_bucket, x.points, x.cause_type, x.cause_id, x.available_after,
+    x.pending_after, x.held_after, x.debt_after, x.occurred_at, x.recorded_at
+FROM unnest($2::bigint[]) AS w (customer_id)
+CROSS JOIN
+    LATERAL (
+        SELECT
+            t.id, t.reason, t.from_bucket::text AS from_bucket, t.to_bucket::text AS to_bucket, t.points, t.cause_type,
+            t.cause_id, t.available_after, t.pending_after, t.held_after, t.debt_after, t.occurred_at, t.recorded_at
+        FROM transfer AS t
+        WHERE t.program_id = $1::integer AND t.customer_id = w.customer_id AND t.id < $3::uuid
+        ORDER BY t.id DESC
+        LIMIT $4::integer
+    ) AS x
+ORDER BY x.id DESC
 LIMIT $4::integer;
+
+-- name: grant_list
+-- What brought points in for customers, for one reason.
+SELECT t.id FROM transfer AS t
+WHERE
+    t.program_id = $1::integer AND t.customer_id = any($2::bigint[]) AND t.from_bucket = 'issued'
+    AND t.reason = $3::text
+ORDER BY t.id;
+
+-- name: lot_all
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at
+FROM lot AS l
+WHERE l.program_id = $1::integer AND l.customer_id = $2::bigint
+ORDER BY l.id DESC;
+
+-- name: hold_all
+SELECT
+    h.id, h.customer_id, h.points, h.expires_at, h.recorded_at, h.order_id, h.status, h.captured, h.ended_at
+FROM hold AS h
+WHERE h.program_id = $1::integer AND h.customer_id = $2::bigint
+ORDER BY h.id DESC;
+
+-- name: lot_rehome
+UPDATE lot SET customer_id = $3::bigint
+WHERE program_id = $1::integer AND customer_id = $2::bigint;
+
+-- name: part_rehome
+-- Before the holds: they tell which parts these are.
+UPDATE hold_part AS p SET customer_id = $3::bigint
+FROM hold AS h
+WHERE
+    h.program_id = $1::integer AND h.customer_id = $2::bigint AND p.program_id = h.program_id AND p.hold_id = h.id;
+
+-- name: hold_rehome
+UPDATE hold SET customer_id = $3::bigint
+WHERE program_id = $1::integer AND customer_id = $2::bigint;
 
 -- name: lot_list
 -- A page of a customer's lots that have something left, newest first.

@@ -182,8 +182,8 @@ async def read_captured(db: Db, *, program_id: int, customer_id: int, order_id: 
     return found
 
 
-async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> tuple[str, Hold] | None:
-    """Read a hold, without its parts, and the `customer_id` that it is of."""
+async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> tuple[str | None, Hold] | None:
+    """Read a hold, without its parts, and the `customer_id` that it is of; None of one who was erased."""
     row = await db.fetchrow(_STATEMENTS["hold_read"].sql, program_id, hold_id)
     if row is None:
         return None
@@ -202,9 +202,11 @@ def _lot(row: Record) -> Lot:
     return Lot(row[0], row[1], row[2], row[3], row[4], expires_at, cause, *row[8:14])
 
 
-async def list_transfers(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Booked]:
-    """Read up to `limit` transfers of a customer with an id below `before`, newest first."""
-    rows = await db.fetch(_STATEMENTS["transfer_list"].sql, program_id, customer_id, before, limit)
+async def list_transfers(
+    db: Db, *, program_id: int, customer_ids: Sequence[int], before: UUID, limit: int
+) -> list[Booked]:
+    """Read up to `limit` transfers of customers with an id below `before`, newest first."""
+    rows = await db.fetch(_STATEMENTS["transfer_list"].sql, program_id, customer_ids, before, limit)
     return [
         Booked(row[0], row[1], row[2], row[3], row[4], Cause(row[5], row[6]), Balance(*row[7:11]), row[11], row[12])
         for row in rows
@@ -215,3 +217,28 @@ async def list_lots(db: Db, *, program_id: int, customer_id: int, before: UUID, 
     """Read up to `limit` lots of a customer that have something left, with an id below `before`, newest first."""
     rows = await db.fetch(_STATEMENTS["lot_list"].sql, program_id, customer_id, before, limit)
     return [_lot(row) for row in rows]
+
+
+async def all_lots(db: Db, *, program_id: int, customer_id: int) -> list[Lot]:
+    """Read all lots of a customer, newest first, also those with nothing left."""
+    return [_lot(row) for row in await db.fetch(_STATEMENTS["lot_all"].sql, program_id, customer_id)]
+
+
+async def all_holds(db: Db, *, program_id: int, customer_id: int) -> list[Hold]:
+    """Read all holds of a customer without their parts, newest first."""
+    rows = await db.fetch(_STATEMENTS["hold_all"].sql, program_id, customer_id)
+    return [
+        Hold(row[0], row[1], row[2], (), row[3], row[4], row[5], HoldStatus(row[6]), row[7], row[8]) for row in rows
+    ]
+
+
+async def rehome(db: Db, *, program_id: int, source: int, target: int) -> None:
+    """Let lots and holds of one customer be another's, by internal ids; both are locked."""
+    for statement in ("lot_rehome", "part_rehome", "hold_rehome"):
+        await db.execute(_STATEMENTS[statement].sql, program_id, source, target)
+
+
+async def grants(db: Db, *, program_id: int, customer_ids: Sequence[int], reason: str) -> list[UUID]:
+    """Read the ids of transfers that brought points in for a reason, of customers by their internal ids."""
+    rows = await db.fetch(_STATEMENTS["grant_list"].sql, program_id, customer_ids, reason)
+    return [row["id"] for row in rows]

@@ -1,6 +1,6 @@
 """What can be asked of the ledger, and how rooms above book into it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Balance, Customer, CustomerUnknown, Standing, ending_next
+from service.customers.rules import Balance, Customer, CustomerErased, CustomerUnknown, Standing, ending_next
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.claims import Claim, ClaimKind
 from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, Write, write_together
+from service.platform.statements import Db, RowsMissing, Write, write_together
 from service.points import store
 from service.points.account import Account
 from service.points.policies import kept_alive
@@ -54,28 +54,34 @@ async def open_booking(
     """
     opened = await customers.open_booking(db, program_id=program_id, facts=facts, kind=kind, lock=lock)
     ids = IdSource(opened.now, entropy)
-    found = await _accounts(db, program_id, list(opened.customers.values()), opened.now, ids, whole=whole)
+    found = await _accounts(db, program_id, opened.customers, opened.now, ids, whole=whole)
     return Opened(opened.now, ids, found, opened.claims)
 
 
 async def _accounts(
-    db: Db, program_id: int, found: Sequence[Customer], now: datetime, ids: IdSource, *, whole: bool
+    db: Db, program_id: int, found: Mapping[str, Customer], now: datetime, ids: IdSource, *, whole: bool
 ) -> dict[str, Account]:
-    """Make accounts by the callers' ids; of those customers with something due, all is read and settled."""
-    read = [customer.id for customer in found if whole or is_due(customer, now)]
-    if not read:
-        return {customer.external_id: Account(customer, now, ids) for customer in found}
+    """Make accounts by the callers' ids; of those customers with something due, all is read and settled.
+
+    Two ids of one customer, after a merge, have one account.
+    """
+    accounts = {customer.id: Account(customer, now, ids) for customer in found.values()}
+    read = [account.customer.id for account in accounts.values() if whole or is_due(account.customer, now)]
+    if read:
+        await _read_whole(db, program_id, [accounts[customer_id] for customer_id in read])
+    return {name: accounts[customer.id] for name, customer in found.items()}
+
+
+async def _read_whole(db: Db, program_id: int, accounts: Sequence[Account]) -> None:
+    """Read the lots and holds of accounts, and settle what is due."""
+    read = [account.customer.id for account in accounts]
     lots = await store.read_lots(db, program_id=program_id, customers=read)
     holds = await store.read_holds(db, program_id=program_id, customers=read)
-    accounts = dict[str, Account]()
-    for customer in found:
-        account = Account(customer, now, ids)
-        if customer.id in read:
-            account.lots = {lot.id: lot for lot in lots if lot.customer_id == customer.id}
-            account.holds = {hold.id: hold for hold in holds if hold.customer_id == customer.id}
-            settle(account)
-        accounts[customer.external_id] = account
-    return accounts
+    for account in accounts:
+        customer_id = account.customer.id
+        account.lots = {lot.id: lot for lot in lots if lot.customer_id == customer_id}
+        account.holds = {hold.id: hold for hold in holds if hold.customer_id == customer_id}
+        settle(account)
 
 
 def newcomers(found: Iterable[Customer], now: datetime, ids: IdSource) -> dict[str, Account]:
@@ -164,10 +170,7 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
 
 async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> Redeemed:
     """Read a hold. One whose time is over counts as lapsed, booked or not. Raises NotFound."""
-    found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
-    if found is None:
-        raise NotFound
-    customer_id, held = found
+    customer_id, held = await _hold_of(db, program_id, hold_id)
     now = await store.read_time(db)
     if held.status is HoldStatus.HELD and held.expires_at <= now:
         held = msgspec.structs.replace(held, status=HoldStatus.LAPSED, ended_at=held.expires_at)
@@ -249,29 +252,43 @@ async def _lot_of(db: Db, program_id: int, account: Account, lot_id: UUID) -> Lo
     return found[0] if found else None
 
 
-async def _open_one(db: Db, program_id: int, customer_id: str, entropy: int) -> Opened:
-    facts = [(customer_id, "")]  # no fact has an empty id: only the customer is locked
+async def open_accounts(db: Db, *, program_id: int, customer_ids: Sequence[str], entropy: int) -> Opened:
+    """Begin a booking that reports no fact: lock customers by the callers' ids, and read their accounts whole."""
+    facts = [(customer_id, "") for customer_id in customer_ids]  # no fact has an empty id
     return await open_booking(
         db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, whole=True
     )
 
 
+async def _open_one(db: Db, program_id: int, customer_id: str, entropy: int) -> Opened:
+    return await open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
+
+
 async def _open_hold(db: Db, program_id: int, hold_id: UUID, entropy: int) -> tuple[Opened, Account, Hold]:
     """Lock the customer of a hold, and read the hold under the lock, with all settled that is due."""
-    found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
-    if found is None:
-        raise NotFound
-    opened = await _open_one(db, program_id, found[0], entropy)
-    account = opened.accounts.get(found[0])
+    name, _ = await _hold_of(db, program_id, hold_id)
+    opened = await _open_one(db, program_id, name, entropy)
+    account = opened.accounts.get(name)
     if account is None:
         raise NotFound
     _, holds = account.read()
     if hold_id not in holds:
-        found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
-        if found is None:
-            raise NotFound
-        holds[hold_id] = found[1]
+        owner, holds[hold_id] = await _hold_of(db, program_id, hold_id)
+        if owner != account.customer.external_id:
+            msg = "the customer was merged meanwhile"
+            raise RowsMissing(msg)
     return opened, account, holds[hold_id]
+
+
+async def _hold_of(db: Db, program_id: int, hold_id: UUID) -> tuple[str, Hold]:
+    """Read a hold and the customer's id. Raises NotFound, CustomerErased."""
+    found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
+    if found is None:
+        raise NotFound
+    customer_id, held = found
+    if customer_id is None:
+        raise CustomerErased
+    return customer_id, held
 
 
 async def _write(db: Db, program_id: int, account: Account, opened: Opened) -> None:
@@ -291,10 +308,14 @@ async def settle_customers(db: Db, *, program_id: int, customer_ids: Sequence[st
 
 
 async def history(db: Db, *, program_id: int, customer_id: str, before: UUID | None, limit: int) -> list[Booked]:
-    """Read up to `limit` + 1 transfers of a customer, newest first, behind `before`. Raises NotFound."""
+    """Read up to `limit` + 1 transfers of a customer, newest first, behind `before`. Raises NotFound.
+
+    Those of records that went into the customer's are among them.
+    """
     customer = await _customer(db, program_id=program_id, customer_id=customer_id)
+    all_ids = await customers.all_ids(db, program_id=program_id, customer=customer)
     return await store.list_transfers(
-        db, program_id=program_id, customer_id=customer.id, before=before or GREATEST_ID, limit=limit + 1
+        db, program_id=program_id, customer_ids=all_ids, before=before or GREATEST_ID, limit=limit + 1
     )
 
 
@@ -314,7 +335,9 @@ async def lots(
                 db, program_id=program_id, customer_id=customer.id, before=last, limit=limit + 1
             )
             return found, customer.alive_until
-        (account,) = (await _accounts(db, program_id, [customer], now, IdSource(now, 0), whole=False)).values()
+        (account,) = (
+            await _accounts(db, program_id, {customer_id: customer}, now, IdSource(now, 0), whole=False)
+        ).values()
     open_lots = [lot for lot in account.read()[0].values() if lot.remaining and lot.id < last]
     return sorted(open_lots, key=lambda lot: lot.id, reverse=True)[: limit + 1], account.customer.alive_until
 
@@ -333,11 +356,11 @@ async def _settled(db: Db, program_id: int, customer_ids: Sequence[str]) -> dict
     async with db.transaction(isolation="repeatable_read", readonly=True):
         rows = await customers.read(db, program_id=program_id, customer_ids=customer_ids)
         now = await store.read_time(db)
-        accounts = await _accounts(db, program_id, list(rows.values()), now, IdSource(now, 0), whole=False)
+        accounts = await _accounts(db, program_id, rows, now, IdSource(now, 0), whole=False)
     after = {customer_id: account.closed() for customer_id, account in accounts.items()}
     return {
         customer_id: Standing(
-            customer_id,
+            customer.external_id,
             customer.balance,
             customer.lifetime_earned,
             *ending_next(customer.next_expiry_at, customer.next_expiry_points, customer.alive_until, customer.sliding),
@@ -351,3 +374,8 @@ async def _customer(db: Db, *, program_id: int, customer_id: str) -> Customer:
     if customer_id not in found:
         raise NotFound
     return found[customer_id]
+
+
+async def purchases_of(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[UUID]:
+    """Read the ids of the purchases that brought customers points, by the customers' internal ids."""
+    return await store.grants(db, program_id=program_id, customer_ids=all_ids, reason="purchase")

@@ -43,20 +43,25 @@ WHERE
     != (t.available_after, t.pending_after, t.held_after, t.debt_after);
 
 -- name: customer_counts_purchases
--- Counters and lifetime points of a customer are those of the customer's purchases, less what refunds took back.
+-- Counters and lifetime points of a customer are those of the purchases of the customer and of the records that went
+-- into this one, less what refunds took back.
 SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned
 FROM customer AS c
 LEFT JOIN (
-    SELECT r.program_id, r.customer_id, sum(r.from_lots + r.to_debt + r.written_off) AS taken
+    SELECT
+        o.program_id, coalesce(o.merged_into, o.id) AS customer_id,
+        sum(r.from_lots + r.to_debt + r.written_off) AS taken
     FROM refund AS r
-    GROUP BY r.program_id, r.customer_id
+    INNER JOIN customer AS o ON r.program_id = o.program_id AND r.customer_id = o.id
+    GROUP BY o.program_id, coalesce(o.merged_into, o.id)
 ) AS b ON c.program_id = b.program_id AND c.id = b.customer_id
 LEFT JOIN (
     SELECT
-        p.program_id, p.customer_id, count(*) AS purchases, sum(p.earned) AS earned, min(p.occurred_at) AS first_at,
-        max(p.occurred_at) AS last_at
+        o.program_id, coalesce(o.merged_into, o.id) AS customer_id, count(*) AS purchases, sum(p.earned) AS earned,
+        min(p.occurred_at) AS first_at, max(p.occurred_at) AS last_at
     FROM purchase AS p
-    GROUP BY p.program_id, p.customer_id
+    INNER JOIN customer AS o ON p.program_id = o.program_id AND p.customer_id = o.id
+    GROUP BY o.program_id, coalesce(o.merged_into, o.id)
 ) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
 WHERE
     (c.purchase_count, c.lifetime_earned) != (coalesce(s.purchases, 0), coalesce(s.earned, 0) - coalesce(b.taken, 0))
@@ -91,14 +96,19 @@ FROM (
     SELECT
         f.program_id,
         f.purchase_id,
-        min(f.customer_id) AS customer_id,
-        max(f.customer_id) AS other,
+        min(coalesce(o.merged_into, o.id)) AS customer_id,
+        max(coalesce(o.merged_into, o.id)) AS other,
         sum(f.amount) AS amount,
         sum(f.from_lots + f.to_debt + f.written_off) AS taken
     FROM refund AS f
+    LEFT JOIN customer AS o ON f.program_id = o.program_id AND f.customer_id = o.id
     GROUP BY f.program_id, f.purchase_id
 ) AS r
-LEFT JOIN purchase AS p ON r.program_id = p.program_id AND r.purchase_id = p.id
+LEFT JOIN (
+    SELECT x.program_id, x.id, x.total, x.earned, coalesce(c.merged_into, c.id) AS customer_id
+    FROM purchase AS x
+    INNER JOIN customer AS c ON x.program_id = c.program_id AND x.customer_id = c.id
+) AS p ON r.program_id = p.program_id AND r.purchase_id = p.id
 WHERE
     p.id IS NULL
     OR r.amount > p.total

@@ -15,13 +15,19 @@ FROM unnest($3::purchase_row[]) AS p;
 -- name: purchase_earnings
 -- What purchases were answered with, for repetitions of them.
 SELECT
-    p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after
+    p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after, o.is_erased
 FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
+CROSS JOIN
+    LATERAL (
+        SELECT r.* FROM purchase AS r
+        WHERE r.program_id = $1::integer AND r.id = w.id
+        OFFSET 0
+    ) AS p
 CROSS JOIN LATERAL (
-    SELECT r.* FROM purchase AS r
-    WHERE r.program_id = $1::integer AND r.id = w.id
+    SELECT c.external_id IS NULL AS is_erased FROM customer AS c
+    WHERE c.program_id = $1::integer AND c.id = p.customer_id
     OFFSET 0
-) AS p;
+) AS o;
 
 -- name: purchase_read
 -- A purchase by the caller's id, with the customer's.
@@ -33,6 +39,31 @@ FROM claim AS k
 INNER JOIN purchase AS p ON k.program_id = p.program_id AND k.subject_id = p.id
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
 WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;
+
+-- name: purchase_list
+-- Purchases by the ids of their rows, the oldest first, with the customer's as it was reported.
+SELECT
+    p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
+    p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
+    p.held_after, p.debt_after, p.recorded_at, p.id
+FROM purchase AS p
+INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
+WHERE p.program_id = $1::integer AND p.id = any($2::uuid[])
+ORDER BY p.id;
+
+-- name: purchase_without_points
+SELECT p.id FROM purchase AS p
+WHERE p.program_id = $1::integer AND p.customer_id = any($2::bigint[]) AND p.earned = 0;
+
+-- name: purchase_empty
+-- Only an erasure changes a fact, and only what callers worded freely.
+UPDATE purchase SET channel = NULL, referral_code = NULL, items = '[]', metadata = '{}'
+WHERE program_id = $1::integer AND id = any($2::uuid[]);
+
+-- name: refund_empty
+-- The state names the ids of items.
+UPDATE refund SET state = '{}'
+WHERE program_id = $1::integer AND purchase_id = any($2::uuid[]);
 
 -- name: refund_insert
 INSERT INTO refund (

@@ -54,11 +54,11 @@ async def report_refund(
     """Book a refund of a purchase in the caller's transaction; one that is booked already is answered alike.
 
     `randomness` is 62 random bits of this report, by which it knows its own booking again. Raises NotFound where the
-    purchase is unknown, RefundConflict, Invalid, RefundExceedsPurchase.
+    purchase is unknown, CustomerErased, RefundConflict, Invalid, RefundExceedsPurchase.
     """
     check_request(report)
     report = _normalised(report)
-    recorded = await usecases.read(db, program_id=program.id, purchase_id=purchase_id)
+    recorded = await usecases.read_of_customer(db, program_id=program.id, purchase_id=purchase_id)
     named = recorded.purchase.customer_id
     opened = await points.open_booking(
         db, program_id=program.id, facts=[(named, report.id)], kind=ClaimKind.REFUND, entropy=entropy, whole=True

@@ -30,6 +30,8 @@ class Recorded(msgspec.Struct, frozen=True):
     recorded_at: datetime
     row_id: UUID
     """The id of its row, and of the transfer and the lot that it earned."""
+    is_erased: bool = False
+    """Its customer was erased; `customer_id` is None then."""
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -87,19 +89,37 @@ def _reward(row: Record) -> Earnings:
     return Earnings(row["earned"], row["pending"], _decode_lines(row["lines"]), balance)
 
 
-async def earnings(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> dict[UUID, Earnings]:
-    """Read what purchases were answered with, by the ids of their rows."""
+async def earnings(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> dict[UUID, Earnings | None]:
+    """Read what purchases were answered with, by the ids of their rows; None for those of erased customers."""
     rows = await db.fetch(_STATEMENTS["purchase_earnings"].sql, program_id, purchase_ids)
-    return {row["id"]: _reward(row) for row in rows}
+    return {row["id"]: None if row["is_erased"] else _reward(row) for row in rows}
 
 
 async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded | None:
     """Read a purchase by the caller's id."""
     row = await db.fetchrow(_STATEMENTS["purchase_read"].sql, program_id, int(ClaimKind.PURCHASE), purchase_id)
-    if row is None:
-        return None
+    return None if row is None else _recorded(row)
+
+
+async def read_many(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> list[Recorded]:
+    """Read purchases by the ids of their rows, the oldest first."""
+    return [_recorded(row) for row in await db.fetch(_STATEMENTS["purchase_list"].sql, program_id, purchase_ids)]
+
+
+def _recorded(row: Record) -> Recorded:
     purchase = Purchase(*row[:10], items=_decode_items(row["items"]), metadata=msgspec.json.decode(row["metadata"]))
-    return Recorded(purchase, _reward(row), row["recorded_at"], row["id"])
+    return Recorded(purchase, _reward(row), row["recorded_at"], row["id"], is_erased=row["customer_id"] is None)
+
+
+async def without_points(db: Db, *, program_id: int, customers: Sequence[int]) -> list[UUID]:
+    """Read the ids of the purchases that earned nothing, by the customers' internal ids."""
+    return [row["id"] for row in await db.fetch(_STATEMENTS["purchase_without_points"].sql, program_id, customers)]
+
+
+async def empty(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> None:
+    """Empty what callers worded freely in purchases and what refunds remember of it, for an erasure."""
+    for statement in ("purchase_empty", "refund_empty"):
+        await db.execute(_STATEMENTS[statement].sql, program_id, purchase_ids)
 
 
 def adding_refund(program_id: int, customer_id: int, purchase_id: UUID, refund: Refund, recorded_at: datetime) -> Write:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Balance, Customer, CustomerUnknown, newcomer
+from service.customers.rules import Balance, Customer, CustomerErased, CustomerUnknown, newcomer
 from service.kernel.errors import NotFound, Refusal
 from service.kernel.ids import randomness_of
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
@@ -59,7 +59,7 @@ class _Batch:
 
     program: Program
     opened: Opened
-    known: Mapping[str, Earnings]
+    known: Mapping[str, Earnings | None]
     accounts: dict[str, Account]
     bookings: dict[str, Booking] = field(default_factory=dict[str, Booking])
     claims: dict[str, Claim] = field(default_factory=dict[str, Claim])
@@ -140,8 +140,13 @@ async def _batch(
     return _Batch(program, opened, known, {**opened.accounts, **new})
 
 
-async def _known_earnings(db: Db, program: Program, drafts: Sequence[Draft], opened: Opened) -> Mapping[str, Earnings]:
-    """Read the answers of purchases that were booked before and are reported again with the same content."""
+async def _known_earnings(
+    db: Db, program: Program, drafts: Sequence[Draft], opened: Opened
+) -> Mapping[str, Earnings | None]:
+    """Read the answers of purchases that were booked before and are reported again with the same content.
+
+    None where the customer was erased.
+    """
     repeated = {
         each.purchase.id: claim.subject_id
         for each in drafts
@@ -162,7 +167,8 @@ def _decide(batch: _Batch, draft: Draft) -> Outcome:
             return PurchaseConflict()
         # The same random bits: this report booked it, and only the commit's answer was lost.
         ours = randomness_of(claim.subject_id) == draft.randomness
-        return Accepted(purchase, batch.known[purchase.id], replayed=not ours)
+        known = batch.known[purchase.id]
+        return CustomerErased() if known is None else Accepted(purchase, known, replayed=not ours)
     first = batch.bookings.get(purchase.id)
     if first is not None:
         same = batch.claims[purchase.id].content_hash == draft.content_hash
@@ -191,7 +197,8 @@ async def _write(db: Db, batch: _Batch) -> None:
     program_id, now, ids = batch.program.id, batch.opened.now, batch.opened.ids
     bookings = list(batch.bookings.values())
     buyers = {booking.purchase.customer_id for booking in bookings}
-    changed = [account for customer_id, account in batch.accounts.items() if customer_id in buyers]
+    # By internal ids: after a merge two names are one customer.
+    changed = list({each.customer.id: each for name, each in batch.accounts.items() if name in buyers}.values())
     events = customers.enrolments([account.customer for account in changed], ids) + points.news(changed, ids)
     events += [Event(ids.next(), PURCHASE_REWARDED, booking.customer, booking.id) for booking in bookings]
     await write_together(
@@ -213,9 +220,17 @@ async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded:
     return recorded
 
 
-async def confirm(db: Db, *, program_id: int, purchase_id: str, entropy: int) -> tuple[Recorded, Balance]:
-    """Make available what a purchase earned, if it is pending. Raises NotFound, PointsLapsed."""
+async def read_of_customer(db: Db, *, program_id: int, purchase_id: str) -> Recorded:
+    """Read a purchase whose customer is there. Raises NotFound, CustomerErased."""
     recorded = await read(db, program_id=program_id, purchase_id=purchase_id)
+    if recorded.is_erased:
+        raise CustomerErased
+    return recorded
+
+
+async def confirm(db: Db, *, program_id: int, purchase_id: str, entropy: int) -> tuple[Recorded, Balance]:
+    """Make available what a purchase earned, if it is pending. Raises NotFound, CustomerErased, PointsLapsed."""
+    recorded = await read_of_customer(db, program_id=program_id, purchase_id=purchase_id)
     balance = await points.confirm(
         db, program_id=program_id, customer_id=recorded.purchase.customer_id, lot_id=recorded.row_id, entropy=entropy
     )

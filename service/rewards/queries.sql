@@ -188,3 +188,32 @@ INSERT INTO voucher_use (program_id, voucher_id, id, number, order_id, amount, c
 VALUES (
     $1::integer, $2::uuid, $3::uuid, $4::integer, $5::text, $6::bigint, $7::text, $8::bigint, $9::timestamptz
 );
+
+-- name: voucher_rehome
+-- Before the pieces: they tell which vouchers these are.
+UPDATE voucher AS v SET customer_id = $3::bigint
+FROM reward_piece AS p
+WHERE
+    p.program_id = $1::integer AND p.customer_id = $2::bigint AND p.state != 'given_back'
+    AND v.program_id = p.program_id AND v.id = p.id;
+
+-- name: piece_rehome
+-- What was given back stays: it is nobody's any more.
+UPDATE reward_piece SET customer_id = $3::bigint
+WHERE program_id = $1::integer AND customer_id = $2::bigint AND state != 'given_back';
+
+-- name: piece_held
+SELECT p.id FROM reward_piece AS p
+WHERE p.program_id = $1::integer AND p.customer_id = any($2::bigint[]) AND p.state = 'held';
+
+-- name: voucher_list
+SELECT
+    v.id, v.code, r.codes, v.reward_id, v.reward_version, v.customer_id, v.uses, v.used, v.issued_at, v.valid_until,
+    v.cancelled_at, t.terms
+FROM reward_piece AS p
+INNER JOIN voucher AS v ON p.program_id = v.program_id AND p.id = v.id
+INNER JOIN reward AS r ON v.program_id = r.program_id AND v.reward_id = r.id
+INNER JOIN reward_version AS t
+    ON v.program_id = t.program_id AND v.reward_id = t.reward_id AND v.reward_version = t.version
+WHERE p.program_id = $1::integer AND p.customer_id = $2::bigint AND p.state != 'given_back'
+ORDER BY v.id;

@@ -179,3 +179,19 @@ async def add_use(db: Db, *, program_id: int, voucher_id: UUID, use: Use) -> Non
 async def cancel_voucher(db: Db, *, program_id: int, voucher_id: UUID, now: datetime) -> None:
     """Write that a locked voucher is cancelled."""
     await db.execute(_STATEMENTS["voucher_cancel"].sql, program_id, voucher_id, now)
+
+
+async def rehome(db: Db, *, program_id: int, source: int, target: int) -> None:
+    """Let pieces and vouchers of one customer be another's, by internal ids; both are locked."""
+    for statement in ("voucher_rehome", "piece_rehome"):
+        await db.execute(_STATEMENTS[statement].sql, program_id, source, target)
+
+
+async def held_pieces(db: Db, *, program_id: int, customers: Sequence[int]) -> list[UUID]:
+    """Read the ids of pieces that customers hold, by internal ids."""
+    return [row["id"] for row in await db.fetch(_STATEMENTS["piece_held"].sql, program_id, customers)]
+
+
+async def vouchers_of(db: Db, *, program_id: int, customer_id: int) -> list[Voucher]:
+    """Read all vouchers of a customer, the oldest first."""
+    return [_voucher(row) for row in await db.fetch(_STATEMENTS["voucher_list"].sql, program_id, customer_id)]

@@ -14,6 +14,11 @@ COLUMN = {
     "program_settings": "settings",
     "reward_version": "terms",
     "voucher_use": "amount",
+    "refund": "amount",
+    "expiry_notice": "points",
+    "customer_merge": "target_id",
+    "erased_identity": "hash",
+    "lot_entry": "points",
 }
 HISTORY = list(COLUMN)
 
@@ -43,7 +48,8 @@ async def test_the_service_can_neither_change_nor_delete_history_also_not_in_a_p
         await _refused(books, f"DELETE FROM {name}")
         await _refused(books, f"TRUNCATE {name}")
         await _refused(books, f"DROP TABLE {name}")
-        await _refused(books, f"SELECT FROM {name} FOR UPDATE")
+        if table not in {"purchase", "refund"}:  # who may empty a column for an erasure may lock the row
+            await _refused(books, f"SELECT FROM {name} FOR UPDATE")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,7 @@ async def test_the_service_can_neither_change_nor_delete_history_also_not_in_a_p
         "UPDATE outbox SET type = ''",
         "DELETE FROM voucher",
         "UPDATE voucher SET uses = 2",
-        "UPDATE reward_piece SET customer_id = 1",
+        "UPDATE reward_piece SET reward_id = id",
         "UPDATE reward_code SET code = 'x'",
         "ALTER TABLE transfer DISABLE TRIGGER ALL",
         "ALTER TABLE transfer DROP CONSTRAINT transfer_is_legal",

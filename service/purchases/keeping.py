@@ -1,0 +1,42 @@
+"""What purchases and refunds keep of customers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from service.customers.keeping import Erasing, Merging
+from service.platform.statements import Db
+from service.points import usecases as points
+from service.purchases import store
+from service.purchases.schemas import recorded_out, refund_out
+
+
+class PurchasesKeeper:
+    """Answers for the facts that checkouts reported."""
+
+    tables = frozenset({"purchase", "refund"})
+
+    async def merge(self, db: Db, merging: Merging) -> None:
+        """Leave facts as they were reported: the record that they name stands for the other one."""
+
+    async def erase(self, db: Db, erasing: Erasing) -> None:
+        """Empty what callers worded freely: items, metadata, channel, referral code."""
+        found = await _purchases_of(db, erasing.program_id, erasing.all_ids)
+        await store.empty(db, program_id=erasing.program_id, purchase_ids=found)
+
+    async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
+        """Give all purchases and refunds."""
+        found = await _purchases_of(db, program_id, all_ids)
+        purchases = await store.read_many(db, program_id=program_id, purchase_ids=found)
+        refunds = [
+            refund_out(each.purchase.id, refund)
+            for each in purchases
+            for refund in await store.refunds(db, program_id=program_id, purchase_id=each.row_id)
+        ]
+        return {"purchases": [recorded_out(each) for each in purchases], "refunds": refunds}
+
+
+async def _purchases_of(db: Db, program_id: int, all_ids: Sequence[int]) -> list[UUID]:
+    """Find purchases: those that earned something by their transfers, the others by an index of their own."""
+    earning = await points.purchases_of(db, program_id=program_id, all_ids=all_ids)
+    return sorted([*earning, *await store.without_points(db, program_id=program_id, customers=all_ids)])
