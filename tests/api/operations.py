@@ -121,6 +121,23 @@ OPERATIONS = (
     Operation(
         "getCustomer", "GET", "/v1/customers/{id}", _roles("portal support marketer analyst admin"), unknown="nobody"
     ),
+    Operation(
+        "exportCustomer",
+        "GET",
+        "/v1/customers/{id}/export",
+        _roles("support analyst admin"),
+        unknown="nobody",
+    ),
+    Operation(
+        "mergeCustomer",
+        "POST",
+        "/v1/customers/{id}/merge",
+        _roles("admin"),
+        {"into": CUSTOMER},
+        unknown="nobody",
+        needs_key=True,
+    ),
+    Operation("eraseCustomer", "DELETE", "/v1/customers/{id}", _roles("admin"), unknown="nobody"),
     Operation("listCustomers", "GET", "/v1/customers", _roles("support marketer analyst admin")),
     Operation(
         "getBalance",
@@ -215,6 +232,10 @@ class Known:
             return (await self.shop.post("/v1/rewards", REWARD | codes, Role.ADMIN)).body["id"]
         if "vouchers" in operation.path:
             return await vouchers.voucher(self.shop)
+        if operation.name in {"mergeCustomer", "eraseCustomer"}:
+            guest = unique("guest")
+            await self.shop.call("PUT", f"/v1/customers/{guest}", {})
+            return guest
         return (PURCHASE if "purchases" in operation.path else CUSTOMER).replace("/", "%2F").replace(" ", "%20")
 
 

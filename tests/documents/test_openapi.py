@@ -18,6 +18,7 @@ SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
 OWN_ID = re.compile("(txn|key|hold|rwd)_[0-9a-f]{32}$")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
+GIVEN_DAY = "2026-11-21T"
 GIVEN_TIMES = {"occurred_at", "first_at", "last_at"}
 OPERATIONS = [
     (path, method, operation) for path, methods in SPEC["paths"].items() for method, operation in methods.items()
@@ -91,7 +92,8 @@ def masked(example: Any, name: str = "") -> Any:
         return {key: masked(value, key) for key, value in items.items() if "settings" not in items or key != "id"}
     if isinstance(example, list):
         return [masked(value) for value in cast("list[Any]", example)]
-    is_own = name in {"next_cursor", "hint", "key", "valid_until"} or (name.endswith("_at") and name not in GIVEN_TIMES)
+    is_given = name in GIVEN_TIMES and str(example).startswith(GIVEN_DAY)  # others are of what happened in the meantime
+    is_own = name in {"next_cursor", "hint", "key", "valid_until"} or (name.endswith("_at") and not is_given)
     return "..." if isinstance(example, str) and (is_own or OWN_ID.match(example)) else example
 
 
@@ -112,6 +114,8 @@ async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> N
             redemption = {"customer_id": "c-42", "points": 100}
             held = await shop.post("/v1/redemptions", redemption, Role.ADMIN, Idempotency_Key=unique("key"))
             made["redemption_id"] = held.body["id"]
+        if name == "mergeCustomer":
+            await shop.buy(customer_id="c-43", total=1_000)
         path = path.format(purchase_id="order-1001", customer_id="c-42", **made)
         query = "?limit=1" if name.startswith("list") else ""
         unkeyed = {"createApiKey", "reportPurchases", "rotateApiKey"}
