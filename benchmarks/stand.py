@@ -59,6 +59,7 @@ class Stand:
 @contextmanager
 def standing(console: Console, folder: Path, *, customers: int, purchases: int, processes: int) -> Generator[Stand]:
     """Start all that is measured, fill what is empty, and stop it at the end."""
+    folder.chmod(0o711)  # run by root, Postgres is another user
     rules = folder / "benchmark_hba.conf"
     rules.write_text("local all all scram-sha-256\nhost all all 127.0.0.0/8 scram-sha-256\n", encoding="ascii")
     rules.chmod(0o644)
