@@ -10,7 +10,7 @@ from service.customers.rules import Balance
 from service.earning.rules import Line
 from service.kernel.errors import Kind, Refusal
 from service.kernel.ids import CallerId, randomness_of
-from service.kernel.times import Time
+from service.kernel.times import Time, in_utc
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, write_together
@@ -20,7 +20,7 @@ from service.points.rules import Cause, Reversed
 from service.programs.rules import Program
 from service.purchases import store, usecases
 from service.purchases.refunding import EarnedLine, Refundable, Refunded, RefundRequest, Returned, check_request, refund
-from service.purchases.rules import check_occurred, in_utc
+from service.purchases.rules import check_occurred
 from service.purchases.store import Recorded, Refund
 
 PURCHASE_REFUNDED: Final = "purchase.refunded"
@@ -140,4 +140,4 @@ def _made(
 
 def _normalised(report: RefundReport) -> RefundReport:
     at = report.occurred_at
-    return report if at is None else msgspec.structs.replace(report, occurred_at=in_utc(at))
+    return report if at is None else msgspec.structs.replace(report, occurred_at=in_utc(at, "/occurred_at"))

@@ -1,7 +1,7 @@
 """What a purchase is, when it can be accepted, and what it comes to. Pure."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from service.earning.rules import Line, Spending, base_line
 from service.kernel.amounts import CurrencyCode, MinorUnits, Quantity, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
-from service.kernel.times import Time
+from service.kernel.times import Time, in_utc
 from service.points.account import Account
 from service.points.policies import kept_alive, life_of
 from service.points.rules import Cause
@@ -22,9 +22,6 @@ from service.programs.rules import Program
 
 GREATEST_LEAD: Final = timedelta(minutes=5)
 """How far ahead of the database's clock a fact may claim to have happened: clocks differ."""
-
-_FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
-"""The one moment of the calendar that the database's driver writes as '-infinity' and reads back without a zone."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -103,20 +100,8 @@ def normalised(purchase: Purchase) -> Purchase:
         if item.id in seen:
             raise Invalid("Two items have this id.", pointer=f"/items/{number}/id", reason="duplicate")
         seen.add(item.id)
-    occurred_at = in_utc(purchase.occurred_at)
+    occurred_at = in_utc(purchase.occurred_at, "/occurred_at")
     return msgspec.structs.replace(purchase, occurred_at=occurred_at)
-
-
-def in_utc(occurred_at: datetime) -> datetime:
-    """Bring the time of a fact to UTC. Raises Invalid for one that is outside the calendar there."""
-    try:
-        found = occurred_at.astimezone(UTC)
-    except OverflowError:
-        found = _FIRST_MOMENT
-    if found == _FIRST_MOMENT:
-        detail = "This time is outside the calendar."
-        raise Invalid(detail, pointer="/occurred_at", reason="out_of_range")
-    return found
 
 
 def check_occurred(occurred_at: datetime, *, now: datetime, oldest_fact_days: int | None) -> None:
