@@ -52,11 +52,15 @@ async def get_program(request: ApiRequest) -> ProgramOut:
 
 @patch("/program", operation_id="changeProgram", opt=operation(Right.CHANGE_PROGRAM, parameters=(DRY_RUN,)))
 async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> ProgramOut:
-    """Change the program's name or settings, from now on; what was booked stays as it was."""
+    """Change the program's name or settings, from now or an earlier moment on; what was booked stays as it was."""
 
     async def work(db: Db) -> Program:
         return await usecases.change_program(
-            db, program_id=request.actor.program_id, name=data.name, settings=data.settings
+            db,
+            program_id=request.actor.program_id,
+            name=data.name,
+            settings=data.settings,
+            valid_from=data.valid_from,
         )
 
     program = await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run"))

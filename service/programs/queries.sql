@@ -15,9 +15,14 @@ INNER JOIN pg_database AS d ON d.datname = current_database();
 UPDATE catalogue_version SET version = version + 1;
 
 -- name: program_all
-SELECT p.id, p.code, p.name, p.live, p.settings_version, s.settings
+-- All programs, a row for each version of their settings. The first version has no `valid_from`: it applies to all
+-- before. One without it was written by a process that didn't know of it, and counts from its recording on.
+SELECT
+    p.id, p.code, p.name, p.live, s.version, s.settings,
+    CASE WHEN s.version > 1 THEN coalesce(s.valid_from, s.recorded_at) END AS valid_from
 FROM program AS p
-INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version;
+INNER JOIN program_settings AS s ON p.id = s.program_id
+ORDER BY p.id, s.version;
 
 -- name: program_lock
 -- Locks the program alone: a join with the settings would be read before the wait, and miss the version made meanwhile.
@@ -26,26 +31,34 @@ WHERE p.id = $1::integer
 FOR NO KEY UPDATE;
 
 -- name: program_read
-SELECT p.id, p.code, p.name, p.live, p.settings_version, s.settings
+-- A program, a row for each version of its settings, as in program_all.
+SELECT
+    p.id, p.code, p.name, p.live, s.version, s.settings,
+    CASE WHEN s.version > 1 THEN coalesce(s.valid_from, s.recorded_at) END AS valid_from
 FROM program AS p
-INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version
-WHERE p.id = $1::integer;
+INNER JOIN program_settings AS s ON p.id = s.program_id
+WHERE p.id = $1::integer
+ORDER BY s.version;
 
 -- name: program_with_code
-SELECT p.id, p.code, p.name, p.live, p.settings_version, s.settings
+-- Likewise.
+SELECT
+    p.id, p.code, p.name, p.live, s.version, s.settings,
+    CASE WHEN s.version > 1 THEN coalesce(s.valid_from, s.recorded_at) END AS valid_from
 FROM program AS p
-INNER JOIN program_settings AS s ON p.id = s.program_id AND p.settings_version = s.version
-WHERE p.code = $1::text;
+INNER JOIN program_settings AS s ON p.id = s.program_id
+WHERE p.code = $1::text
+ORDER BY s.version;
 
 -- name: program_insert
 INSERT INTO program (code, name, live, settings_version, created_at)
 VALUES ($1::text, $2::text, $3::boolean, 1, clock_timestamp())
 ON CONFLICT (code) DO NOTHING
-RETURNING id;
+RETURNING id, created_at;
 
 -- name: settings_insert
-INSERT INTO program_settings (program_id, version, settings, recorded_at)
-VALUES ($1::integer, $2::integer, $3::jsonb, clock_timestamp());
+INSERT INTO program_settings (program_id, version, settings, recorded_at, valid_from)
+VALUES ($1::integer, $2::integer, $3::jsonb, $4::timestamptz, $5::timestamptz);
 
 -- name: program_update
 UPDATE program SET name = $2::text, settings_version = $3::integer

@@ -1,6 +1,8 @@
 """What a program is and how it is set. Pure."""
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Final
@@ -13,6 +15,7 @@ from msgspec import Meta
 from service.kernel.amounts import BOUND, CurrencyCode, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.rounding import Rounding
+from service.kernel.times import FIRST_MOMENT, in_utc
 from service.platform.http.body import as_invalid
 from service.platform.roles import Role
 from service.programs.policies import ExpiryPolicy, OwnPending, PendingPolicy, check_expiry
@@ -108,15 +111,46 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hold_seconds: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 900
 
 
+class SettingsVersion(msgspec.Struct, frozen=True):
+    """A version of a program's settings. It applies to what occurs from `valid_from` on, until a later one does.
+
+    The first version of all is valid from FIRST_MOMENT on, no other is.
+    """
+
+    number: int
+    settings: ProgramSettings
+    valid_from: datetime = FIRST_MOMENT
+
+
 class Program(msgspec.Struct, frozen=True):
-    """One merchant's programme, with the settings of its newest version."""
+    """One merchant's programme, with its newest settings, and those that applied before.
+
+    `settings` and `version` are the newest: for what is about now. What a fact comes to is decided by what `at` gives.
+    `earlier` are versions that still apply to some moment before `newest.valid_from`, the oldest first.
+    """
 
     id: int
     code: str
     name: str
     live: bool
-    version: int
-    settings: ProgramSettings
+    newest: SettingsVersion
+    earlier: tuple[SettingsVersion, ...] = ()
+
+    @property
+    def version(self) -> int:
+        """The number of the newest version."""
+        return self.newest.number
+
+    @property
+    def settings(self) -> ProgramSettings:
+        """The settings of the newest version."""
+        return self.newest.settings
+
+    def at(self, moment: datetime) -> SettingsVersion:
+        """Return the version that applies to what occurred at an aware moment: the highest of those valid by then."""
+        if moment >= self.newest.valid_from:
+            return self.newest
+        return self.earlier[bisect_right(self.earlier, moment, key=_valid_from) - 1]
 
 
 class KeyLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,6 +199,39 @@ def changed(settings: ProgramSettings, change: dict[str, Any]) -> ProgramSetting
         raise as_invalid(str(fault), within="/settings") from None
 
 
+def applying(versions: Iterable[SettingsVersion]) -> list[SettingsVersion]:
+    """Leave out the versions that apply to no moment any more: a later one is valid from the same moment, or before it.
+
+    `versions` come by number, and so do those that are left, which are then valid from later and later moments.
+    """
+    left = list[SettingsVersion]()
+    for version in versions:
+        while left and version.valid_from <= left[-1].valid_from:
+            left.pop()
+        left.append(version)
+    return left
+
+
+def with_settings(
+    program: Program, settings: ProgramSettings, *, valid_from: datetime | None, now: datetime
+) -> Program:
+    """Give a program a version of its settings that applies to what occurs from `valid_from` on, or from `now` on.
+
+    The same settings are a version only where they are to apply from an earlier moment on. Raises Invalid for a moment
+    that is still to come.
+    """
+    since = now if valid_from is None else in_utc(valid_from, "/valid_from")
+    if since > now:
+        detail = "This is in the future. Leave it out for a change from now on."
+        raise Invalid(detail, pointer="/valid_from", reason="in_the_future")
+    newest = program.newest
+    if settings == newest.settings and (valid_from is None or since >= newest.valid_from):
+        return program
+    made = SettingsVersion(newest.number + 1, settings, since)
+    *earlier, _ = applying([*program.earlier, newest, made])
+    return msgspec.structs.replace(program, newest=made, earlier=tuple(earlier))
+
+
 def checked_limit(limit: KeyLimit | None) -> KeyLimit | None:
     """Refuse a burst that is smaller than what a second brings. Raises Invalid."""
     if limit is not None and limit.burst < limit.per_second:
@@ -195,3 +262,7 @@ def checked(settings: ProgramSettings) -> ProgramSettings:
         raise Invalid(detail, pointer="/settings/time_zone", reason="unknown_time_zone")
     check_expiry(settings.expiry, "/settings/expiry")
     return settings
+
+
+def _valid_from(version: SettingsVersion) -> datetime:
+    return version.valid_from

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from service.kernel.ids import to_wire
-from service.kernel.times import Time
+from service.kernel.times import FIRST_MOMENT, Time
 from service.platform.rate_limits import DEFAULT_LIMIT
 from service.platform.roles import Role
 from service.programs.rules import ApiKey, KeyLimit, Program, ProgramSettings
@@ -16,20 +16,30 @@ KeyName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class ProgramOut(msgspec.Struct, frozen=True):
-    """A program with its settings; `version` grows with each change of them."""
+    """A program with its newest settings; `version` grows with each change of them.
+
+    They apply to what occurs from `valid_from` on; null: also to all before.
+    """
 
     id: str
     name: str
     live: bool
     version: int
+    valid_from: Time | None
     settings: ProgramSettings
 
 
 class ProgramChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A change of a program. Each setting that is given is replaced whole, the others stay."""
+    """A change of a program. Each setting that is given is replaced whole, the others stay.
+
+    Purchases that occur from `valid_from` on are booked by it, however late they are reported; what is booked already
+    stays as it was. Without one it counts from now on; it can't be in the future. With nothing else to change, the
+    newest settings apply from that earlier moment on.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     settings: dict[str, Any] = {}
+    valid_from: Time | None = None
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +78,9 @@ class KeyOut(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def program_out(program: Program) -> ProgramOut:
     """Render a program."""
-    return ProgramOut(program.code, program.name, program.live, program.version, program.settings)
+    newest = program.newest
+    since = None if newest.valid_from == FIRST_MOMENT else newest.valid_from
+    return ProgramOut(program.code, program.name, program.live, newest.number, since, newest.settings)
 
 
 def key_out(key: ApiKey, secret: str | None = None) -> KeyOut:

@@ -1,23 +1,33 @@
 """Rows of programs, their settings and their keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
 import msgspec
 from asyncpg import Record
 
+from service.kernel.times import FIRST_MOMENT
 from service.platform.authentication import Actor
 from service.platform.rate_limits import DEFAULT_LIMIT, RateLimit
 from service.platform.roles import Role
 from service.platform.statements import Db, load
-from service.programs.rules import ApiKey, KeyLimit, Program, ProgramSettings
+from service.programs.rules import ApiKey, KeyLimit, Program, ProgramSettings, SettingsVersion, applying
 
 _STATEMENTS = load(__file__)
 
 
-def _program(row: Record) -> Program:
+def _program(rows: Sequence[Record]) -> Program:
+    """Make a program of its rows, one for each version of its settings, by number."""
+    *earlier, newest = applying(map(_version, rows))
+    row = rows[0]
+    return Program(row["id"], row["code"], row["name"], row["live"], newest, tuple(earlier))
+
+
+def _version(row: Record) -> SettingsVersion:
     settings = msgspec.json.decode(row["settings"], type=ProgramSettings)
-    return Program(row["id"], row["code"], row["name"], row["live"], row["settings_version"], settings)
+    return SettingsVersion(row["version"], settings, row["valid_from"] or FIRST_MOMENT)
 
 
 def _key(row: Record) -> ApiKey:
@@ -54,7 +64,8 @@ async def bump_catalogue(db: Db) -> None:
 
 async def all_programs(db: Db) -> dict[int, Program]:
     """Read all programs, by id."""
-    return {row["id"]: _program(row) for row in await db.fetch(_STATEMENTS["program_all"].sql)}
+    rows = await db.fetch(_STATEMENTS["program_all"].sql)
+    return {program_id: _program(list(its_rows)) for program_id, its_rows in groupby(rows, key=lambda row: row["id"])}
 
 
 async def valid_keys(db: Db) -> tuple[dict[bytes, Actor], float | None]:
@@ -67,30 +78,32 @@ async def valid_keys(db: Db) -> tuple[dict[bytes, Actor], float | None]:
 async def lock_program(db: Db, *, program_id: int) -> Program:
     """Lock a program's row and read it."""
     await db.execute(_STATEMENTS["program_lock"].sql, program_id)
-    row = await db.fetchrow(_STATEMENTS["program_read"].sql, program_id)
-    if row is None:
+    rows = await db.fetch(_STATEMENTS["program_read"].sql, program_id)
+    if not rows:
         raise LookupError(program_id)
-    return _program(row)
+    return _program(rows)
 
 
 async def program_with_code(db: Db, *, code: str) -> Program | None:
     """Read a program by its code."""
-    row = await db.fetchrow(_STATEMENTS["program_with_code"].sql, code)
-    return None if row is None else _program(row)
+    rows = await db.fetch(_STATEMENTS["program_with_code"].sql, code)
+    return _program(rows) if rows else None
 
 
-async def insert_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> int | None:
-    """Add a program; None where the code is taken."""
-    program_id: int | None = await db.fetchval(_STATEMENTS["program_insert"].sql, code, name, live)
-    if program_id is not None:
-        await insert_settings(db, program_id=program_id, version=1, settings=settings)
-    return program_id
+async def insert_program(db: Db, *, code: str, name: str, live: bool, first: SettingsVersion) -> int | None:
+    """Add a program with its first settings; None where the code is taken."""
+    row = await db.fetchrow(_STATEMENTS["program_insert"].sql, code, name, live)
+    if row is None:
+        return None
+    await insert_settings(db, program_id=row["id"], version=first, recorded_at=row["created_at"])
+    return row["id"]
 
 
-async def insert_settings(db: Db, *, program_id: int, version: int, settings: ProgramSettings) -> None:
+async def insert_settings(db: Db, *, program_id: int, version: SettingsVersion, recorded_at: datetime) -> None:
     """Add a version of a program's settings."""
-    text = msgspec.json.encode(settings).decode()
-    await db.execute(_STATEMENTS["settings_insert"].sql, program_id, version, text)
+    text = msgspec.json.encode(version.settings).decode()
+    valid_from = None if version.valid_from == FIRST_MOMENT else version.valid_from
+    await db.execute(_STATEMENTS["settings_insert"].sql, program_id, version.number, text, recorded_at, valid_from)
 
 
 async def update_program(db: Db, *, program_id: int, name: str, version: int) -> None:

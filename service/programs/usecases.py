@@ -1,7 +1,7 @@
 """What can be done with programs and keys."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,21 +20,24 @@ from service.programs.rules import (
     Program,
     ProgramExists,
     ProgramSettings,
+    SettingsVersion,
     changed,
     check_names,
     checked,
     checked_limit,
+    with_settings,
 )
 
 
 async def create_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> Program:
-    """Make a program. Raises ProgramExists, Invalid."""
+    """Make a program. Its first settings apply to whatever occurred before them, too. Raises ProgramExists, Invalid."""
     check_names(code=code, name=name)
-    program_id = await store.insert_program(db, code=code, name=name, live=live, settings=checked(settings))
+    first = SettingsVersion(1, checked(settings))
+    program_id = await store.insert_program(db, code=code, name=name, live=live, first=first)
     if program_id is None:
         raise ProgramExists
     await store.bump_catalogue(db)
-    return Program(program_id, code, name, live, 1, settings)
+    return Program(program_id, code, name, live, first)
 
 
 async def list_programs(db: Db) -> list[Program]:
@@ -50,15 +53,21 @@ async def program_with_code(db: Db, code: str) -> Program:
     return program
 
 
-async def change_program(db: Db, *, program_id: int, name: str | None, settings: Mapping[str, Any]) -> Program:
-    """Replace the given settings by a new version. Nothing to change makes no version. Raises Invalid."""
+async def change_program(
+    db: Db, *, program_id: int, name: str | None, settings: Mapping[str, Any], valid_from: datetime | None = None
+) -> Program:
+    """Replace the given settings by a new version, for what occurs from `valid_from` on, without it from now on.
+
+    Nothing to change makes no version. What was booked stays as it was. Raises Invalid.
+    """
     before = await store.lock_program(db, program_id=program_id)
-    after = msgspec.structs.replace(before, name=name or before.name, settings=changed(before.settings, dict(settings)))
+    now = await store.database_time(db)
+    after = with_settings(before, changed(before.settings, dict(settings)), valid_from=valid_from, now=now)
+    after = msgspec.structs.replace(after, name=name or before.name)
     if after == before:
         return before
-    if after.settings != before.settings:
-        after = msgspec.structs.replace(after, version=before.version + 1)
-        await store.insert_settings(db, program_id=program_id, version=after.version, settings=after.settings)
+    if after.newest != before.newest:
+        await store.insert_settings(db, program_id=program_id, version=after.newest, recorded_at=now)
     await store.update_program(db, program_id=program_id, name=after.name, version=after.version)
     await store.bump_catalogue(db)
     return after

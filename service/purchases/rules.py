@@ -115,10 +115,14 @@ def check_occurred(occurred_at: datetime, *, now: datetime, oldest_fact_days: in
 
 
 def book(purchase: Purchase, *, account: Account, program: Program, purchase_id: UUID) -> Booking:
-    """Decide what a new purchase comes to, and move the points that it earns into the account. Raises Invalid."""
+    """Decide what a new purchase comes to, and move the points that it earns into the account. Raises Invalid.
+
+    Rules, policies and calendar are those that applied when it occurred, however late it is reported.
+    """
     spending = Spending(purchase.currency, purchase.total, purchase.tax, purchase.shipping)
-    line = base_line(program.settings.base_rule, program.version, spending)
-    settings = program.settings
+    applied = program.at(purchase.occurred_at)
+    settings = applied.settings
+    line = base_line(settings.base_rule, applied.number, spending)
     account.customer = with_purchase(account.customer, purchase.occurred_at, line.points)
     account.touch(kept_alive(settings, QualifyingActivity.PURCHASE, purchase.occurred_at))
     pending_before = account.customer.balance.pending

@@ -298,11 +298,11 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
     }
 
 
-async def test_a_change_of_settings_is_a_version_and_counts_from_now_on(shop: Shop) -> None:
+async def test_a_change_of_settings_is_a_version_and_counts_for_what_is_reported_next(shop: Shop) -> None:
     body = purchase(id="before", total=1999, tax=319)
     before = await shop.post("/v1/purchases", body)
     rule = {"rates": {"EUR": {"points": 3, "amount": 200}}, "tax": "excluded", "rounding": "half_up"}
-    changed = await change(shop, settings={"base_rule": rule})
+    changed = await change(shop, settings={"base_rule": rule}, valid_from=body["occurred_at"])
     assert (changed.status, changed.body["version"]) == (200, 2)
     kept = {"shipping": "included", "any_currency": {"points": 1, "units": 1}, "pending": None}
     assert changed.body["settings"]["base_rule"] == rule | kept

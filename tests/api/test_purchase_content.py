@@ -175,8 +175,9 @@ async def test_64_levels_are_taken(shop: Shop) -> None:
 
 
 async def test_points_beyond_10_to_12_are_refused_and_book_nothing(shop: Shop) -> None:
-    rate = {"settings": {"base_rule": {"rates": {"EUR": {"points": 10**6, "amount": 1}}}}}
-    assert (await shop.call("PATCH", "/v1/program", rate, role=Role.ADMIN)).status == 200
+    rate = {"base_rule": {"rates": {"EUR": {"points": 10**6, "amount": 1}}}}
+    change = {"settings": rate, "valid_from": "2026-01-01T00:00:00Z"}
+    assert (await shop.call("PATCH", "/v1/program", change, role=Role.ADMIN)).status == 200
     assert (await shop.buy(id="order-1", total=10**6)).body["points"]["earned"] == 10**12
     refused = await shop.buy(id="order-2", total=10**6 + 1)
     assert refused.pointer == "/total"

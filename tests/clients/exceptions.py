@@ -101,6 +101,7 @@ EXCEPTIONS: Final = tuple(
             "/settings/expiry/(months missing|days exclusive)",
             "generators of clients can't read that it is one of two fields",
         ),
+        ("positive_data_acceptance", (_PROGRAM,), "/valid_from (in_the_future|out_of_range)", "as /occurred_at is"),
         ("positive_data_acceptance", _LIMITS, "/rate_limit/burst out_of_range", "a schema can't compare two fields"),
         ("positive_data_acceptance", (_REDEMPTION,), "/customer_id customer_unknown", "who has points is known"),
         (

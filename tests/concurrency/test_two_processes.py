@@ -161,18 +161,20 @@ async def test_a_rule_changed_at_one_process_counts_at_the_other_within_a_second
 ) -> None:
     for number, (here, there) in enumerate((doors, doors[::-1])):
         rate = {"points": 2 + number, "amount": 100}
-        changed = await here.call(
-            "PATCH", "/v1/program", {"settings": {"base_rule": {"rates": {"EUR": rate}}}}, role=Role.ADMIN
-        )
+        change = {"settings": {"base_rule": {"rates": {"EUR": rate}}}, "valid_from": "2026-01-02T00:00:00Z"}
+        changed = await here.call("PATCH", "/v1/program", change, role=Role.ADMIN)
         assert (changed.status, changed.body["version"]) == (200, 2 + number)
         at_once = await here.buy(id=f"here-{number}", total=10000)
         await asyncio.sleep(NEWS_SECONDS)
         later = await there.buy(id=f"there-{number}", total=10000)
+        late = await there.buy(id=f"late-{number}", total=10000, occurred_at="2026-01-01T23:59:59Z")
         earned = 100 * (2 + number)
-        assert [answer.body["points"]["earned"] for answer in (at_once, later)] == [earned, earned]
+        assert [answer.body["points"]["earned"] for answer in (at_once, later, late)] == [earned, earned, 100]
     # Whatever a process knew when it booked, the booking names the version that it applied.
     booked = await owner.fetch(
         "SELECT cause_id, points, rule_version FROM transfer WHERE program_id = $1 ORDER BY recorded_at",
         doors[0].program.id,
     )
-    assert [(row["points"], row["rule_version"]) for row in booked] == [(200, 2), (200, 2), (300, 3), (300, 3)]
+    assert [(row["points"], row["rule_version"]) for row in booked] == [
+        (200, 2), (200, 2), (100, 1), (300, 3), (300, 3), (100, 1),
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.platform.roles import Role
 from tests.conftest import NewShop
 from tests.imports.importer import HEADER, ORDERS, Importer, orders
 from tests.shop import Shop
@@ -219,3 +220,14 @@ async def test_a_dry_run_checks_every_line_and_books_nothing(importer: Importer,
     await importer.run(table, *ORDERS)
     again = await importer.run(table, *ORDERS, "--dry-run")
     assert again.said == "0 would be booked, 3 there already, 1 bad.\n"
+
+
+async def test_what_is_imported_is_booked_by_the_settings_of_its_own_time(importer: Importer, shop: Shop) -> None:
+    change = {
+        "settings": {"base_rule": {"any_currency": {"points": 3, "units": 1}}},
+        "valid_from": "2026-01-02T00:00:00Z",
+    }
+    assert (await shop.call("PATCH", "/v1/program", change, role=Role.ADMIN)).status == 200
+    table = importer.table("o-1,c-1,1.00,2026-01-02", "o-2,c-1,1.00,2026-01-01T23:59:59Z")
+    assert (await importer.run(table, *ORDERS)).status == 0
+    assert [(await only(shop, each))["points"]["earned"] for each in ("o-1", "o-2")] == [3, 1]

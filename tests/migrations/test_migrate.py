@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -13,10 +15,12 @@ from pogo_core.util import migrate as pogo
 from service.kernel.ids import lowest_id_at
 from service.platform import migrations
 from service.platform.statements import Db
+from service.programs import usecases as programs
 from tests.conftest import Servers, new_database
 
 FIRST = "0001_foundation"
 """Of the first migration; none may be added."""
+SETTINGS_FROM = "0010_settings_from"
 
 
 @pytest.fixture
@@ -144,3 +148,44 @@ async def test_every_constraint_has_a_name_that_tells_its_table_and_what_it_is_a
         row["name"] for row in rows if re.fullmatch(rf"{row['table']}_(?!check\d*$).*[a-z]", row["name"]) is None
     ]
     assert nameless == []
+
+
+async def test_settings_from_before_they_had_a_moment_count_from_their_recording_on(empty: str, tmp_path: Path) -> None:
+    """What a process of the version before writes, before the migration and while it goes on running after it."""
+    for migration in migrations.MIGRATIONS.glob("*.sql"):
+        if migration.stem < SETTINGS_FROM:
+            shutil.copy(migration, tmp_path)
+    await migrations.migrate(empty, tmp_path)
+    db = await asyncpg.connect(empty)
+    first, second = await _program_of_before(db, "old"), datetime(2026, 1, 2, tzinfo=UTC)
+    await _version_of_before(db, first, 2, second)
+    assert SETTINGS_FROM in await migrations.migrate(empty)
+    new = await _program_of_before(db, "new")
+    await _version_of_before(db, new, 2, second)
+    for code in ("old", "new"):
+        program = await programs.program_with_code(db, code)
+        assert [(each.number, each.valid_from) for each in (*program.earlier, program.newest)] == [
+            (1, datetime.min.replace(tzinfo=UTC)),
+            (2, second),
+        ]
+    await db.close()
+
+
+async def _program_of_before(db: Db, code: str) -> int:
+    async with db.transaction():
+        program_id: int = await db.fetchval(
+            "INSERT INTO program (code, name, live, settings_version, created_at) "
+            "VALUES ($1, $1, FALSE, 1, clock_timestamp()) RETURNING id",
+            code,
+        )
+        await _version_of_before(db, program_id, 1, datetime(2026, 1, 1, tzinfo=UTC))
+    return program_id
+
+
+async def _version_of_before(db: Db, program_id: int, number: int, recorded_at: datetime) -> None:
+    await db.execute(
+        "INSERT INTO program_settings (program_id, version, settings, recorded_at) VALUES ($1, $2, '{}', $3)",
+        program_id,
+        number,
+        recorded_at,
+    )

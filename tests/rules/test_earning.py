@@ -18,7 +18,7 @@ from service.kernel.errors import Invalid
 from service.kernel.ids import IdSource
 from service.kernel.rounding import Rounding
 from service.points.account import Account
-from service.programs.rules import BaseRule, EarnRate, Part, Program, ProgramSettings, UnitRate
+from service.programs.rules import BaseRule, EarnRate, Part, Program, ProgramSettings, SettingsVersion, UnitRate
 from service.purchases.rules import Booking, Purchase, book
 from service.purchases.usecases import draft
 
@@ -80,7 +80,7 @@ def account() -> Account:
 
 
 def booked(rule: BaseRule, purchase: Purchase, version: int = 1, into: Account | None = None) -> Booking:
-    program = Program(1, "shop", "Shop", live=False, version=version, settings=ProgramSettings(base_rule=rule))
+    program = Program(1, "shop", "Shop", live=False, newest=SettingsVersion(version, ProgramSettings(base_rule=rule)))
     return book(
         draft(purchase, randomness=5).purchase,
         account=into or account(),

@@ -1,13 +1,16 @@
 """Settings of programs: each is replaced whole, and a wrong one is pointed at."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.kernel.errors import Invalid
 from service.kernel.rounding import Rounding
+from service.kernel.times import FIRST_MOMENT
 from service.programs.policies import (
     ExpiryNotice,
     ExpiryOnDates,
@@ -16,9 +19,22 @@ from service.programs.policies import (
     SlidingExpiry,
     Unconfirmed,
 )
-from service.programs.rules import EarnRate, Enrolment, Part, ProgramSettings, UnitRate, changed
+from service.programs.rules import (
+    EarnRate,
+    Enrolment,
+    Part,
+    Program,
+    ProgramSettings,
+    SettingsVersion,
+    UnitRate,
+    applying,
+    changed,
+    with_settings,
+)
 
 RATE = {"points": 1, "amount": 1000}
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+moments = st.integers(-5, 5).map(lambda hours: NOON + timedelta(hours=hours))
 
 
 def test_a_given_setting_is_replaced_whole_and_the_others_stay() -> None:
@@ -232,3 +248,69 @@ def test_rates_are_what_they_say() -> None:
     rule = changed(ProgramSettings(), {"base_rule": given}).base_rule
     assert rule.rates == {"EUR": EarnRate(points=1, amount=1000)}
     assert rule.any_currency == UnitRate(points=2, units=3)
+
+
+def numbered(number: int) -> ProgramSettings:
+    """Make settings that no other version has."""
+    return ProgramSettings(hold_seconds=number)
+
+
+def program(*valid_from: datetime) -> Program:
+    """Make a program by its history: a first version, and one that was made at the end of the day for each moment."""
+    made = Program(1, "shop", "Shop", live=False, newest=SettingsVersion(1, numbered(1)))
+    for number, since in enumerate(valid_from, start=2):
+        made = with_settings(made, numbered(number), valid_from=since, now=NOON + timedelta(hours=12))
+    return made
+
+
+@given(st.lists(moments, max_size=8), moments)
+def test_the_highest_of_all_versions_that_are_valid_by_then_applies(
+    valid_from: list[datetime], moment: datetime
+) -> None:
+    of_then = [1, *(number for number, since in enumerate(valid_from, start=2) if since <= moment)]
+    applied = program(*valid_from).at(moment)
+    assert (applied.number, applied.settings) == (max(of_then), numbered(max(of_then)))
+
+
+@given(st.lists(moments, max_size=8))
+def test_a_program_is_the_same_whether_it_was_changed_or_read(valid_from: list[datetime]) -> None:
+    stored = [SettingsVersion(number, numbered(number), since) for number, since in enumerate(valid_from, start=2)]
+    *earlier, newest = applying([SettingsVersion(1, numbered(1)), *stored])
+    assert Program(1, "shop", "Shop", live=False, newest=newest, earlier=tuple(earlier)) == program(*valid_from)
+
+
+def test_the_first_version_applies_to_all_before() -> None:
+    changed_once = program(NOON)
+    assert changed_once.at(FIRST_MOMENT + timedelta(microseconds=1)).number == 1
+    assert changed_once.at(NOON - timedelta(microseconds=1)).number == 1
+    assert program().at(FIRST_MOMENT).number == 1
+
+
+def test_what_is_newer_than_all_changes_asks_for_no_history() -> None:
+    changed_often = program(NOON, NOON + timedelta(hours=1))
+    assert changed_often.at(NOON + timedelta(hours=1)) is changed_often.newest
+    assert (changed_often.version, changed_often.settings) == (3, numbered(3))
+
+
+def test_a_version_that_no_moment_is_left_for_is_left_out() -> None:
+    assert [version.number for version in program(NOON, NOON - timedelta(hours=1)).earlier] == [1]
+    assert [version.number for version in program(NOON, NOON).earlier] == [1]
+    assert [version.number for version in program(NOON, NOON + timedelta(hours=1)).earlier] == [1, 2]
+
+
+def test_settings_that_stay_are_a_version_only_where_they_apply_from_an_earlier_moment() -> None:
+    before = program(NOON)
+    for since in (None, NOON, NOON + timedelta(hours=1)):
+        assert with_settings(before, numbered(2), valid_from=since, now=NOON + timedelta(hours=2)) is before
+    # A clock that stepped back: without a moment of its own, what stays the same is no change.
+    assert with_settings(before, numbered(2), valid_from=None, now=NOON - timedelta(hours=2)) is before
+    after = with_settings(before, numbered(2), valid_from=NOON - timedelta(hours=1), now=NOON)
+    assert (after.version, after.newest.valid_from) == (3, NOON - timedelta(hours=1))
+
+
+def test_a_change_counts_from_now_on_and_never_from_a_moment_to_come() -> None:
+    assert with_settings(program(), numbered(2), valid_from=None, now=NOON).newest.valid_from == NOON
+    assert with_settings(program(), numbered(2), valid_from=NOON, now=NOON).newest.valid_from == NOON
+    with pytest.raises(Invalid) as refused:
+        with_settings(program(), numbered(2), valid_from=NOON + timedelta(microseconds=1), now=NOON)
+    assert (refused.value.pointer, refused.value.reason) == ("/valid_from", "in_the_future")

@@ -15,12 +15,17 @@ _MOMENTS = {
     "purchase": ("occurred_at", "recorded_at"),
     "transfer": ("occurred_at", "recorded_at"),
     "refund": ("occurred_at", "recorded_at"),
+    "program_settings": ("valid_from", "recorded_at"),
 }  # fmt: skip
 
 
 async def pass_time(owner: Db, program_id: int, passing: timedelta) -> None:
-    """Let time pass for one program. `owner` may change history, which the service can't."""
+    """Let time pass for one program. `owner` may change history, which the service can't.
+
+    From when on settings apply, processes know anew half a second later.
+    """
     async with owner.transaction():
         for table, columns in _MOMENTS.items():
             moved = ", ".join(f"{column} = {column} - $2::interval" for column in columns)
             await owner.execute(f"UPDATE {table} SET {moved} WHERE program_id = $1", program_id, passing)
+        await owner.execute("UPDATE catalogue_version SET version = version + 1")
