@@ -23,6 +23,16 @@ WHERE
     OR p.earned
     != (SELECT coalesce(sum((l.line ->> 'points')::bigint), 0) FROM jsonb_array_elements(p.lines) AS l (line));
 
+-- name: base_rule_had_its_version
+-- What the base rule gave names the version of the program's settings by which it did.
+SELECT t.program_id, t.rule_version
+FROM (
+    SELECT DISTINCT x.program_id, x.rule_version FROM transfer AS x
+    WHERE x.rule = 'base'
+) AS t
+LEFT JOIN program_settings AS s ON t.program_id = s.program_id AND t.rule_version = s.version
+WHERE s.version IS NULL;
+
 -- name: purchase_answered_its_balance
 -- The balance that a purchase was answered with is the one that the last transfer of its booking led to.
 SELECT p.program_id, p.id, p.available_after, t.available_after AS booked

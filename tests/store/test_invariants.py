@@ -26,6 +26,8 @@ BREAKS = {
     "history_is_append_only": "GRANT UPDATE (points) ON transfer TO loyalty_service",
     "partitions_are_ahead": "ALTER TABLE purchase DETACH PARTITION {next_quarter}",
     "rows_belong_to_a_program": "UPDATE claim SET program_id = 99",
+    "settings_versions_are_whole": "INSERT INTO program_settings SELECT program_id, 3, settings, recorded_at"
+    " FROM program_settings",
     "balance_is_sum_of_transfers": "UPDATE customer SET available = available + 1",
     "available_is_sum_of_open_lots": "UPDATE lot SET remaining = remaining - 1",
     "transfers_chain": "UPDATE transfer SET available_after = available_after + 1",
@@ -51,6 +53,7 @@ BREAKS = {
     "no_debt_beside_open_lots": "UPDATE customer SET available = 0, debt = 1",
     "one_claim_one_purchase": "DELETE FROM claim WHERE id = 'p-1'",
     "purchase_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
+    "base_rule_had_its_version": "UPDATE transfer SET rule_version = 2 WHERE rule = 'base'",
     "purchase_answered_its_balance": "UPDATE purchase SET available_after = available_after + 1",
     "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
     "one_claim_one_refund": "DELETE FROM claim WHERE kind = 2",
@@ -75,6 +78,8 @@ ALSO = {
     " now() FROM lot",
     "what_is_due_is_noted": "INSERT INTO hold SELECT program_id, customer_id, id, 'held', 1, 0, NULL, now(), now()"
     " FROM lot",
+    "settings_versions_are_whole": "UPDATE program SET settings_version = 2",
+    "base_rule_had_its_version": "UPDATE transfer SET rule_version = NULL WHERE rule = 'base'",
     "history_is_append_only": "GRANT DELETE ON {this_quarter} TO loyalty_service",
     "purchase_earned_what_was_issued": "UPDATE purchase SET earned = earned + 1",
     "one_event_for_each_purchase": "UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = 'purchase.rewarded'",
