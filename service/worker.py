@@ -15,12 +15,14 @@ from service.platform.database import CONNECTION_FAULTS, Database
 from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.points import jobs as points
+from service.rewards import jobs as rewards
 
 Job = Callable[[Database], Awaitable[object]]
 
 SCHEDULES: Final[dict[str, tuple[str, Job]]] = {
     "make_partitions_ahead": ("7 * * * *", jobs.make_partitions_ahead),
     "settle_due": ("*/10 * * * *", points.settle_due),
+    "give_back_lapsed": ("*/5 * * * *", rewards.give_back_lapsed),
 }
 """What runs when: cron expressions in UTC, and jobs that are safe to run twice and at once."""
 

@@ -59,7 +59,7 @@ class Shop:
     program: Program
     keys: dict[Role, str]
     database: Database | None = None
-    """For what no call does yet: vouchers are issued by what gives them, see tests/vouchers.py."""
+    """For what no call does yet: a draw's voucher, see tests/vouchers.py."""
 
     async def call(
         self,

@@ -1,4 +1,4 @@
-"""Issues vouchers as a redemption or a campaign does: a piece is taken for a customer, then its voucher is issued."""
+"""Gets rewards for customers: by redemptions, and as a draw does, which takes a piece and issues it without points."""
 
 import random
 import secrets
@@ -13,7 +13,7 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.rewards import usecases
 from service.rewards.vouchers import CODE_BITS, Voucher
-from tests.shop import Shop, unique
+from tests.shop import Answer, Shop, unique
 
 TEN_PERCENT: dict[str, Any] = {
     "name": "10 % off",
@@ -68,6 +68,22 @@ async def make(shop: Shop, **changes: Any) -> str:
     made = await shop.post("/v1/rewards", TEN_PERCENT | changes, Role.MARKETER)
     assert made.status == 201, made.text
     return made.body["id"]
+
+
+async def redeem(shop: Shop, reward_id: str, customer_id: str = "c-42", query: str = "", **more: Any) -> Answer:
+    """Redeem a reward for a customer."""
+    body = {"customer_id": customer_id, "reward_id": reward_id} | more
+    return await shop.post(f"/v1/redemptions{query}", body, Idempotency_Key=unique("key"))
+
+
+async def end(shop: Shop, redemption_id: str, verb: str, **body: Any) -> Answer:
+    """Capture or release a redemption."""
+    return await shop.post(f"/v1/redemptions/{redemption_id}/{verb}", body, Idempotency_Key=unique("key"))
+
+
+async def left(shop: Shop, reward_id: str) -> int | None:
+    """Tell how many pieces of a reward can be had."""
+    return (await shop.get(f"/v1/rewards/{reward_id}")).body["left"]
 
 
 async def voucher(shop: Shop, **changes: Any) -> str:

@@ -166,6 +166,13 @@ class InsufficientPoints(Refusal):
     title = "The customer has not enough points available"
 
 
+class GreatestShareExceeded(Invalid):
+    """Points would pay for more of an order than the program lets them."""
+
+    code = "greatest_share_exceeded"
+    title = "Points may pay for a part of an order only"
+
+
 class HoldNotOpen(Refusal):
     """A hold ended otherwise already."""
 
@@ -187,6 +194,30 @@ def check_redeemable(points: int, value: PointValue) -> None:
     if points % value.step:
         detail = f"Points are redeemed in steps of {value.step}."
         raise Invalid(detail, pointer="/points", reason="between_steps")
+
+
+def most_payable(order_total: int | None, value: PointValue) -> int | None:
+    """Return how many points may pay for an order of so many minor units; None where any number may.
+
+    They are the most whose worth is within the greatest share of the total, rounded down. Raises Invalid where the
+    program sets a share and no total is told.
+    """
+    if value.greatest_share is None:
+        return None
+    if order_total is None:
+        detail = "Points may pay for a part of an order only: tell what it costs."
+        raise Invalid(detail, pointer="/order_total", reason="missing")
+    share = order_total * value.greatest_share // 10_000
+    return ((share + 1) * value.points - 1) // value.amount  # the most that are not worth a minor unit more
+
+
+def check_share(points: int, value: PointValue, left: int) -> None:
+    """Refuse more points than the `left` ones that may still pay for an order. Raises GreatestShareExceeded."""
+    if points > left:
+        possible = max(0, left) // value.step * value.step
+        possible = possible if possible >= value.minimum else 0
+        detail = f"For this order {possible} more points can be redeemed at most."
+        raise GreatestShareExceeded(detail, pointer="/points", reason=GreatestShareExceeded.code)
 
 
 def worth(points: int, value: PointValue) -> int:

@@ -18,7 +18,18 @@ from service.points import store
 from service.points.account import Account
 from service.points.policies import kept_alive
 from service.points.reversing import restore, take_back
-from service.points.rules import Cause, Hold, HoldStatus, Lot, PointsLapsed, Reversed, check_redeemable, redemption
+from service.points.rules import (
+    Cause,
+    Hold,
+    HoldStatus,
+    Lot,
+    PointsLapsed,
+    Reversed,
+    check_redeemable,
+    check_share,
+    most_payable,
+    redemption,
+)
 from service.points.settling import is_due, settle
 from service.points.store import Booked
 from service.programs.policies import QualifyingActivity
@@ -121,14 +132,22 @@ async def hold(
     order_id: str | None,
     expires_in: timedelta | None,
     entropy: int,
+    order_total: int | None = None,
 ) -> Redeemed:
-    """Set points of a customer aside. Raises CustomerUnknown, Invalid, InsufficientPoints."""
+    """Set points of a customer aside, to pay for a part of an order where `order_id` names one.
+
+    `order_total` is in minor units of the program's currency; a program that limits the part needs it. Orders of other
+    customers with this id don't count. Raises CustomerUnknown, Invalid, GreatestShareExceeded, InsufficientPoints.
+    """
     settings = program.settings
     check_redeemable(points, settings.point_value)
+    most = None if order_id is None else most_payable(order_total, settings.point_value)
     opened = await _open_one(db, program.id, customer_id, entropy)
     account = opened.accounts.get(customer_id)
     if account is None:
         raise CustomerUnknown("/customer_id")
+    if order_id is not None and most is not None:
+        check_share(points, settings.point_value, most - await _paying(db, program.id, account, order_id))
     hold_id = opened.ids.next()
     lasts = expires_in or timedelta(seconds=settings.hold_seconds)
     held = account.hold(
@@ -137,6 +156,14 @@ async def hold(
     account.news.append(("redemption.held", hold_id))
     await _write(db, program.id, account, opened)
     return Redeemed(held, account.customer.balance)
+
+
+async def _paying(db: Db, program_id: int, account: Account, order_id: str) -> int:
+    """Count the points that pay for an order: those that are held for it, and those captured of others."""
+    captured = await store.read_captured(db, program_id=program_id, customer_id=account.customer.id, order_id=order_id)
+    _, holds = account.read()
+    held = [each.points for each in holds.values() if each.order_id == order_id and each.status is HoldStatus.HELD]
+    return sum(each.captured for each in captured) + sum(held)
 
 
 async def capture(db: Db, *, program: Program, hold_id: UUID, points: int | None = None, entropy: int) -> Redeemed:
@@ -161,6 +188,8 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
     """Give held points back. Released or lapsed already: told again. Raises NotFound, HoldNotOpen."""
     opened, account, found = await _open_hold(db, program.id, hold_id, entropy)
     if found.status in {HoldStatus.RELEASED, HoldStatus.LAPSED}:
+        if account.transfers:  # it lapsed just now, or something else did
+            await _write(db, program.id, account, opened)
         return Redeemed(found, account.customer.balance)
     released = account.release(hold_id, redemption(hold_id), opened.now)
     account.news.append(("redemption.released", hold_id))

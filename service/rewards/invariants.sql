@@ -90,3 +90,32 @@ FULL JOIN (
     GROUP BY e.program_id, e.subject_id, e.type
 ) AS o ON w.program_id = o.program_id AND w.id = o.subject_id AND w.type = o.type
 WHERE w.id IS NULL OR o.events IS DISTINCT FROM 1;
+
+-- name: held_pieces_are_of_open_holds
+-- A piece is held while its hold is open, with the same customer and time. What was released is given back, what was
+-- not is not; a lapsed hold's piece may wait for being given back.
+SELECT p.program_id, p.id, p.state, h.status
+FROM reward_piece AS p
+LEFT JOIN hold AS h ON p.program_id = h.program_id AND p.id = h.id
+WHERE
+    (p.state = 'held' AND h.id IS NULL)
+    OR (p.customer_id, p.expires_at) IS DISTINCT FROM (coalesce(h.customer_id, p.customer_id), h.expires_at)
+    OR CASE h.status
+        WHEN 'held' THEN p.state != 'held'
+        WHEN 'released' THEN p.state != 'given_back'
+        WHEN 'lapsed' THEN p.state = 'issued'
+        ELSE FALSE
+    END;
+
+-- name: issued_pieces_are_paid
+-- The hold of a piece has its reward's cost and is for no order: no refund gives back what bought a reward. It is
+-- captured whole, and then its piece is issued.
+SELECT p.program_id, p.id, p.state, h.status, h.points, h.captured
+FROM reward_piece AS p
+INNER JOIN hold AS h ON p.program_id = h.program_id AND p.id = h.id
+INNER JOIN reward_version AS v
+    ON p.program_id = v.program_id AND p.reward_id = v.reward_id AND p.reward_version = v.version
+WHERE
+    h.points != (v.terms ->> 'points')::bigint
+    OR h.order_id IS NOT NULL
+    OR (h.captured, h.status = 'captured') != (CASE p.state WHEN 'issued' THEN h.points ELSE 0 END, p.state = 'issued');

@@ -13,7 +13,14 @@ VALUES ($1::integer, $2::uuid, $3::integer, $4::jsonb, $5::timestamptz);
 
 -- name: reward_list
 -- A page of rewards with the terms of their newest version, newest first; only of one status where it is given.
-SELECT r.id, r.version, r.status, r.codes, r.stock, r.taken, r.created_at, v.terms
+SELECT
+    r.id, r.version, r.status, r.codes, r.stock, r.taken, r.created_at, v.terms,
+    (
+        SELECT count(*) FROM reward_piece AS p
+        WHERE
+            p.program_id = $1::integer AND p.reward_id = r.id AND p.state = 'held'
+            AND p.expires_at <= clock_timestamp()
+    ) AS lapsed
 FROM reward AS r
 INNER JOIN reward_version AS v ON r.program_id = v.program_id AND r.id = v.reward_id AND r.version = v.version
 WHERE r.program_id = $1::integer AND r.id < $2::uuid AND ($4::text IS NULL OR r.status = $4::text)
@@ -21,7 +28,15 @@ ORDER BY r.id DESC
 LIMIT $3::integer;
 
 -- name: reward_read
-SELECT r.id, r.version, r.status, r.codes, r.stock, r.taken, r.created_at, v.terms
+-- A reward, and how many of its pieces are held still although the time of their holds is over.
+SELECT
+    r.id, r.version, r.status, r.codes, r.stock, r.taken, r.created_at, v.terms,
+    (
+        SELECT count(*) FROM reward_piece AS p
+        WHERE
+            p.program_id = $1::integer AND p.reward_id = r.id AND p.state = 'held'
+            AND p.expires_at <= clock_timestamp()
+    ) AS lapsed
 FROM reward AS r
 INNER JOIN reward_version AS v ON r.program_id = v.program_id AND r.id = v.reward_id AND r.version = v.version
 WHERE r.program_id = $1::integer AND r.id = $2::uuid;
@@ -38,7 +53,8 @@ UPDATE reward SET version = $3::integer, status = $4::text, stock = $5::bigint
 WHERE program_id = $1::integer AND id = $2::uuid;
 
 -- name: piece_count
--- How many pieces of these rewards a customer has, held or issued; rewards without any are missing.
+-- How many pieces of these rewards a customer has, held or issued, without those whose hold has lapsed; rewards without
+-- any are missing.
 SELECT p.reward_id, count(*) AS pieces
 FROM reward_piece AS p
 WHERE
@@ -46,6 +62,7 @@ WHERE
     AND p.customer_id = $2::bigint
     AND p.reward_id = any($3::uuid[])
     AND p.state != 'given_back'
+    AND (p.state != 'held' OR p.expires_at IS NULL OR p.expires_at > clock_timestamp())
 GROUP BY p.reward_id;
 
 -- name: piece_take
@@ -61,8 +78,11 @@ WITH taken AS (
     RETURNING id
 )
 
-INSERT INTO reward_piece (program_id, id, reward_id, reward_version, customer_id, state, taken_at)
-SELECT $1::integer, $4::uuid, t.id, $3::integer, $5::bigint, 'held', $6::timestamptz
+INSERT INTO reward_piece (
+    program_id, id, reward_id, reward_version, customer_id, state, taken_at, expires_at, order_id
+)
+SELECT
+    $1::integer, $4::uuid, t.id, $3::integer, $5::bigint, 'held', $6::timestamptz, $7::timestamptz, $8::text
 FROM taken AS t
 RETURNING id;
 
@@ -93,6 +113,59 @@ RETURNING id, reward_id;
 -- name: piece_states
 SELECT p.id, p.state FROM reward_piece AS p
 WHERE p.program_id = $1::integer AND p.id = any($2::uuid[]);
+
+-- name: piece_read
+-- A piece with the terms at which it was taken.
+SELECT p.reward_id, p.order_id, v.terms
+FROM reward_piece AS p
+INNER JOIN reward_version AS v
+    ON p.program_id = v.program_id AND p.reward_id = v.reward_id AND p.reward_version = v.version
+WHERE p.program_id = $1::integer AND p.id = $2::uuid;
+
+-- name: piece_lapsed_of_sold_out
+-- Of a reward that has none left: pieces that are held although the time of their holds is over, those that lapsed
+-- first at the front, with the customers of the holds.
+SELECT l.id, c.external_id
+FROM (
+    SELECT p.id
+    FROM reward_piece AS p
+    INNER JOIN reward AS r ON p.program_id = r.program_id AND p.reward_id = r.id
+    WHERE
+        p.program_id = $1::integer
+        AND p.reward_id = $2::uuid
+        AND p.state = 'held'
+        AND p.expires_at <= clock_timestamp()
+        AND r.taken >= r.stock
+    ORDER BY p.expires_at
+    LIMIT $3::integer
+) AS l
+INNER JOIN hold AS h ON h.program_id = $1::integer AND l.id = h.id
+INNER JOIN customer AS c ON c.program_id = $1::integer AND h.customer_id = c.id;
+
+-- name: piece_lapsed_list
+-- Held pieces whose hold has ended or has come due, behind an id, with the customers of the holds.
+SELECT p.id, c.external_id
+FROM reward_piece AS p
+INNER JOIN hold AS h ON p.program_id = h.program_id AND p.id = h.id
+INNER JOIN customer AS c ON h.program_id = c.program_id AND h.customer_id = c.id
+WHERE
+    p.program_id = $1::integer
+    AND p.state = 'held'
+    AND p.id > $2::uuid
+    AND (h.status IN ('released', 'lapsed') OR (h.status = 'held' AND h.expires_at <= clock_timestamp()))
+ORDER BY p.id
+LIMIT $3::integer;
+
+-- name: piece_ended
+-- Which of these pieces are held although their hold was released or lapsed. That is final: no lock is needed to know.
+SELECT p.id
+FROM reward_piece AS p
+INNER JOIN hold AS h ON p.program_id = h.program_id AND p.id = h.id
+WHERE
+    p.program_id = $1::integer
+    AND p.id = any($2::uuid[])
+    AND p.state = 'held'
+    AND h.status IN ('released', 'lapsed');
 
 -- name: version_read
 -- The terms of a reward at a version, and whose codes its vouchers have.

@@ -154,7 +154,10 @@ class RewardChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class Reward(msgspec.Struct, frozen=True):
-    """A reward as it stands. Of `stock` pieces (None: endless) `taken` are held or issued."""
+    """A reward as it stands. Of `stock` pieces (None: endless) `taken` are held or issued.
+
+    `lapsed` of these were held by redemptions that lapsed: they can be had again, and whoever needs one gives it back.
+    """
 
     id: UUID
     version: int
@@ -164,6 +167,27 @@ class Reward(msgspec.Struct, frozen=True):
     taken: int
     created_at: datetime
     terms: Terms
+    lapsed: int = 0
+
+    @property
+    def left(self) -> int | None:
+        """How many can be had; None where the stock is endless."""
+        return None if self.stock is None else self.stock - self.taken + self.lapsed
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """One piece of a reward, with the terms at which it was taken; `order_id` is for information only."""
+
+    reward_id: UUID
+    order_id: str | None
+    terms: Terms
+
+    @property
+    def value(self) -> Money | None:
+        """What it is worth: as the merchant says, else the amount that it takes off; None where no money is named."""
+        gives = self.terms.gives
+        its_own = Money(gives.amount, gives.currency) if isinstance(gives, AmountOff) else None
+        return self.terms.value or its_own
 
 
 class WhyNot(Enum):
@@ -256,7 +280,7 @@ def hindrance(reward: Reward, *, now: datetime, had: int, points: int | None) ->
         (WhyNot.OVER, terms.valid_until is not None and now >= terms.valid_until),
         (WhyNot.TIER_TOO_LOW, terms.minimum_tier is not None),
         (WhyNot.LIMIT_REACHED, terms.limit_per_customer is not None and had >= terms.limit_per_customer),
-        (WhyNot.OUT_OF_STOCK, reward.stock is not None and reward.taken >= reward.stock),
+        (WhyNot.OUT_OF_STOCK, reward.left is not None and reward.left <= 0),
         (WhyNot.NOT_ENOUGH_POINTS, missing > 0),
     )
     why = next((why for why, is_so in hindrances if is_so), None)

@@ -68,7 +68,7 @@ def reward_out(reward: Reward, for_customer: ForCustomerOut | None = None) -> Re
         value=terms.value,
         codes=reward.codes,
         stock=reward.stock,
-        left=None if reward.stock is None else reward.stock - reward.taken,
+        left=reward.left,
         limit_per_customer=terms.limit_per_customer,
         valid_from=terms.valid_from,
         valid_until=terms.valid_until,
@@ -186,5 +186,4 @@ def use_out(voucher: Voucher, use: Use) -> UseOut:
 
 def load_out(sent: int, duplicates: list[int], reward: Reward) -> LoadOut:
     """Render what loading codes came to."""
-    stock = reward.stock or 0
-    return LoadOut(sent - len(duplicates), duplicates, stock, stock - reward.taken)
+    return LoadOut(sent - len(duplicates), duplicates, reward.stock or 0, reward.left or 0)

@@ -8,7 +8,7 @@ import msgspec
 from asyncpg import Record
 
 from service.platform.statements import Db, load
-from service.rewards.rules import CodeSource, Reward, RewardStatus, Terms
+from service.rewards.rules import CodeSource, Piece, Reward, RewardStatus, Terms
 from service.rewards.vouchers import Use, Voucher
 
 _STATEMENTS = load(__file__)
@@ -18,7 +18,8 @@ _decode_terms = msgspec.json.Decoder(Terms).decode
 def _reward(row: Record) -> Reward:
     status, codes = RewardStatus(row["status"]), CodeSource(row["codes"])
     terms = _decode_terms(row["terms"])
-    return Reward(row["id"], row["version"], status, codes, row["stock"], row["taken"], row["created_at"], terms)
+    numbers = (row["stock"], row["taken"], row["created_at"])
+    return Reward(row["id"], row["version"], status, codes, *numbers, terms, row["lapsed"])
 
 
 async def database_time(db: Db) -> datetime:
@@ -66,18 +67,26 @@ async def update_reward(db: Db, *, program_id: int, reward: Reward) -> None:
 
 
 async def count_pieces(db: Db, *, program_id: int, customer_id: int, reward_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-    """Count the pieces of rewards that a customer has, held or issued; rewards without any are missing."""
+    """Count the pieces of rewards that a customer has, held or issued and not lapsed; those without are missing."""
     rows = await db.fetch(_STATEMENTS["piece_count"].sql, program_id, customer_id, reward_ids)
     return {row["reward_id"]: row["pieces"] for row in rows}
 
 
 async def take_piece(
-    db: Db, *, program_id: int, reward: Reward, piece_id: UUID, customer_id: int, now: datetime
+    db: Db,
+    *,
+    program_id: int,
+    reward: Reward,
+    piece_id: UUID,
+    customer_id: int,
+    now: datetime,
+    expires_at: datetime | None,
+    order_id: str | None,
 ) -> bool:
     """Take a piece of a reward as it was read; False where it isn't so any more, or none is left."""
     statement = _STATEMENTS["piece_take"].sql
-    taken = await db.fetchval(statement, program_id, reward.id, reward.version, piece_id, customer_id, now)
-    return taken is not None
+    row = (piece_id, customer_id, now, expires_at, order_id)
+    return None is not await db.fetchval(statement, program_id, reward.id, reward.version, *row)
 
 
 async def give_back_pieces(db: Db, *, program_id: int, piece_ids: Sequence[UUID]) -> list[UUID]:
@@ -88,6 +97,29 @@ async def give_back_pieces(db: Db, *, program_id: int, piece_ids: Sequence[UUID]
         await lock_rewards(db, program_id=program_id, reward_ids=reward_ids)
         await db.execute(_STATEMENTS["reward_give_back"].sql, program_id, reward_ids)
     return [row["id"] for row in rows]
+
+
+async def read_piece(db: Db, *, program_id: int, piece_id: UUID) -> Piece | None:
+    """Read a piece by its id, which is that of its hold or draw."""
+    row = await db.fetchrow(_STATEMENTS["piece_read"].sql, program_id, piece_id)
+    return None if row is None else Piece(row["reward_id"], row["order_id"], _decode_terms(row["terms"]))
+
+
+async def lapsed_of_sold_out(db: Db, *, program_id: int, reward_id: UUID, count: int) -> list[tuple[UUID, str]]:
+    """Find up to `count` lapsed pieces of a reward that has none left, and whose they are (`customer_id`)."""
+    rows = await db.fetch(_STATEMENTS["piece_lapsed_of_sold_out"].sql, program_id, reward_id, count)
+    return [(row["id"], row["external_id"]) for row in rows]
+
+
+async def list_lapsed(db: Db, *, program_id: int, after: UUID, count: int) -> list[tuple[UUID, str]]:
+    """Find the next `count` lapsed pieces behind an id, and whose they are (`customer_id`)."""
+    rows = await db.fetch(_STATEMENTS["piece_lapsed_list"].sql, program_id, after, count)
+    return [(row["id"], row["external_id"]) for row in rows]
+
+
+async def ended_pieces(db: Db, *, program_id: int, piece_ids: Sequence[UUID]) -> list[UUID]:
+    """Tell which of these pieces are held although their hold was released or lapsed."""
+    return [row["id"] for row in await db.fetch(_STATEMENTS["piece_ended"].sql, program_id, piece_ids)]
 
 
 async def piece_states(db: Db, *, program_id: int, piece_ids: Sequence[UUID]) -> dict[UUID, str]:

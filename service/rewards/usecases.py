@@ -144,23 +144,55 @@ async def load_codes(
 async def take_stock(
     db: Db, *, program_id: int, reward_id: UUID, customer: Customer, piece_id: UUID, now: datetime
 ) -> Reward:
-    """Take a piece of a reward for a customer, to be issued or given back by its id: that of a hold, of a draw.
+    """Take a piece of a reward for a customer, to be issued or given back by its id: that of a draw.
 
     The customer is locked, so that the limit for each holds. The reward's row is locked from here on: it comes behind
     everything else that is locked, and of several rewards the one with the lowest id comes first. Points are not looked
     at: the ledger refuses them. The reward is given with the terms that the piece has. Raises NotFound,
     RewardNotAvailable, and RowsMissing where the reward was changed meanwhile: begin again.
     """
+    reward = await offered(db, program_id=program_id, reward_id=reward_id, customer=customer, now=now)
+    await take(db, program_id=program_id, reward=reward, customer=customer, piece_id=piece_id, now=now)
+    return reward
+
+
+async def offered(db: Db, *, program_id: int, reward_id: UUID, customer: Customer, now: datetime) -> Reward:
+    """Read a reward that a locked customer can have but for the points. Raises NotFound, RewardNotAvailable."""
     reward = await read_reward(db, program_id=program_id, reward_id=reward_id)
     had = await store.count_pieces(db, program_id=program_id, customer_id=customer.id, reward_ids=[reward_id])
     found = hindrance(reward, now=now, had=had.get(reward_id, 0), points=None)
     if found is not None:
         raise refusal_of(found.why)
+    return reward
+
+
+async def take(
+    db: Db,
+    *,
+    program_id: int,
+    reward: Reward,
+    customer: Customer,
+    piece_id: UUID,
+    now: datetime,
+    expires_at: datetime | None = None,
+    order_id: str | None = None,
+) -> None:
+    """Take a piece of what `offered` gave, last of all; one that a hold takes lapses with it at `expires_at`.
+
+    Raises RewardOutOfStock, and RowsMissing where the reward was changed meanwhile: begin again.
+    """
     if await store.take_piece(
-        db, program_id=program_id, reward=reward, piece_id=piece_id, customer_id=customer.id, now=now
+        db,
+        program_id=program_id,
+        reward=reward,
+        piece_id=piece_id,
+        customer_id=customer.id,
+        now=now,
+        expires_at=expires_at,
+        order_id=order_id,
     ):
-        return reward
-    again = await read_reward(db, program_id=program_id, reward_id=reward_id)
+        return
+    again = await read_reward(db, program_id=program_id, reward_id=reward.id)
     if again.stock is not None and again.taken >= again.stock:
         raise RewardOutOfStock
     msg = "the reward was changed"

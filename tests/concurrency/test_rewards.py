@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +16,12 @@ from service.platform.roles import Role
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.rewards import usecases
+from service.rewards.redeeming import Redemption, redeem_reward
 from service.rewards.rules import PieceNotHeld, RewardChange, RewardNotAvailable, RewardStatus
 from service.rewards.vouchers import Voucher
 from tests.shop import Shop, unique
-from tests.vouchers import issue, issue_piece, make, take, voucher
+from tests.stories.months import pass_time
+from tests.vouchers import issue, issue_piece, left, make, redeem, take, voucher
 
 CALLERS = 50
 
@@ -55,8 +59,18 @@ def issuing(shop: Shop, piece_id: UUID) -> Callable[[Db], Awaitable[Voucher]]:
     return lambda db: issue_piece(db, shop, piece_id)
 
 
-async def left(shop: Shop, reward_id: str) -> int | None:
-    return (await shop.get(f"/v1/rewards/{reward_id}")).body["left"]
+async def buyers(shop: Shop, count: int) -> list[str]:
+    """Enrol customers with 100 points each, which is what a reward of `make` costs."""
+    names = [unique("c") for _ in range(count)]
+    await asyncio.gather(*(shop.buy(customer_id=name, total=10_000) for name in names))
+    return names
+
+
+async def redeem_at_once(shop: Shop, reward_id: str, names: list[str]) -> Counter[str]:
+    """Redeem a reward for each of these customers at once; counts what each was told."""
+    answers = await asyncio.gather(*(redeem(shop, reward_id, name) for name in names))
+    assert {answer.status for answer in answers} <= {201, 409}
+    return Counter("held" if answer.status == 201 else answer.code for answer in answers)
 
 
 def codes_of(results: list[Any]) -> Counter[str]:
@@ -106,16 +120,40 @@ async def test_fifty_take_the_last_pieces_at_once_and_exactly_those_that_fit_suc
     assert await left(shop, reward_id) == 7
 
 
-async def test_a_customer_takes_as_many_as_one_may_at_once_and_no_more(shop: Shop) -> None:
+async def test_fifty_redeem_the_last_pieces_at_once_and_exactly_those_that_fit_succeed(shop: Shop) -> None:
+    reward_id, names = await make(shop, stock=5), await buyers(shop, CALLERS)
+    assert await redeem_at_once(shop, reward_id, names) == {"held": 5, "reward_out_of_stock": 45}
+    assert await left(shop, reward_id) == 0
+    balances = Counter([tuple((await shop.balance(name)).values()) for name in names])
+    assert balances == {(0, 0, 100, 0): 5, (100, 0, 0, 0): 45}, "who got none keeps the points"
+
+
+@pytest.mark.parametrize("turn", range(5))
+async def test_of_two_customers_for_the_last_piece_one_gets_it(shop: Shop, turn: int) -> None:
+    reward_id, names = await make(shop, stock=1), await buyers(shop, 2)
+    assert await redeem_at_once(shop, reward_id, names[::-1] if turn % 2 else names) == {
+        "held": 1,
+        "reward_out_of_stock": 1,
+    }
+
+
+async def test_a_customer_gets_as_many_as_one_may_at_once_and_no_more(shop: Shop) -> None:
     reward_id = await make(shop, limit_per_customer=2)
-    (name,) = await enrol(shop, 1)
-    results = await at_once(shop, [taking(shop, reward_id, name) for _ in range(20)])
-    assert codes_of(results) == {"done": 2, "reward_limit_reached": 18}
-    (piece_id, _) = [each for each in results if isinstance(each, UUID)]
-    await at_once(shop, [giving_back(shop, piece_id)])
-    assert codes_of(await at_once(shop, [taking(shop, reward_id, name)])) == {"done": 1}, (
-        "what is given back is not had"
-    )
+    await shop.buy(total=1_000_000)
+    assert await redeem_at_once(shop, reward_id, ["c-42"] * 20) == {"held": 2, "reward_limit_reached": 18}
+    assert await shop.balance("c-42") == {"available": 9_800, "pending": 0, "held": 200, "debt": 0}
+
+
+async def test_fifty_at_once_get_what_others_let_lapse(shop: Shop, owner: Db) -> None:
+    """Nothing has given the pieces back: who finds the reward sold out does it, and all that lapsed can be had."""
+    reward_id, early, late = await make(shop, stock=5), await buyers(shop, 5), await buyers(shop, CALLERS)
+    assert await redeem_at_once(shop, reward_id, early) == {"held": 5}
+    await pass_time(owner, shop.program.id, timedelta(hours=1))
+    assert await left(shop, reward_id) == 5
+    assert await redeem_at_once(shop, reward_id, late) == {"held": 5, "reward_out_of_stock": 45}
+    assert await redeem_at_once(shop, reward_id, early) == {"reward_out_of_stock": 5}
+    for name in early:
+        assert await shop.balance(name) == {"available": 100, "pending": 0, "held": 0, "debt": 0}
 
 
 async def test_fifty_issues_at_once_hand_each_loaded_code_out_once(shop: Shop) -> None:
@@ -183,16 +221,15 @@ async def test_pieces_of_many_rewards_are_given_back_at_once_without_a_deadlock(
 
 
 async def test_a_stock_that_is_changed_while_pieces_are_taken_is_kept(shop: Shop) -> None:
-    reward_id = await make(shop, stock=50)
-    names = await enrol(shop, 30)
+    reward_id, names = await make(shop, stock=50), await buyers(shop, 30)
 
     async def lower() -> None:
         for stock in (20, 15, 10, 5):
             await shop.call("PATCH", f"/v1/rewards/{reward_id}", {"stock": stock}, role=Role.ADMIN)
 
-    results, _ = await asyncio.gather(at_once(shop, [taking(shop, reward_id, name) for name in names]), lower())
-    told = (await shop.get(f"/v1/rewards/{reward_id}")).body
-    assert told["left"] == told["stock"] - codes_of(results)["done"] >= 0
+    told, _ = await asyncio.gather(redeem_at_once(shop, reward_id, names), lower())
+    reward = (await shop.get(f"/v1/rewards/{reward_id}")).body
+    assert reward["left"] == reward["stock"] - told["held"] >= 0
 
 
 @pytest.mark.parametrize(
@@ -201,13 +238,22 @@ async def test_a_stock_that_is_changed_while_pieces_are_taken_is_kept(shop: Shop
 async def test_a_reward_that_is_changed_while_somebody_waits_for_it_is_looked_at_anew(
     shop: Shop, owner: Db, change: RewardChange
 ) -> None:
+    """It costs what it costs then, and the points that were set aside are those that the piece has cost."""
     reward_id = await make(shop)
-    (name,) = await enrol(shop, 1)
+    (name,) = await buyers(shop, 1)
     tries = itertools.count()
 
-    async def work(db: Db) -> UUID:
+    async def work(db: Db) -> Redemption:
         next(tries)
-        return await take(db, shop, reward_id, name)
+        return await redeem_reward(
+            db,
+            program=shop.program,
+            customer_id=name,
+            reward_id=UUID(hex=reward_id[4:]),
+            order_id=None,
+            expires_in=None,
+            entropy=random.getrandbits(62),
+        )
 
     async with owner.transaction():
         await usecases.change_reward(
@@ -223,7 +269,8 @@ async def test_a_reward_that_is_changed_while_somebody_waits_for_it_is_looked_at
     if change.status is RewardStatus.ARCHIVED:
         assert isinstance(result, RewardNotAvailable)
     else:
-        assert await owner.fetchval("SELECT reward_version FROM reward_piece WHERE id = $1", result) == 2
+        assert result.hold.points == 7
+        assert await owner.fetchval("SELECT reward_version FROM reward_piece WHERE id = $1", result.hold.id) == 2
 
 
 async def test_fifty_captures_at_once_hand_each_loaded_code_out_once(shop: Shop) -> None:

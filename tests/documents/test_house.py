@@ -27,7 +27,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "customers": {"records.py"},
     "points": {"account.py", "balances.py", "merging.py", "policies.py", "reversing.py", "settling.py"},
     "programs": {"catalogue.py", "policies.py"},
-    "rewards": {"redemptions.py", "vouchers.py"},
+    "rewards": {"redeeming.py", "redemptions.py", "vouchers.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
 

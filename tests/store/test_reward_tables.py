@@ -55,6 +55,8 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("reward", {"stock": -1}),
     ("reward_version", {"version": 0}),
     ("reward_piece", {"state": "lost"}),
+    ("reward_piece", {"order_id": ""}),
+    ("reward_piece", {"order_id": "x" * 129}),
     ("voucher", {"code": ""}),
     ("voucher", {"code": "x" * 129}),
     ("voucher", {"uses": 0}),

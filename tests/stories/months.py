@@ -16,6 +16,7 @@ _MOMENTS = {
     "transfer": ("occurred_at", "recorded_at"),
     "refund": ("occurred_at", "recorded_at"),
     "program_settings": ("valid_from", "recorded_at"),
+    "reward_piece": ("taken_at", "expires_at"),
 }  # fmt: skip
 
 
