@@ -107,10 +107,16 @@ EXCEPTIONS: Final = tuple(
         (
             "positive_data_acceptance",
             (_REDEMPTION,),
-            "/points (below_minimum|between_steps)",
+            "/(points (below_minimum|between_steps|greatest_share_exceeded)|order_total missing)",
             "it depends on the program",
         ),
-        ("positive_data_acceptance", (_CAPTURE,), "/points out_of_range", "it depends on what is held"),
+        (
+            "positive_data_acceptance",
+            (_REDEMPTION,),
+            "/(points|reward_id|order_id) (missing|contradictory)",
+            "it is one of two fields, and a total is of an order",
+        ),
+        ("positive_data_acceptance", (_CAPTURE,), "/points (out_of_range|not_whole)", "it depends on what is held"),
         ("positive_data_acceptance", _COMMANDS, "idempotency_key_missing", "a dry run can do without it"),
         ("positive_data_acceptance", (_VOUCHER,), r"\?(amount|currency) missing", "either none of them or both"),
         ("positive_data_acceptance", (_VOUCHER,), r"\?categories out_of_range", "a schema doesn't count commas"),

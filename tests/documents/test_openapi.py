@@ -12,14 +12,25 @@ from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from tests.conftest import NewShop
 from tests.shop import unique
-from tests.vouchers import issue, make
+from tests.vouchers import issue, make, redeem
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
 OWN_ID = re.compile("(txn|key|hold|rwd)_[0-9a-f]{32}$")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_DAY = "2026-11-21T"
-GIVEN_TIMES = {"occurred_at", "first_at", "last_at"}
+GIVEN_TIMES = {"occurred_at", "first_at", "last_at", "starts_at"}
+TICKET: dict[str, Any] = {
+    "name": "Concert in the park",
+    "gives": {
+        "kind": "event_ticket",
+        "event": "Concert in the park",
+        "starts_at": "2027-06-19T18:00:00Z",
+        "place": "Bonn",
+    },
+    "points": 60,
+    "codes": "third_party",
+}
 OPERATIONS = [
     (path, method, operation) for path, methods in SPEC["paths"].items() for method, operation in methods.items()
 ]
@@ -104,16 +115,14 @@ async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> N
     its_id = {"createApiKey": "key_id", "redeemPoints": "redemption_id", "createReward": "reward_id"}
     operations = {operation["operationId"]: (path, method) for path, method, operation in OPERATIONS}
     for name, example in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
-        if name == "getVoucher":  # a redemption or a campaign would issue it
+        if name == "getVoucher":  # with the code of the example
             code_bits = sum(ALPHABET.index(each) << 5 * place for place, each in enumerate(reversed(EXAMPLE_CODE)))
             assert (await issue(shop, made["reward_id"], code_bits=code_bits)).code == EXAMPLE_CODE
         if name == "loadCodes":
-            made["reward_id"] = await make(shop, codes="third_party")
+            made["reward_id"] = await make(shop, **TICKET)
         path, method = operations[name]
         if name == "captureRedemption":  # the one before is released
-            redemption = {"customer_id": "c-42", "points": 100}
-            held = await shop.post("/v1/redemptions", redemption, Role.ADMIN, Idempotency_Key=unique("key"))
-            made["redemption_id"] = held.body["id"]
+            made["redemption_id"] = (await redeem(shop, made["reward_id"], order_id="order-1003")).body["id"]
         if name == "mergeCustomer":
             await shop.buy(customer_id="c-43", total=1_000)
         path = path.format(purchase_id="order-1001", customer_id="c-42", **made)

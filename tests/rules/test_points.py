@@ -12,7 +12,17 @@ from service.customers.rules import Balance, Customer, newcomer
 from service.kernel.amounts import BOUND
 from service.kernel.ids import IdSource
 from service.points.account import Account
-from service.points.rules import Bucket, Cause, moved
+from service.points.rules import (
+    Bucket,
+    Cause,
+    GreatestShareExceeded,
+    check_redeemable,
+    check_share,
+    most_payable,
+    moved,
+    worth,
+)
+from service.programs.rules import PointValue
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 COUNTED = {Bucket.AVAILABLE, Bucket.PENDING, Bucket.HELD}
@@ -106,3 +116,37 @@ def test_whatever_is_earned_in_whatever_parts_the_sum_is_the_same(debt: int, par
         remaining += sum(lot.remaining for lot in booked.granted.values())
     assert total(customer.balance) == sum(parts) - debt
     assert customer.balance.available == remaining
+
+
+values = st.builds(
+    PointValue,
+    points=st.integers(1, 10**4),
+    amount=st.integers(1, 10**4),
+    minimum=st.integers(1, 100),
+    step=st.integers(1, 100),
+    greatest_share=st.integers(1, 10_000),
+)
+
+
+@given(st.integers(0, BOUND), values)
+def test_the_most_points_that_pay_are_worth_the_share_and_one_more_is_worth_more(total: int, value: PointValue) -> None:
+    assert value.greatest_share is not None
+    share, most = total * value.greatest_share // 10_000, most_payable(total, value)
+    assert most is not None
+    assert worth(most, value) <= share < worth(most + 1, value)
+
+
+@given(st.integers(1, BOUND), st.integers(-BOUND, BOUND), values)
+def test_what_is_refused_names_the_most_that_would_not_be(points: int, left: int, value: PointValue) -> None:
+    try:
+        check_share(points, value, left)
+    except GreatestShareExceeded as refused:
+        assert points > left
+        possible = int("".join(each for each in refused.detail if each.isdigit()))
+        if possible:
+            check_redeemable(possible, value)
+            check_share(possible, value, left)
+        next_one = -(-max(value.minimum, possible + 1) // value.step) * value.step
+        assert next_one > left
+    else:
+        assert points <= left
