@@ -8,31 +8,24 @@ from uuid import UUID
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Balance, Customer, CustomerErased, CustomerUnknown, Standing, ending_next
-from service.kernel.errors import Invalid, NotFound
+from service.customers.rules import Balance, Customer, Standing, ending_next
+from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.claims import Claim, ClaimKind
 from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, RowsMissing, Write, write_together
+from service.platform.statements import Db, Write, write_together
 from service.points import store
 from service.points.account import Account
-from service.points.policies import kept_alive
 from service.points.reversing import restore, take_back
 from service.points.rules import (
     Cause,
-    Hold,
     HoldStatus,
     Lot,
     PointsLapsed,
     Reversed,
-    check_redeemable,
-    check_share,
-    most_payable,
-    redemption,
 )
 from service.points.settling import is_due, settle
 from service.points.store import Booked
-from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
 
 
@@ -116,105 +109,12 @@ def news(accounts: Sequence[Account], ids: IdSource) -> list[Event]:
     ]
 
 
-class Redeemed(msgspec.Struct, frozen=True):
-    """A hold as it is now, and the customer's balance with it."""
-
-    hold: Hold
-    balance: Balance
-
-
-async def hold(
-    db: Db,
-    *,
-    program: Program,
-    customer_id: str,
-    points: int,
-    order_id: str | None,
-    expires_in: timedelta | None,
-    entropy: int,
-    order_total: int | None = None,
-) -> Redeemed:
-    """Set points of a customer aside, to pay for a part of an order where `order_id` names one.
-
-    `order_total` is in minor units of the program's currency; a program that limits the part needs it. Orders of other
-    customers with this id don't count. Raises CustomerUnknown, Invalid, GreatestShareExceeded, InsufficientPoints.
-    """
-    settings = program.settings
-    check_redeemable(points, settings.point_value)
-    most = None if order_id is None else most_payable(order_total, settings.point_value)
-    opened = await _open_one(db, program.id, customer_id, entropy)
-    account = opened.accounts.get(customer_id)
-    if account is None:
-        raise CustomerUnknown("/customer_id")
-    if order_id is not None and most is not None:
-        check_share(points, settings.point_value, most - await _paying(db, program.id, account, order_id))
-    hold_id = opened.ids.next()
-    lasts = expires_in or timedelta(seconds=settings.hold_seconds)
-    held = account.hold(
-        points, hold_id=hold_id, expires_at=opened.now + lasts, cause=redemption(hold_id), order_id=order_id
-    )
-    account.news.append(("redemption.held", hold_id))
-    await _write(db, program.id, account, opened)
-    return Redeemed(held, account.customer.balance)
-
-
-async def _paying(db: Db, program_id: int, account: Account, order_id: str) -> int:
-    """Count the points that pay for an order: those that are held for it, and those captured of others."""
-    captured = await store.read_captured(db, program_id=program_id, customer_id=account.customer.id, order_id=order_id)
-    _, holds = account.read()
-    held = [each.points for each in holds.values() if each.order_id == order_id and each.status is HoldStatus.HELD]
-    return sum(each.captured for each in captured) + sum(held)
-
-
-async def capture(db: Db, *, program: Program, hold_id: UUID, points: int | None = None, entropy: int) -> Redeemed:
-    """Spend held points, all or some: the rest is released. Captured alike already: told again.
-
-    Raises NotFound, Invalid for more than is held, HoldNotOpen.
-    """
-    opened, account, found = await _open_hold(db, program.id, hold_id, entropy)
-    if points is not None and points > found.points:
-        detail = f"{found.points} points are held."
-        raise Invalid(detail, pointer="/points", reason="out_of_range")
-    if found.status is HoldStatus.CAPTURED and points in {None, found.captured}:
-        return Redeemed(found, account.customer.balance)
-    captured = account.capture(hold_id, points or found.points, redemption(hold_id))
-    account.touch(kept_alive(program.settings, QualifyingActivity.REDEMPTION, opened.now))
-    account.news.append(("redemption.captured", hold_id))
-    await _write(db, program.id, account, opened)
-    return Redeemed(captured, account.customer.balance)
-
-
-async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> Redeemed:
-    """Give held points back. Released or lapsed already: told again. Raises NotFound, HoldNotOpen."""
-    opened, account, found = await _open_hold(db, program.id, hold_id, entropy)
-    if found.status in {HoldStatus.RELEASED, HoldStatus.LAPSED}:
-        if account.transfers:  # it lapsed just now, or something else did
-            await _write(db, program.id, account, opened)
-        return Redeemed(found, account.customer.balance)
-    released = account.release(hold_id, redemption(hold_id), opened.now)
-    account.news.append(("redemption.released", hold_id))
-    await _write(db, program.id, account, opened)
-    return Redeemed(released, account.customer.balance)
-
-
-async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> Redeemed:
-    """Read a hold. One whose time is over counts as lapsed, booked or not. Raises NotFound."""
-    customer_id, held = await _hold_of(db, program_id, hold_id)
-    now = await store.read_time(db)
-    if held.status is HoldStatus.HELD and held.expires_at <= now:
-        held = msgspec.structs.replace(held, status=HoldStatus.LAPSED, ended_at=held.expires_at)
-    (standing,) = await balances(db, program_id=program_id, customer_ids=[customer_id])
-    if isinstance(standing, NotFound):
-        raise standing
-    return Redeemed(held, standing.balance)
-
-
 async def confirm(db: Db, *, program_id: int, customer_id: str, lot_id: UUID, entropy: int) -> Balance:
     """Make pending points available, those of a lot; what is available already stays. Gives the balance.
 
     Raises NotFound, PointsLapsed.
     """
-    opened = await _open_one(db, program_id, customer_id, entropy)
+    opened = await open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
     account = opened.accounts.get(customer_id)
     if account is None:
         raise NotFound
@@ -223,7 +123,7 @@ async def confirm(db: Db, *, program_id: int, customer_id: str, lot_id: UUID, en
         if not lot.remaining:
             raise PointsLapsed
         account.activate(lot_id, opened.now)
-        await _write(db, program_id, account, opened)
+        await write(db, program_id=program_id, opened=opened, accounts=[account])
     return account.customer.balance
 
 
@@ -289,40 +189,10 @@ async def open_accounts(db: Db, *, program_id: int, customer_ids: Sequence[str],
     )
 
 
-async def _open_one(db: Db, program_id: int, customer_id: str, entropy: int) -> Opened:
-    return await open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
-
-
-async def _open_hold(db: Db, program_id: int, hold_id: UUID, entropy: int) -> tuple[Opened, Account, Hold]:
-    """Lock the customer of a hold, and read the hold under the lock, with all settled that is due."""
-    name, _ = await _hold_of(db, program_id, hold_id)
-    opened = await _open_one(db, program_id, name, entropy)
-    account = opened.accounts.get(name)
-    if account is None:
-        raise NotFound
-    _, holds = account.read()
-    if hold_id not in holds:
-        owner, holds[hold_id] = await _hold_of(db, program_id, hold_id)
-        if owner != account.customer.external_id:
-            msg = "the customer was merged meanwhile"
-            raise RowsMissing(msg)
-    return opened, account, holds[hold_id]
-
-
-async def _hold_of(db: Db, program_id: int, hold_id: UUID) -> tuple[str, Hold]:
-    """Read a hold and the customer's id. Raises NotFound, CustomerErased."""
-    found = await store.read_hold(db, program_id=program_id, hold_id=hold_id)
-    if found is None:
-        raise NotFound
-    customer_id, held = found
-    if customer_id is None:
-        raise CustomerErased
-    return customer_id, held
-
-
-async def _write(db: Db, program_id: int, account: Account, opened: Opened) -> None:
-    events = news([account], opened.ids)
-    writes = booking(program_id, [account], recorded_at=opened.now)
+async def write(db: Db, *, program_id: int, opened: Opened, accounts: Sequence[Account]) -> None:
+    """Write what was moved in accounts of an open booking, and tell of it. Raises RowsMissing."""
+    events = news(accounts, opened.ids)
+    writes = booking(program_id, accounts, recorded_at=opened.now)
     await write_together(db, [*writes, announcing(program_id, events, opened.now)])
 
 
@@ -331,8 +201,7 @@ async def settle_customers(db: Db, *, program_id: int, customer_ids: Sequence[st
     facts = [(customer_id, "") for customer_id in customer_ids]
     opened = await open_booking(db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy)
     due = [account for account in opened.accounts.values() if account.lots is not None]
-    writes = booking(program_id, due, recorded_at=opened.now)
-    await write_together(db, [*writes, announcing(program_id, news(due, opened.ids), opened.now)])
+    await write(db, program_id=program_id, opened=opened, accounts=due)
     return len(due)
 
 

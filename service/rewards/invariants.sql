@@ -92,14 +92,15 @@ FULL JOIN (
 WHERE w.id IS NULL OR o.events IS DISTINCT FROM 1;
 
 -- name: held_pieces_are_of_open_holds
--- A piece is held while its hold is open, with the same customer and time. What was released is given back, what was
--- not is not; a lapsed hold's piece may wait for being given back.
+-- A piece is held while its hold is open, with the same time and, unless it is given back, the same customer. What was
+-- released is given back, what was not is not; a lapsed hold's piece may wait for being given back.
 SELECT p.program_id, p.id, p.state, h.status
 FROM reward_piece AS p
 LEFT JOIN hold AS h ON p.program_id = h.program_id AND p.id = h.id
 WHERE
     (p.state = 'held' AND h.id IS NULL)
-    OR (p.customer_id, p.expires_at) IS DISTINCT FROM (coalesce(h.customer_id, p.customer_id), h.expires_at)
+    OR p.expires_at IS DISTINCT FROM h.expires_at
+    OR (p.state != 'given_back' AND p.customer_id != h.customer_id)
     OR CASE h.status
         WHEN 'held' THEN p.state != 'held'
         WHEN 'released' THEN p.state != 'given_back'

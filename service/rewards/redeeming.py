@@ -13,12 +13,11 @@ import msgspec
 
 from service.customers.rules import Balance, CustomerUnknown
 from service.kernel.errors import Invalid
-from service.platform.claims import ClaimKind
-from service.platform.outbox import announcing
-from service.platform.statements import Db, RowsMissing, write_together
+from service.platform.statements import Db, RowsMissing
+from service.points import holding
 from service.points import usecases as points
+from service.points.holding import Redeemed
 from service.points.rules import Hold, HoldStatus, redemption
-from service.points.usecases import Opened, Redeemed
 from service.programs.rules import Program
 from service.rewards import store, usecases
 from service.rewards.rules import Piece, RewardOutOfStock
@@ -58,14 +57,7 @@ async def redeem_reward(
     """
     lapsed = await store.lapsed_of_sold_out(db, program_id=program.id, reward_id=reward_id, count=GIVEN_BACK_AT_ONCE)
     named = list(dict.fromkeys([customer_id, *(each for _, each in lapsed)]))
-    opened = await points.open_booking(
-        db,
-        program_id=program.id,
-        facts=[(each, "") for each in named],  # no fact has an empty id: only the customers are locked
-        kind=ClaimKind.PURCHASE,
-        entropy=entropy,
-        whole=True,
-    )
+    opened = await points.open_accounts(db, program_id=program.id, customer_ids=named, entropy=entropy)
     account = opened.accounts.get(customer_id)
     if account is None:
         raise CustomerUnknown("/customer_id")
@@ -79,7 +71,8 @@ async def redeem_reward(
         cause=redemption(hold_id),
     )
     account.news.append(("redemption.held", hold_id))
-    await _write(db, program.id, opened)
+    moved = {each.customer.id: each for each in opened.accounts.values() if each.transfers}  # two ids may be of one
+    await points.write(db, program_id=program.id, opened=opened, accounts=list(moved.values()))
     await give_back_ended(db, program_id=program.id, piece_ids=[piece_id for piece_id, _ in lapsed])
     try:
         await usecases.take(
@@ -93,19 +86,14 @@ async def redeem_reward(
             order_id=order_id,
         )
     except RewardOutOfStock:
-        others = await store.lapsed_of_sold_out(db, program_id=program.id, reward_id=reward_id, count=1)
-        if {each for _, each in others} <= set(named):
+        lapsed = await store.lapsed_of_sold_out(
+            db, program_id=program.id, reward_id=reward_id, count=GIVEN_BACK_AT_ONCE
+        )
+        if {each for _, each in lapsed} <= set(named):
             raise
         msg = "a piece has lapsed whose customer is not locked"
         raise RowsMissing(msg) from None
     return Redemption(held, account.customer.balance, Piece(reward_id, order_id, reward.terms))
-
-
-async def _write(db: Db, program_id: int, opened: Opened) -> None:
-    """Write what was moved in all accounts, with what has come due of them."""
-    moved = [account for account in opened.accounts.values() if account.transfers]
-    writes = points.booking(program_id, moved, recorded_at=opened.now)
-    await write_together(db, [*writes, announcing(program_id, points.news(moved, opened.ids), opened.now)])
 
 
 async def give_back_ended(db: Db, *, program_id: int, piece_ids: Sequence[UUID]) -> int:
@@ -132,7 +120,7 @@ async def capture(
     Captured alike already: told again. `entropy` is at least 124 random bits, `code_bits` as `usecases.issue` asks for.
     Raises NotFound, Invalid for more than is held or a part of a reward, HoldNotOpen, and RowsMissing: begin again.
     """
-    captured = await points.capture(db, program=program, hold_id=hold_id, points=spent, entropy=entropy)
+    captured = await holding.capture(db, program=program, hold_id=hold_id, points=spent, entropy=entropy)
     piece = await store.read_piece(db, program_id=program.id, piece_id=hold_id)
     if piece is None:
         return Redemption(captured.hold, captured.balance)
@@ -155,7 +143,7 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
 
     Raises NotFound, HoldNotOpen.
     """
-    released = await points.release(db, program=program, hold_id=hold_id, entropy=entropy)
+    released = await holding.release(db, program=program, hold_id=hold_id, entropy=entropy)
     piece = await store.read_piece(db, program_id=program.id, piece_id=hold_id)
     if piece is not None:
         await usecases.give_back_stock(db, program_id=program.id, piece_ids=[hold_id])
@@ -164,7 +152,7 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
 
 async def read(db: Db, *, program_id: int, hold_id: UUID) -> Redemption:
     """Read a redemption. One whose time is over counts as lapsed, booked or not. Raises NotFound."""
-    found = await points.read_hold(db, program_id=program_id, hold_id=hold_id)
+    found = await holding.read_hold(db, program_id=program_id, hold_id=hold_id)
     piece = await store.read_piece(db, program_id=program_id, piece_id=hold_id)
     return await _told(db, program_id, found, piece)
 

@@ -24,7 +24,7 @@ from service.platform.http.operation import COMMAND_KEY, DRY_RUN, Link, operatio
 from service.platform.http.request import ApiRequest, flag
 from service.platform.roles import RIGHTS, Right
 from service.platform.statements import Db
-from service.points import usecases as points
+from service.points import holding
 from service.points.rules import GreatestShareExceeded, HoldNotOpen, HoldStatus, InsufficientPoints, worth
 from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
@@ -129,7 +129,7 @@ async def redeem(request: ApiRequest, data: JSONBody[NewRedemption]) -> Response
                 expires_in=expires_in,
                 entropy=random.getrandbits(62),
             )
-        held = await points.hold(
+        held = await holding.hold(
             db,
             program=program,
             customer_id=data.customer_id,

@@ -25,7 +25,7 @@ SAME_IN_EVERY_ROOM = {
 NAMED_FOR_WHAT_THEY_ARE = {
     "purchases": {"booking.py", "refunding.py", "returning.py"},
     "customers": {"records.py"},
-    "points": {"account.py", "balances.py", "merging.py", "policies.py", "reversing.py", "settling.py"},
+    "points": {"account.py", "balances.py", "holding.py", "merging.py", "policies.py", "reversing.py", "settling.py"},
     "programs": {"catalogue.py", "policies.py"},
     "rewards": {"redeeming.py", "redemptions.py", "vouchers.py"},
 }

@@ -236,3 +236,39 @@ async def test_a_redemption_of_a_reward_is_worth_what_the_reward_is_or_else_its_
     await shop.call("PATCH", f"/v1/rewards/{reward_id}", {"value": None, "points": 7}, role=Role.MARKETER)
     captured = await end(shop, held.body["id"], "capture")
     assert (captured.body["captured"], captured.body["value"]) == (100, value), "with the terms that it had"
+
+
+async def of_records(shop: Shop, method: str, path: str, body: Any = None) -> Answer:
+    headers = {"Idempotency-Key": unique("key")}
+    return await shop.call(method, f"/v1/customers/{path}", body, role=Role.ADMIN, headers=headers)
+
+
+async def test_what_a_guest_holds_goes_over_with_the_record_and_is_captured_or_lapses_there(
+    shop: Shop, owner: Db
+) -> None:
+    for customer in ("guest", "c-42"):
+        await shop.buy(customer_id=customer, total=20_000)
+    kept, lost = [await make(shop, stock=1, limit_per_customer=1) for _ in range(2)]
+    released = await redeem(shop, kept, "guest")
+    await end(shop, released.body["id"], "release")
+    held, lapsing = [await redeem(shop, each, "guest") for each in (kept, lost)]
+    assert (await of_records(shop, "POST", "guest/merge", {"into": "c-42"})).status == 200
+    assert (await end(shop, held.body["id"], "capture")).body["voucher"] is not None
+    assert (await available(shop, kept))["why"] == "limit_reached"
+    await pass_time(owner, shop.program.id, HOUR)
+    again = await redeem(shop, lost, "guest")
+    assert (again.status, again.body["balance"]) == (201, NOTHING | {"available": 200, "held": 100})
+    assert (await end(shop, lapsing.body["id"], "release")).body["status"] == "lapsed"
+    assert await left(shop, lost) == 0
+
+
+async def test_an_erasure_gives_back_what_was_held_and_leaves_the_vouchers(shop: Shop) -> None:
+    await shop.buy(total=20_000)
+    reward_id = await make(shop, stock=2)
+    held, bought = [await redeem(shop, reward_id) for _ in range(2)]
+    code = (await end(shop, bought.body["id"], "capture")).body["voucher"]["code"]
+    assert (await of_records(shop, "DELETE", "c-42")).status == 200
+    assert await left(shop, reward_id) == 1
+    assert (await shop.get(f"/v1/vouchers/{code}")).body["redeemable"]
+    for answer in (await end(shop, held.body["id"], "capture"), await shop.get(f"/v1/redemptions/{bought.body['id']}")):
+        assert (answer.status, answer.code) == (410, "customer_erased")
