@@ -73,6 +73,27 @@ async def redeem_at_once(shop: Shop, reward_id: str, names: list[str]) -> Counte
     return Counter("held" if answer.status == 201 else answer.code for answer in answers)
 
 
+async def redeeming(db: Db, shop: Shop, reward_id: str, customer_id: str) -> Redemption:
+    """Redeem a reward in the caller's transaction."""
+    return await redeem_reward(
+        db,
+        program=shop.program,
+        customer_id=customer_id,
+        reward_id=UUID(hex=reward_id[4:]),
+        order_id=None,
+        expires_in=None,
+        entropy=random.getrandbits(62),
+    )
+
+
+async def somebody_waits_for(db: Db) -> None:
+    """Wait until a transaction waits for a lock of this connection's."""
+    while not await db.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    ):
+        await asyncio.sleep(0.01)
+
+
 def codes_of(results: list[Any]) -> Counter[str]:
     """Count the refusals by their codes, and `done`."""
     return Counter(each.code if isinstance(each, Refusal) else "done" for each in results)
@@ -154,6 +175,19 @@ async def test_fifty_at_once_get_what_others_let_lapse(shop: Shop, owner: Db) ->
     assert await redeem_at_once(shop, reward_id, early) == {"reward_out_of_stock": 5}
     for name in early:
         assert await shop.balance(name) == {"available": 100, "pending": 0, "held": 0, "debt": 0}
+
+
+async def test_who_loses_the_last_piece_looks_again_for_one_that_lapsed(shop: Shop, owner: Db) -> None:
+    """When the loser looked first, a piece was free, and nobody needed the one that had lapsed."""
+    reward_id, names = await make(shop, stock=2), await buyers(shop, 3)
+    assert await redeem_at_once(shop, reward_id, names[:1]) == {"held": 1}
+    await pass_time(owner, shop.program.id, timedelta(hours=1))
+    async with owner.transaction():
+        await redeeming(owner, shop, reward_id, names[1])
+        waiting = asyncio.create_task(redeem_at_once(shop, reward_id, names[2:]))
+        await somebody_waits_for(owner)
+    assert await waiting == {"held": 1}
+    assert await left(shop, reward_id) == 0
 
 
 async def test_fifty_issues_at_once_hand_each_loaded_code_out_once(shop: Shop) -> None:
@@ -245,25 +279,14 @@ async def test_a_reward_that_is_changed_while_somebody_waits_for_it_is_looked_at
 
     async def work(db: Db) -> Redemption:
         next(tries)
-        return await redeem_reward(
-            db,
-            program=shop.program,
-            customer_id=name,
-            reward_id=UUID(hex=reward_id[4:]),
-            order_id=None,
-            expires_in=None,
-            entropy=random.getrandbits(62),
-        )
+        return await redeeming(db, shop, reward_id, name)
 
     async with owner.transaction():
         await usecases.change_reward(
             owner, program_id=shop.program.id, reward_id=UUID(hex=reward_id[4:]), change=change, entropy=1
         )
         waiting = asyncio.create_task(at_once(shop, [work]))
-        while not await owner.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-        ):
-            await asyncio.sleep(0.01)
+        await somebody_waits_for(owner)
     (result,) = await waiting
     assert next(tries) == 2, "begun again"
     if change.status is RewardStatus.ARCHIVED:
