@@ -1,9 +1,5 @@
 -- Pieces that are held while a redemption is open: until when, and for which order.
-<<<<<<<< HEAD:migrations/0011_redeemed_rewards.sql
 -- depends: 0010_settings_from
-========
--- depends: 0010_settings_from
->>>>>>>> 3fc0a81 (Redemptions of points stand in a file of their own; merged records keep their rewards):migrations/0010_redeemed_rewards.sql
 
 -- migrate: apply
 
