@@ -37,6 +37,7 @@ from service.points.keeping import PointsKeeper
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
 from service.purchases import handlers as purchases
+from service.purchases import transactions
 from service.purchases.booking import Purchases
 from service.purchases.keeping import PurchasesKeeper
 from service.rewards import handlers as rewards
@@ -116,6 +117,7 @@ def routes() -> Router:
             rewards.router,
             customers.router,
             points.router,
+            transactions.router,
             programs.router,
         ],
         middleware=[Authenticate()],

@@ -56,6 +56,11 @@ _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "patter
 _IN_PATH: Final[Mapping[str, Any]] = {
     "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
     "customer_id": {"schema": _CALLER_ID, "example": "c-42", "description": "The customer, by the caller's id."},
+    "transaction_id": {
+        "schema": {"type": "string", "pattern": "^txn_[0-9a-f]{32}$"},
+        "example": "txn_019aa5f04c457794b35e1e8ee8f3acee",
+        "description": "The transaction, by the id that the history shows.",
+    },
     "redemption_id": {
         "schema": {"type": "string", "pattern": "^hold_[0-9a-f]{32}$"},
         "example": "hold_019aa5f0601c7b3e8d11223344556677",

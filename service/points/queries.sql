@@ -236,3 +236,69 @@ WHERE
     AND l.id < $3::uuid
 ORDER BY l.id DESC
 LIMIT $4::integer;
+
+-- name: plan_anew
+-- For the rest of a transaction: plans are made for each call, by what the tables hold then, and may use summaries.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', TRUE), set_config('enable_bitmapscan', 'on', TRUE);
+
+-- name: transfer_find
+-- A transfer by its id alone. No tree leads to it: behind `plan_anew` it is found by the summaries of its partition or,
+-- while that is small, by going through the keys of the program.
+SELECT
+    t.id, t.reason, t.from_bucket::text AS from_bucket, t.to_bucket::text AS to_bucket, t.points, t.cause_type,
+    t.cause_id, t.available_after, t.pending_after, t.held_after, t.debt_after, t.occurred_at, t.recorded_at,
+    t.customer_id, t.rule, t.rule_version, t.reverses
+FROM transfer AS t
+WHERE t.program_id = $1::integer AND t.id = $2::uuid;
+
+-- name: transfer_reversals
+-- The transfers that took back what one granted, the oldest first: of a customer and of the records that went into it.
+SELECT
+    t.id, t.reason, t.from_bucket::text AS from_bucket, t.to_bucket::text AS to_bucket, t.points, t.cause_type,
+    t.cause_id, t.available_after, t.pending_after, t.held_after, t.debt_after, t.occurred_at, t.recorded_at
+FROM unnest($2::bigint[]) AS w (customer_id)
+CROSS JOIN
+    LATERAL (
+        SELECT r.* FROM transfer AS r
+        WHERE r.program_id = $1::integer AND r.customer_id = w.customer_id AND r.id > $3::uuid AND r.reverses = $3::uuid
+        OFFSET 0
+    ) AS t
+ORDER BY t.id;
+
+-- name: lots_of_transfer
+-- What a transfer took from lots or gave back to them, with the lots as they are now, those that end first at the
+-- front. A merge leaves entries where they were made, and gives the lots another owner.
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at, e.points
+FROM lot_entry AS e
+INNER JOIN lot AS l ON e.program_id = l.program_id AND e.lot_id = l.id
+WHERE
+    e.program_id = $1::integer
+    AND e.customer_id = $2::bigint
+    AND e.transfer_id = $3::uuid
+    AND l.customer_id = $4::bigint
+ORDER BY l.expires_at, l.id;
+
+-- name: lots_of_capture
+-- What the capture of a hold spent of lots, likewise.
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at, p.captured
+FROM hold_part AS p
+INNER JOIN lot AS l ON p.program_id = l.program_id AND p.customer_id = l.customer_id AND p.lot_id = l.id
+WHERE p.program_id = $1::integer AND p.hold_id = $2::uuid AND p.captured > 0
+ORDER BY l.expires_at, l.id;
+
+-- name: lots_of_cause
+-- The lots of a customer that one cause granted.
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at
+FROM lot AS l
+WHERE
+    l.program_id = $1::integer
+    AND l.customer_id = $2::bigint
+    AND l.cause_type = $3::text
+    AND l.cause_id = $4::text
+ORDER BY l.id;

@@ -30,6 +30,16 @@ class Booked(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+class Found(msgspec.Struct, frozen=True):
+    """A transfer that was looked for by its id, whose it is, and what it names: its rule, the transfer it reverses."""
+
+    booked: Booked
+    customer: int
+    rule: str | None
+    rule_version: int | None
+    reverses: UUID | None
+
+
 def writing(program_id: int, accounts: Sequence[Account], recorded_at: datetime) -> list[Write]:
     """Write what movements of accounts left: transfers, lots, what was taken from which lot, holds, notices."""
     holds = [(account, hold) for account in accounts for hold in account.begun_holds.values()]
@@ -202,15 +212,17 @@ def _lot(row: Record) -> Lot:
     return Lot(row[0], row[1], row[2], row[3], row[4], expires_at, cause, *row[8:14])
 
 
+def _booked(row: Record) -> Booked:
+    cause, after = Cause(row[5], row[6]), Balance(*row[7:11])
+    return Booked(row[0], row[1], row[2], row[3], row[4], cause, after, row[11], row[12])
+
+
 async def list_transfers(
     db: Db, *, program_id: int, customer_ids: Sequence[int], before: UUID, limit: int
 ) -> list[Booked]:
     """Read up to `limit` transfers of customers with an id below `before`, newest first."""
     rows = await db.fetch(_STATEMENTS["transfer_list"].sql, program_id, customer_ids, before, limit)
-    return [
-        Booked(row[0], row[1], row[2], row[3], row[4], Cause(row[5], row[6]), Balance(*row[7:11]), row[11], row[12])
-        for row in rows
-    ]
+    return [_booked(row) for row in rows]
 
 
 async def list_lots(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Lot]:
@@ -242,3 +254,39 @@ async def grants(db: Db, *, program_id: int, customer_ids: Sequence[int], reason
     """Read the ids of transfers that brought points in for a reason, of customers by their internal ids."""
     rows = await db.fetch(_STATEMENTS["grant_list"].sql, program_id, customer_ids, reason)
     return [row["id"] for row in rows]
+
+
+async def plan_anew(db: Db) -> None:
+    """Let the rest of a transaction plan its statements for each call."""
+    await db.execute(_STATEMENTS["plan_anew"].sql)
+
+
+async def find_transfer(db: Db, *, program_id: int, transfer_id: UUID) -> Found | None:
+    """Find a transfer by its id alone, behind `plan_anew`."""
+    row = await db.fetchrow(_STATEMENTS["transfer_find"].sql, program_id, transfer_id)
+    return None if row is None else Found(_booked(row), *row[13:17])
+
+
+async def read_reversals(db: Db, *, program_id: int, customer_ids: Sequence[int], transfer_id: UUID) -> list[Booked]:
+    """Read the transfers of customers that took back what one granted, the oldest first."""
+    rows = await db.fetch(_STATEMENTS["transfer_reversals"].sql, program_id, customer_ids, transfer_id)
+    return [_booked(row) for row in rows]
+
+
+async def read_lots_of_transfer(db: Db, *, program_id: int, found: Found, owner: int) -> list[tuple[Lot, int]]:
+    """Read the lots, of their owner now, that a transfer took points from, below zero, or gave them back to."""
+    statement = _STATEMENTS["lots_of_transfer"].sql
+    rows = await db.fetch(statement, program_id, found.customer, found.booked.id, owner)
+    return [(_lot(row), row["points"]) for row in rows]
+
+
+async def read_lots_of_capture(db: Db, *, program_id: int, hold_id: UUID) -> list[tuple[Lot, int]]:
+    """Read the lots of which a hold's capture spent points, and how many."""
+    rows = await db.fetch(_STATEMENTS["lots_of_capture"].sql, program_id, hold_id)
+    return [(_lot(row), row["captured"]) for row in rows]
+
+
+async def read_lots_of_cause(db: Db, *, program_id: int, customer_id: int, cause: Cause) -> list[Lot]:
+    """Read the lots of a customer that one cause granted, the oldest first."""
+    rows = await db.fetch(_STATEMENTS["lots_of_cause"].sql, program_id, customer_id, cause.type, cause.id)
+    return [_lot(row) for row in rows]

@@ -60,6 +60,10 @@ RETURNING id, created_at;
 INSERT INTO program_settings (program_id, version, settings, recorded_at, valid_from)
 VALUES ($1::integer, $2::integer, $3::jsonb, $4::timestamptz, $5::timestamptz);
 
+-- name: settings_read
+SELECT s.settings FROM program_settings AS s
+WHERE s.program_id = $1::integer AND s.version = $2::integer;
+
 -- name: program_update
 UPDATE program SET name = $2::text, settings_version = $3::integer
 WHERE id = $1::integer;

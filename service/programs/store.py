@@ -106,6 +106,12 @@ async def insert_settings(db: Db, *, program_id: int, version: SettingsVersion, 
     await db.execute(_STATEMENTS["settings_insert"].sql, program_id, version.number, text, recorded_at, valid_from)
 
 
+async def read_settings(db: Db, *, program_id: int, version: int) -> ProgramSettings | None:
+    """Read a program's settings as they were at a version."""
+    text = await db.fetchval(_STATEMENTS["settings_read"].sql, program_id, version)
+    return None if text is None else msgspec.json.decode(text, type=ProgramSettings)
+
+
 async def update_program(db: Db, *, program_id: int, name: str, version: int) -> None:
     """Write a program's name and the version of its settings."""
     await db.execute(_STATEMENTS["program_update"].sql, program_id, name, version)

@@ -73,6 +73,14 @@ async def change_program(
     return after
 
 
+async def settings_at(db: Db, *, program_id: int, version: int) -> ProgramSettings:
+    """Read a program's settings as they were at a version. Raises NotFound."""
+    settings = await store.read_settings(db, program_id=program_id, version=version)
+    if settings is None:
+        raise NotFound
+    return settings
+
+
 async def add_key(
     db: Db, *, program_id: int, role: Role, name: str, key: str, entropy: int, limit: KeyLimit | None = None
 ) -> ApiKey:

@@ -10,6 +10,7 @@ from tests.shop import Shop, purchase, unique
 CUSTOMER = "a known/customer"
 PURCHASE = "a known/purchase"
 NO_REDEMPTION = "hold_00000000000070008000000000000000"
+NO_TRANSACTION = "txn_00000000000070008000000000000000"
 NEVER_USED = "key_00000000000070008000000000000000"
 NO_VOUCHER = "0000-0000-0000"
 NO_REWARD = "rwd_00000000000070008000000000000000"
@@ -160,6 +161,13 @@ OPERATIONS = (
         _roles("checkout portal support marketer analyst admin"),
         unknown="nobody",
     ),
+    Operation(
+        "explainTransaction",
+        "GET",
+        "/v1/transactions/{id}/explain",
+        _roles("checkout portal support marketer analyst admin"),
+        unknown=NO_TRANSACTION,
+    ),
     Operation("listRewards", "GET", "/v1/rewards", _roles("checkout portal support marketer analyst admin")),
     Operation("createReward", "POST", "/v1/rewards", _roles("marketer admin"), REWARD, 201),
     Operation(
@@ -223,6 +231,9 @@ class Known:
         if "api-keys" in operation.path:
             made = await self.shop.post("/v1/api-keys", {"role": "portal", "name": unique("key")}, Role.ADMIN)
             return made.body["id"]
+        if operation.path.startswith("/v1/transactions"):
+            history = f"/v1/customers/{_in_path(CUSTOMER)}/transactions"
+            return (await self.shop.get(history)).body["data"][-1]["id"]
         if "redemptions" in operation.path:
             body = {"customer_id": CUSTOMER, "points": 1}
             held = await self.shop.post("/v1/redemptions", body, Role.ADMIN, Idempotency_Key=unique("key"))
@@ -236,7 +247,11 @@ class Known:
             guest = unique("guest")
             await self.shop.call("PUT", f"/v1/customers/{guest}", {})
             return guest
-        return (PURCHASE if "purchases" in operation.path else CUSTOMER).replace("/", "%2F").replace(" ", "%20")
+        return _in_path(PURCHASE if "purchases" in operation.path else CUSTOMER)
+
+
+def _in_path(named: str) -> str:
+    return named.replace("/", "%2F").replace(" ", "%20")
 
 
 async def stocked(shop: Shop) -> Known:

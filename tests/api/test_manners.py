@@ -58,6 +58,8 @@ UNKNOWN_ROUTES = (
     "/v1//purchases",
     "//v1/purchases",
     "/v1/customers//balance",
+    "/v1/transactions",
+    "/v1/transactions/x",
     "/v1/customers/x/balance/y",
     "/v1%2Fpurchases",
     "/v1/purchases%2Fx",

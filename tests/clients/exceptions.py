@@ -25,6 +25,7 @@ _NO_KEY: Final = "key_00000000000070008000000000000000"
 EXAMPLES: Final = {
     "key_id": "key_019c1f5d8a3b7c4e9f00112233445566",
     "reward_id": "rwd_019aa5f0601c7b3e8d11223344556677",
+    "transaction_id": "txn_019aa5f04c457794b35e1e8ee8f3acee",
     "redemption_id": "hold_019aa5f0601c7b3e8d11223344556677",
     "code": "7K3M-9QXA-2PHT",
 }

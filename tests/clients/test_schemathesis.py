@@ -30,7 +30,9 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
     """Make what calls made at random would hardly find: rewards with codes to load, vouchers, redemptions, keys."""
     await shop.buy(customer_id="c-42", total=100_000)
     redemptions = "/v1/redemptions/{redemption_id}"
+    history = await shop.get("/v1/customers/c-42/transactions")
     made = {"POST /v1/rewards/{reward_id}/codes": {"reward_id": await make(shop, codes="third_party")}}
+    made["GET /v1/transactions/{transaction_id}/explain"] = {"transaction_id": history.body["data"][0]["id"]}
     for label in ("GET /v1/vouchers/{code}", "POST /v1/vouchers/{code}/redeem", "POST /v1/vouchers/{code}/cancel"):
         made[label] = {"code": await voucher(shop, voucher={"uses": 10_000})}
     for label in (f"GET {redemptions}", f"POST {redemptions}/capture", f"POST {redemptions}/release"):

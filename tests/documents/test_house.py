@@ -23,9 +23,19 @@ SAME_IN_EVERY_ROOM = {
     "keeping.py",
 }
 NAMED_FOR_WHAT_THEY_ARE = {
-    "purchases": {"booking.py", "refunding.py", "returning.py"},
+    "purchases": {"booking.py", "explaining.py", "refunding.py", "returning.py", "transactions.py"},
     "customers": {"records.py"},
-    "points": {"account.py", "balances.py", "holding.py", "merging.py", "policies.py", "reversing.py", "settling.py"},
+    "points": {
+        "account.py",
+        "balances.py",
+        "explaining.py",
+        "holding.py",
+        "merging.py",
+        "policies.py",
+        "reversing.py",
+        "settling.py",
+        "wording.py",
+    },
     "programs": {"catalogue.py", "policies.py"},
     "rewards": {"redeeming.py", "redemptions.py", "vouchers.py"},
 }

@@ -15,7 +15,7 @@ from tests.shop import unique
 from tests.vouchers import issue, make, redeem
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(txn|key|hold|rwd)_[0-9a-f]{32}$")
+OWN_ID = re.compile("(txn|lot|key|hold|rwd)_[0-9a-f]{32}$")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_DAY = "2026-11-21T"
@@ -134,3 +134,5 @@ async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> N
         assert masked(answer.body) == masked(example["response"]), name
         if name in its_id:
             made[its_id[name]] = answer.body["id"]
+        if name == "listTransactions":
+            made["transaction_id"] = answer.body["data"][0]["id"]
