@@ -89,8 +89,10 @@ def shares(told: dict[str, Any]) -> list[tuple[str, int, int]]:
     return [(lot["cause"]["id"], lot["points"], lot["change"]) for lot in told["lots"]]
 
 
-async def test_a_purchase_tells_the_rule_that_counted_then_and_not_the_one_of_today(shop: Shop) -> None:
+async def test_a_purchase_tells_the_rule_that_counted_then_and_not_the_one_of_today(shop: Shop, owner: Db) -> None:
     await buy(shop, "o-1")
+    other = '[{"rule": "bonus", "version": 1, "points": 0, "why": "another line"}]'
+    await owner.execute("UPDATE purchase SET lines = $2::jsonb || lines WHERE program_id = $1", shop.program.id, other)
     rates = {"base_rule": {"rates": {"EUR": {"points": 3, "amount": 1000}}, "rounding": "up"}}
     assert (await shop.call("PATCH", "/v1/program", {"settings": rates}, role=Role.ADMIN)).status == 200
     await buy(shop, "o-2")
@@ -297,6 +299,17 @@ async def test_what_was_of_a_record_that_went_into_another_is_told_as_the_others
         "brought 40 points from the other record, still set aside.",
     }
     assert [each["lots"] for each in by_reason["merge"]] == [[]] * 4
+
+
+async def test_what_became_available_before_a_merge_is_still_told_with_its_lot(new_shop: NewShop) -> None:
+    shop = await new_shop(pending={"kind": "after", "days": 14})
+    await shop.buy(id="o-1", customer_id="guest", total=10_000, occurred_at=now())
+    await shop.buy(id="o-2", total=10_000, occurred_at=now())
+    await command(shop, "/v1/purchases/o-1/confirm")
+    (activation, _) = (await shop.get("/v1/customers/guest/transactions")).body["data"]
+    merged = await shop.post("/v1/customers/guest/merge", {"into": "c-42"}, Role.ADMIN, Idempotency_Key=unique("key"))
+    assert merged.status == 200
+    assert shares((await explain(shop, activation["id"])).body) == [("o-1", 100, 0)]
 
 
 async def test_what_was_of_an_erased_customer_is_told_without_a_name(shop: Shop) -> None:
