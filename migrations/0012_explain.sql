@@ -1,5 +1,5 @@
 -- A transfer is found by its id alone.
--- depends: 0009_erasures
+-- depends: 0011_redeemed_rewards
 
 -- migrate: apply
 
