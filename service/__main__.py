@@ -9,6 +9,7 @@ import structlog
 
 from service.platform import command_line, telemetry, tracing
 from service.platform.database import Database
+from service.platform.importing.command import import_
 from service.platform.settings import Pooler
 from service.programs import commands as programs
 from service.purchases import commands as purchases
@@ -154,7 +155,8 @@ def openapi(*, check: bool, write: bool) -> None:
 
 loyalty.add_command(programs.programs)
 loyalty.add_command(programs.keys)
-loyalty.add_command(purchases.import_)
+loyalty.add_command(import_)
+import_.add_command(purchases.purchases)
 
 
 @loyalty.command()

@@ -25,15 +25,16 @@ from service.platform.database import Database
 from service.platform.embedded import ChildPlan, ChildProcess, EmbeddedServers
 from service.platform.embedded.child_log import ChildLog
 from service.platform.embedded.private_file import write_private
+from service.platform.importing.csv_lines import WHITESPACE
+from service.platform.importing.mapping import Mapping
+from service.platform.importing.table import Table, Tally, Told
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases as programs
 from service.programs.rules import Program, ProgramSettings
-from service.purchases.importing.csv_lines import WHITESPACE
-from service.purchases.importing.mapping import Mapping
-from service.purchases.importing.table import Table, Tally, Told, import_purchases
+from service.purchases.importing.table import import_purchases
 
 DEMO_PROGRAM: Final = "demo"
 SAMPLE: Final = CHECKOUT / "tests" / "data" / "cdnow_sample.txt"

@@ -5,8 +5,9 @@ several times, so it must find out by itself what an earlier run has booked (cla
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final, TypeVar
 
 import asyncpg
@@ -182,7 +183,7 @@ class _TrialOver(Exception):  # noqa: N818 - it undoes what was tried, and tells
     """The work that was tried came to its end."""
 
 
-async def refusal_of(db: Db, work: Callable[[], Awaitable[object]]) -> Invalid | None:
+async def _refusal_of(db: Db, work: Callable[[], Awaitable[object]]) -> Invalid | None:
     """Try work and undo it; tell whether the database refuses a row of it. Its locks are given back, too."""
     try:
         async with savepoint(db):
@@ -192,6 +193,26 @@ async def refusal_of(db: Db, work: Callable[[], Awaitable[object]]) -> Invalid |
         return None
     except ROW_FAULTS as fault:
         return refusal_of_row(fault)
+
+
+async def apart(
+    db: Db, rows: Sequence[Row], work: Callable[[Sequence[Row]], Awaitable[Sequence[Result]]]
+) -> list[Result | Invalid]:
+    """Do work on many, which gives a result for each, but for those that the database refuses: they harm no other.
+
+    Which these are is found out by doing the work for each alone and undoing it, its locks too; then it is done for all
+    others together, so that the rule of locks is kept.
+    """
+    try:
+        async with savepoint(db):
+            return [*await work(rows)]
+    except ROW_FAULTS:
+        refused = dict[int, Invalid]()
+    for place, each in enumerate(rows):
+        if (refusal := await _refusal_of(db, partial(work, [each]))) is not None:
+            refused[place] = refusal
+    results = iter(await work([each for place, each in enumerate(rows) if place not in refused]))
+    return [refused[place] if place in refused else next(results) for place in range(len(rows))]
 
 
 def refusal_of_row(fault: asyncpg.PostgresError) -> Invalid:

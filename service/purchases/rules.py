@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -13,15 +13,12 @@ from service.earning.rules import Line, Spending, base_line
 from service.kernel.amounts import CurrencyCode, MinorUnits, Quantity, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
-from service.kernel.times import Time, in_utc
+from service.kernel.times import Time, check_happened, in_utc
 from service.points.account import Account
 from service.points.policies import kept_alive, life_of
 from service.points.rules import Cause
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
-
-GREATEST_LEAD: Final = timedelta(minutes=5)
-"""How far ahead of the database's clock a fact may claim to have happened: clocks differ."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -106,9 +103,7 @@ def normalised(purchase: Purchase) -> Purchase:
 
 def check_occurred(occurred_at: datetime, *, now: datetime, oldest_fact_days: int | None) -> None:
     """Refuse a fact from the future, or from before what the program takes. Raises Invalid."""
-    if occurred_at > now + GREATEST_LEAD:
-        detail = "This is more than 5 minutes in the future."
-        raise Invalid(detail, pointer="/occurred_at", reason="in_the_future")
+    check_happened(occurred_at, now=now, pointer="/occurred_at")
     if oldest_fact_days is not None and occurred_at < now - timedelta(days=oldest_fact_days):
         detail = f"This program takes facts of the last {oldest_fact_days} days."
         raise Invalid(detail, pointer="/occurred_at", reason="too_old")

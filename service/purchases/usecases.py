@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -12,10 +11,9 @@ from service.customers.rules import Balance, Customer, CustomerErased, CustomerU
 from service.kernel.errors import NotFound, Refusal
 from service.kernel.ids import randomness_of
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
-from service.platform.database import ROW_FAULTS
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, write_together
-from service.platform.transaction import refusal_of, savepoint
+from service.platform.transaction import apart
 from service.points import usecases as points
 from service.points.account import Account
 from service.points.usecases import Opened
@@ -87,23 +85,8 @@ async def report(
 
 
 async def report_apart(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> Sequence[Outcome]:
-    """Book purchases as `report` does, but for those that the database refuses: they harm no other of them.
-
-    Which these are is found out by writing each alone and undoing it, its locks too; then all others are booked
-    together, so that the rule of locks is kept.
-    """
-    try:
-        async with savepoint(db):
-            return await report(db, program=program, drafts=drafts, entropy=entropy)
-    except ROW_FAULTS:
-        refused = dict[int, Refusal]()
-    for place, each in enumerate(drafts):
-        alone = partial(report, db, program=program, drafts=[each], entropy=entropy)
-        if (refusal := await refusal_of(db, alone)) is not None:
-            refused[place] = refusal
-    good = [each for place, each in enumerate(drafts) if place not in refused]
-    outcomes = iter(await report(db, program=program, drafts=good, entropy=entropy))
-    return [refused.get(place) or next(outcomes) for place in range(len(drafts))]
+    """Book purchases as `report` does, but for those that the database refuses: they harm no other of them."""
+    return await apart(db, drafts, lambda some: report(db, program=program, drafts=some, entropy=entropy))
 
 
 async def preview(db: Db, *, program: Program, drafts: Sequence[Draft], entropy: int) -> list[Outcome]:

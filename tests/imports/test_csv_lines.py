@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from service.purchases.importing.csv_lines import LONGEST_LINE, CsvLines, Record, delimiter_named, encoding_named
+from service.platform.importing.csv_lines import LONGEST_LINE, CsvLines, Record, delimiter_named, encoding_named
 
 
 def records(content: bytes, *, encoding: str = "utf-8", delimiter: str = ",") -> list[Record]:

@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from service.__main__ import loyalty
-from service.purchases.importing.mapping import FIELDS, Kind
+from service.platform.importing.mapping import Kind
+from service.purchases.importing.line_reader import FIELDS
 from service.purchases.rules import Item, Purchase
 from tests.imports.importer import HEADER, ORDERS, Importer
 
@@ -121,8 +122,8 @@ def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
 
 def test_every_field_of_a_purchase_can_be_mapped() -> None:
     names = {*Purchase.__struct_fields__, *(f"item.{name}" for name in Item.__struct_fields__)}
-    assert set(FIELDS) == names - {"items", "metadata"}
-    amounts = {name for name, kind in FIELDS.items() if kind is Kind.AMOUNT}
+    assert set(FIELDS.kinds) == names - {"items", "metadata"}
+    amounts = {name for name, kind in FIELDS.kinds.items() if kind is Kind.AMOUNT}
     assert amounts == {"total", "tax", "shipping", "points_paid", "item.amount"}
 
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from service.purchases.importing import progress
-from service.purchases.importing.table import BATCH
+from service.platform.importing import progress
+from service.platform.importing.table import BATCH
 from tests.imports.importer import ORDERS, Importer, orders
 
 

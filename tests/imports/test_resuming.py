@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from service.platform.database import Database
+from service.platform.importing.mapping import Mapping
+from service.platform.importing.table import BATCH, Table, Tally, Told
 from service.platform.statements import Db
 from service.purchases.importing import table as importing
-from service.purchases.importing.mapping import Mapping
-from service.purchases.importing.table import BATCH, Table, Tally, Told, import_purchases
+from service.purchases.importing.table import import_purchases
 from tests.conftest import Servers
 from tests.faults.proxy import AtCommit, PostgresProxy, proxy_before
 from tests.imports.importer import ORDERS, Importer, orders

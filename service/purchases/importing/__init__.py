@@ -1,1 +1,1 @@
-"""Bringing purchases in from a file: its lines, what its columns mean, each line as a checkout would report it."""
+"""Purchases from a file: each line as a checkout would report it."""

@@ -1,19 +1,12 @@
-"""What an operator says about a table: which columns are which fields of a purchase, and how they are written. Pure."""
+"""What an operator says about a table: which columns are which fields, and how they are written. Pure."""
 
 import re
 from collections.abc import Mapping as Pairs
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final, get_type_hints
+from typing import Final
 
-import msgspec
-
-from service.kernel.amounts import MinorUnits, Quantity
-from service.purchases.rules import Item, Purchase, Time
-
-METADATA: Final = "metadata."
-ITEM: Final = "item."
 MOST_COLUMNS: Final = 10_000
 _LINE: Final = "line"
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -28,19 +21,23 @@ class Kind(Enum):
     TIME = auto()
 
 
-def _kinds(struct: type[msgspec.Struct], prefix: str = "") -> dict[str, Kind]:
-    known = ((MinorUnits, Kind.AMOUNT), (Quantity, Kind.NUMBER), (Time, Kind.TIME))
-    return {
-        prefix + name: next((kind for hint, kind in known if hint == found), Kind.TEXT)
-        for name, found in get_type_hints(struct, include_extras=True).items()
-        if name not in {"items", "metadata"}
-    }
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a line of a table can tell of a `thing`: each field, and how its text is read.
 
+    What begins with `own`, where there is such a beginning, is a text under a name of the operator's.
+    """
 
-FIELDS: Final[Pairs[str, Kind]] = _kinds(Purchase) | _kinds(Item, ITEM)
-"""What a column can be, beside `metadata.NAME`. A line may have one item, whose id is 1 unless it is told."""
+    thing: str
+    kinds: Pairs[str, Kind]
+    required: Sequence[str]
+    own: str = ""
 
-_REQUIRED: Final = [each.name for each in msgspec.structs.fields(Purchase) if each.required]
+    def has(self, field: str) -> bool:
+        """Tell whether there is such a field."""
+        return field in self.kinds or (
+            bool(self.own) and field.startswith(self.own) and field != self.own and field.isprintable()
+        )
 
 
 class MappingFault(Exception):  # noqa: N818 - an answer to the operator
@@ -53,6 +50,7 @@ class Mapping:
 
     The template may hold `{line}` and columns: `cdnow-{line}`, `{invoice}-{row}`. `decimal_mark` is None where amounts
     are in minor units. `date_format` is strptime's, None for ISO 8601. Without `header` columns are numbers from 1.
+    Fields in `by_name` come from the columns of their own names, where the first line names such.
     """
 
     columns: Pairs[str, str]
@@ -61,6 +59,7 @@ class Mapping:
     date_format: str | None = None
     decimal_mark: str | None = None
     header: bool = True
+    by_name: Sequence[str] = ()
 
     def wanted(self) -> set[str]:
         """Return the columns that are needed, as they were named."""
@@ -79,25 +78,27 @@ class Mapping:
         return f"{field} (column {column}): {reason}" if column is not None else f"{field}: {reason}"
 
 
-def check_fields(mapping: Mapping) -> None:
-    """Refuse fields that don't exist, are told twice or are missing. Raises MappingFault."""
-    fields = [*mapping.columns, *mapping.values, *(["id"] if mapping.id_template is not None else [])]
-    for field in fields:
-        if field not in FIELDS and not (field.startswith(METADATA) and field != METADATA and field.isprintable()):
-            msg = f"There is no field {field!r}: the fields are {', '.join(FIELDS)} and metadata.NAME."
+def check_fields(mapping: Mapping, fields: Fields, needed: Sequence[str]) -> None:
+    """Refuse fields that don't exist, are told twice or, of those `needed`, are missing. Raises MappingFault."""
+    told = [*mapping.columns, *mapping.values, *(["id"] if mapping.id_template is not None else [])]
+    for field in told:
+        if not fields.has(field):
+            own = f" and {fields.own}NAME" if fields.own else ""
+            msg = f"There is no field {field!r}: the fields are {', '.join(fields.kinds)}{own}."
             raise MappingFault(msg)
-        if fields.count(field) > 1:
+        if told.count(field) > 1:
             msg = f"The field {field} is told twice: leave out one --column, --value or --id."
             raise MappingFault(msg)
-    needed = _REQUIRED + ([f"{ITEM}amount"] if any(field.startswith(ITEM) for field in fields) else [])
-    if missing := [field for field in needed if field not in fields]:
+    found = {*told, *(mapping.by_name if mapping.header else ())}
+    if missing := [field for field in needed if field not in found]:
         wanted = f"--column {missing[0]}=COLUMN, or --value {missing[0]}=TEXT for all lines alike"
         if missing[0] == "id":
             wanted = "--column id=COLUMN, or --id 'FILE-{line}' to number the lines"
         msg = f"Tell where {' and '.join(missing)} can be found: {wanted}."
         raise MappingFault(msg)
     if "id" in mapping.values or (mapping.id_template is not None and not _PLACEHOLDER.search(mapping.id_template)):
-        msg = "Every purchase needs an id of its own: --column id=COLUMN, or --id 'FILE-{line}' to number the lines."
+        thing = fields.thing
+        msg = f"Every {thing} needs an id of its own: --column id=COLUMN, or --id 'FILE-{{line}}' to number the lines."
         raise MappingFault(msg)
     if not mapping.header and (names := sorted(name for name in mapping.wanted() if not _is_number(name))):
         msg = f"With --no-header the columns are numbers from 1 on, not {', '.join(map(repr, names))}."
@@ -121,3 +122,10 @@ def places(mapping: Mapping, header: Sequence[str] | None) -> dict[str, int]:
             msg = f"Two columns are called {name!r}: use --no-header --from-line 2 and the columns' numbers."
             raise MappingFault(msg)
     return {name: names.index(name) for name in mapping.wanted()}
+
+
+def with_names(mapping: Mapping, header: Sequence[str] | None, required: Sequence[str]) -> Mapping:
+    """Take the columns that bear fields' names: those that the first line names, and the required ones anyway."""
+    names = {name.strip() for name in header or ()}
+    found = {field: field for field in mapping.by_name if header is not None and (field in names or field in required)}
+    return replace(mapping, columns={**found, **mapping.columns}, by_name=())

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from service.purchases.importing.table import Tally
+from service.platform.importing.table import Tally
 
 SECONDS_BETWEEN_LINES: Final = 10.0
 
