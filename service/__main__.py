@@ -11,6 +11,7 @@ from service.platform import command_line, telemetry, tracing
 from service.platform.database import Database
 from service.platform.importing.command import import_
 from service.platform.settings import Pooler
+from service.points import commands as points
 from service.programs import commands as programs
 from service.purchases import commands as purchases
 
@@ -157,6 +158,7 @@ loyalty.add_command(programs.programs)
 loyalty.add_command(programs.keys)
 loyalty.add_command(import_)
 import_.add_command(purchases.purchases)
+import_.add_command(points.balances)
 
 
 @loyalty.command()

@@ -31,6 +31,7 @@ from service.platform.idempotency import Commands, RecentAnswers
 from service.platform.metrics.process import Numbers
 from service.platform.rate_limits import FailedLogins, RateLimiter, WrongCodes
 from service.platform.settings import Settings
+from service.points import adjustments, opening_balances
 from service.points import handlers as points
 from service.points.balances import Balances
 from service.points.keeping import PointsKeeper
@@ -118,6 +119,8 @@ def routes() -> Router:
             customers.router,
             points.router,
             transactions.router,
+            adjustments.router,
+            opening_balances.router,
             programs.router,
         ],
         middleware=[Authenticate()],

@@ -20,6 +20,7 @@ from service.platform.http.operation import Told
 from service.platform.http.problems import STATUS, Problem
 from service.platform.roles import RIGHTS
 from service.platform.settings import CHECKOUT, Settings
+from service.points.opening import OpeningBalance
 from service.programs.rules import ProgramSettings
 from service.purchases.rules import Purchase
 
@@ -51,7 +52,17 @@ _OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
 }
 _OF_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
 """On all answers to who has a valid key."""
-_TAGS: Final = ("Purchases", "Points", "Redemptions", "Rewards", "Vouchers", "Customers", "Program", "Health")
+_TAGS: Final = (
+    "Purchases",
+    "Points",
+    "Adjustments",
+    "Redemptions",
+    "Rewards",
+    "Vouchers",
+    "Customers",
+    "Program",
+    "Health",
+)
 _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN}
 _IN_PATH: Final[Mapping[str, Any]] = {
     "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
@@ -60,6 +71,11 @@ _IN_PATH: Final[Mapping[str, Any]] = {
         "schema": {"type": "string", "pattern": "^txn_[0-9a-f]{32}$"},
         "example": "txn_019aa5f04c457794b35e1e8ee8f3acee",
         "description": "The transaction, by the id that the history shows.",
+    },
+    "adjustment_id": {
+        "schema": {"type": "string", "pattern": "^adj_[0-9a-f]{32}$"},
+        "example": "adj_019aa5f0601c7b3e8d11223344556677",
+        "description": "The adjustment, by the id that it was made with.",
     },
     "redemption_id": {
         "schema": {"type": "string", "pattern": "^hold_[0-9a-f]{32}$"},
@@ -125,10 +141,11 @@ def document(app: Litestar) -> dict[str, Any]:
     """Make the document of an application's routes."""
     operations = sorted(_operations(app), key=lambda each: (each[0], each[1]))
     sent = [handler.parsed_data_field.annotation for _, _, handler in operations if handler.parsed_data_field]
-    sent += [Purchase, *(field.type for field in fields(ProgramSettings))]
+    sent += [Purchase, OpeningBalance, *(field.type for field in fields(ProgramSettings))]
     references, schemas = components(sent, [*(_answered(each) for _, _, each in operations), Problem])
-    # Two bodies are decoded in two steps, so that their types tell less than what they take.
+    # Some bodies are decoded in two steps, so that their types tell less than what they take.
     schemas["BatchIn"]["properties"]["purchases"]["items"] = references[key_of(Purchase)]
+    schemas["OpeningBalancesIn"]["properties"]["balances"]["items"] = references[key_of(OpeningBalance)]
     change = "The settings to change. Each that is given is replaced whole, the others stay."
     schemas["SettingsChange"] = as_change(schemas["ProgramSettings"], "SettingsChange", change)
     schemas["ProgramChange"]["properties"]["settings"] = reference("SettingsChange")

@@ -27,11 +27,15 @@ from service.platform.roles import RIGHTS, Right, Role
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who calls: a key of a program, with its role and its limit."""
+    """Who calls: a key of a program, with its role and its limit.
+
+    `origin` is the first key of its line of rotations, or itself: keys of one origin are one caller.
+    """
 
     program_id: int
     key_id: UUID
     role: Role
+    origin: UUID
     limit: RateLimit = DEFAULT_LIMIT
 
 

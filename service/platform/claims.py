@@ -19,6 +19,7 @@ class ClaimKind(IntEnum):
 
     PURCHASE = 1
     REFUND = 2
+    OPENING_BALANCE = 3
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -31,6 +31,10 @@ class Right(Enum):
     ERASE_CUSTOMERS = "customers.erase"
     EXPORT_CUSTOMERS = "customers.export"
     REDEEM = "points.redeem"
+    ADJUST = "points.adjust"
+    READ_ADJUSTMENTS = "adjustments.read"
+    APPROVE_ADJUSTMENTS = "adjustments.approve"
+    IMPORT_BALANCES = "balances.import"
     READ_REWARDS = "rewards.read"
     MANAGE_REWARDS = "rewards.manage"
     READ_VOUCHERS = "vouchers.read"
@@ -47,6 +51,7 @@ _READS: Final = frozenset(
         Right.LIST_CUSTOMERS,
         Right.READ_BALANCES,
         Right.READ_HISTORY,
+        Right.READ_ADJUSTMENTS,
         Right.READ_REWARDS,
         Right.READ_VOUCHERS,
     }
@@ -68,8 +73,9 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     ),
     Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
     Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY, Right.READ_REWARDS}),
-    Role.SUPPORT: _READS | {Right.EXPORT_CUSTOMERS},
-    Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_VOUCHERS} | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS},
+    Role.SUPPORT: _READS | {Right.ADJUST, Right.EXPORT_CUSTOMERS},
+    Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_VOUCHERS, Right.READ_ADJUSTMENTS}
+    | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS},
     Role.ANALYST: _READS | {Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM},
     Role.ADMIN: frozenset(Right),
 }

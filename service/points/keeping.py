@@ -10,11 +10,11 @@ from service.customers.keeping import Erasing, Merging
 from service.kernel.ids import GREATEST_ID, to_wire
 from service.platform.outbox import announcing
 from service.platform.statements import Db, write_together
-from service.points import store, usecases
+from service.points import adjusting, store, usecases
 from service.points.account import Account
 from service.points.merging import close, merge
 from service.points.rules import Cause, Hold
-from service.points.schemas import lot_out, transfer_out
+from service.points.schemas import lot_out, recorded_adjustment_out, transfer_out
 
 _MANY: Final = 10**9
 
@@ -22,7 +22,19 @@ _MANY: Final = 10**9
 class PointsKeeper:
     """Answers for the ledger."""
 
-    tables = frozenset({"customer", "transfer", "lot", "lot_entry", "hold", "hold_part", "expiry_notice"})
+    tables = frozenset(
+        {
+            "customer",
+            "transfer",
+            "lot",
+            "lot_entry",
+            "hold",
+            "hold_part",
+            "expiry_notice",
+            "adjustment",
+            "opening_balance",
+        }
+    )
 
     async def merge(self, db: Db, merging: Merging) -> None:
         """Move all points, and let lots and holds be the target's."""
@@ -42,6 +54,15 @@ class PointsKeeper:
         accounts = await _accounts(db, erasing.program_id, [name], erasing.entropy)
         close(accounts[name], Cause("erasure", to_wire("ers", erasing.id)))
         await _write(db, erasing.program_id, [accounts[name]])
+        for customer_id in erasing.all_ids:
+            events = await adjusting.forget(
+                db,
+                program_id=erasing.program_id,
+                customer_id=customer_id,
+                now=erasing.now,
+                ids=accounts[name].ids,
+            )
+            await write_together(db, [announcing(erasing.program_id, events, erasing.now)])
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
         """Give all lots, transfers and redemptions of points."""
@@ -50,10 +71,14 @@ class PointsKeeper:
             db, program_id=program_id, customer_ids=all_ids, before=GREATEST_ID, limit=_MANY
         )
         lots = await store.all_lots(db, program_id=program_id, customer_id=all_ids[0])
+        adjusted = await store.list_adjustments_of(
+            db, program_id=program_id, before=GREATEST_ID, limit=_MANY, status=None, customers=all_ids
+        )
         holds = await store.all_holds(db, program_id=program_id, customer_id=all_ids[0])
         return {
             "transactions": [transfer_out(each) for each in booked],
             "lots": [lot_out(each, customer.alive_until) for each in lots],
+            "adjustments": [recorded_adjustment_out(*each) for each in adjusted],
             "redemptions": [_hold_out(each) for each in holds],
         }
 

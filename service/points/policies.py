@@ -63,10 +63,24 @@ def keeps_alive_until(policy: ExpiryPolicy, last_activity_at: datetime, time_zon
 
 def kept_alive(program: ProgramSettings, activity: QualifyingActivity, at: datetime) -> Alive | None:
     """Tell until when an activity keeps the points alive that slide; None where it doesn't, or nothing slides."""
-    if not keeps_alive(program.expiry, activity):
-        return None
+    return alive_from(program, at) if keeps_alive(program.expiry, activity) else None
+
+
+def alive_from(program: ProgramSettings, at: datetime) -> Alive | None:
+    """Tell until when what is done at a moment keeps points alive that slide, if it does; None where nothing slides."""
     until = keeps_alive_until(program.expiry, at, program.time_zone)
     return None if until is None else Alive(until, _notify_at(program.expiry, until))
+
+
+def with_end(life: Life, program: ProgramSettings, ends_at: datetime) -> Life:
+    """Give points an end of their own (NEVER: none), with the notice that the program demands."""
+    return msgspec.structs.replace(
+        life,
+        expires_at=ends_at,
+        slides=False,
+        needs_notice=life.needs_notice and ends_at != NEVER,
+        notify_at=_notify_at(program.expiry, ends_at),
+    )
 
 
 def _notify_at(policy: ExpiryPolicy, ends_at: datetime) -> datetime | None:

@@ -184,6 +184,7 @@ def rotate_key(code: str, key_id: str, grace_hours: int) -> None:
             key=key,
             entropy=random.getrandbits(62),
             limit=old.limit,
+            origin=old.origin or old.id,
         )
         return key
 

@@ -98,7 +98,7 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
     """Make a key. It is shown in this answer and nowhere else; a repetition with the same Idempotency-Key shows it."""
 
     async def work(db: Db) -> tuple[int, Any]:
-        return 201, await _made(request, db, data.role, data.name, data.rate_limit)
+        return 201, await _made(request, db, data.role, data.name, limit=data.rate_limit)
 
     answered = await _run(request, "createApiKey", data, work)
     return _shown(request, answered)
@@ -139,7 +139,7 @@ async def rotate_key(
         old = await usecases.retire_key(
             db, program_id=request.actor.program_id, key_id=old_id, grace=timedelta(seconds=data.grace_seconds)
         )
-        return 201, await _made(request, db, old.role, old.name, old.limit)
+        return 201, await _made(request, db, old.role, old.name, limit=old.limit, origin=old.origin or old.id)
 
     answered = await _run(request, f"rotateApiKey {old_id}", data, work)
     return _shown(request, answered)
@@ -173,7 +173,9 @@ def _key_id(text: str) -> UUID:
     return key_id
 
 
-async def _made(request: ApiRequest, db: Db, role: Role, name: str, limit: KeyLimit | None) -> dict[str, Any]:
+async def _made(
+    request: ApiRequest, db: Db, role: Role, name: str, *, limit: KeyLimit | None, origin: UUID | None = None
+) -> dict[str, Any]:
     """Make a key; give what is kept of the answer: the record, and the salt to make the secret from again."""
     salt = secrets.token_bytes(32)
     made = await usecases.add_key(
@@ -184,6 +186,7 @@ async def _made(request: ApiRequest, db: Db, role: Role, name: str, limit: KeyLi
         key=_secret(request, salt),
         entropy=random.getrandbits(62),
         limit=limit,
+        origin=origin,
     )
     return {"key": msgspec.to_builtins(made), "salt": salt.hex()}
 

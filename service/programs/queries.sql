@@ -70,19 +70,24 @@ WHERE id = $1::integer;
 
 -- name: key_all_valid
 -- Keys that are valid now, with their programs.
-SELECT k.hash, k.program_id, k.id, k.role, k.requests_per_second, k.burst, k.expires_at, clock_timestamp() AS now
+SELECT
+    k.hash, k.program_id, k.id, k.role, coalesce(k.origin, k.id) AS origin, k.requests_per_second, k.burst,
+    k.expires_at, clock_timestamp() AS now
 FROM api_key AS k
 WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp());
 
 -- name: key_insert
-INSERT INTO api_key (program_id, id, role, name, hash, hint, created_at, requests_per_second, burst)
-VALUES ($1::integer, $2::uuid, $3::text, $4::text, $5::bytea, $6::text, $7::timestamptz, $8::integer, $9::integer);
+INSERT INTO api_key (program_id, id, role, name, hash, hint, created_at, requests_per_second, burst, origin)
+VALUES (
+    $1::integer, $2::uuid, $3::text, $4::text, $5::bytea, $6::text, $7::timestamptz, $8::integer, $9::integer,
+    $10::uuid
+);
 
 -- name: key_list
 -- A page of a program's keys, newest first, also the revoked ones.
 SELECT
     k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at,
-    k.requests_per_second, k.burst
+    k.requests_per_second, k.burst, k.origin
 FROM api_key AS k
 WHERE k.program_id = $1::integer AND k.id < $2::uuid
 ORDER BY k.id DESC
@@ -91,7 +96,7 @@ LIMIT $3::integer;
 -- name: key_lock
 SELECT
     k.id, k.program_id, k.role, k.name, k.hint, k.created_at, k.expires_at, k.revoked_at,
-    k.requests_per_second, k.burst
+    k.requests_per_second, k.burst, k.origin
 FROM api_key AS k
 WHERE k.program_id = $1::integer AND k.id = $2::uuid
 FOR NO KEY UPDATE;

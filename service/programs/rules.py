@@ -109,6 +109,13 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     debt_limit: Annotated[int, Meta(ge=0, le=BOUND)] | None = None
     hold_seconds: Annotated[int, Meta(ge=1, le=30 * 86_400)] = 900
+    adjustment_limit: Annotated[
+        Annotated[int, Meta(ge=0, le=BOUND)] | None,
+        Meta(
+            description="How many points one key may give to or take from one customer by adjustments within 24 hours, "
+            "counted without their sign; what goes beyond waits for a second key. Null: no limit."
+        ),
+    ] = None
 
 
 class SettingsVersion(msgspec.Struct, frozen=True):
@@ -161,7 +168,10 @@ class KeyLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A key without its secret. `hint` is its last four characters; without a `limit` the default counts."""
+    """A key without its secret. `hint` is its last four characters; without a `limit` the default counts.
+
+    `origin` is the first key of its line of rotations; None where that is the key itself.
+    """
 
     id: UUID
     program_id: int
@@ -172,6 +182,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     limit: KeyLimit | None = None
+    origin: UUID | None = None
 
 
 class ProgramExists(Refusal):

@@ -32,12 +32,12 @@ def _version(row: Record) -> SettingsVersion:
 
 def _key(row: Record) -> ApiKey:
     limit = None if row["burst"] is None else KeyLimit(row["requests_per_second"], row["burst"])
-    return ApiKey(row[0], row[1], Role(row[2]), *row[3:8], limit=limit)
+    return ApiKey(row[0], row[1], Role(row[2]), *row[3:8], limit=limit, origin=row["origin"])
 
 
 def _actor(row: Record) -> Actor:
     limit = DEFAULT_LIMIT if row["burst"] is None else RateLimit(row["requests_per_second"], row["burst"])
-    return Actor(row["program_id"], row["id"], Role(row["role"]), limit)
+    return Actor(row["program_id"], row["id"], Role(row["role"]), row["origin"], limit)
 
 
 def _columns(limit: KeyLimit | None) -> tuple[int | None, int | None]:
@@ -129,6 +129,7 @@ async def insert_key(db: Db, *, key: ApiKey, key_hash: bytes) -> None:
         key.hint,
         key.created_at,
         *_columns(key.limit),
+        key.origin,
     )
 
 

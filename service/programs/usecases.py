@@ -82,9 +82,20 @@ async def settings_at(db: Db, *, program_id: int, version: int) -> ProgramSettin
 
 
 async def add_key(
-    db: Db, *, program_id: int, role: Role, name: str, key: str, entropy: int, limit: KeyLimit | None = None
+    db: Db,
+    *,
+    program_id: int,
+    role: Role,
+    name: str,
+    key: str,
+    entropy: int,
+    limit: KeyLimit | None = None,
+    origin: UUID | None = None,
 ) -> ApiKey:
-    """Store a new key, by its hash. `key` is shown to the caller once; it is not kept. Raises Invalid."""
+    """Store a new key, by its hash. `key` is shown to the caller once; it is not kept. Raises Invalid.
+
+    `origin` is the first key of the line of rotations that it goes on, None where it begins one.
+    """
     now = await store.database_time(db)
     made = ApiKey(
         id=time_ordered_id(now, entropy),
@@ -94,6 +105,7 @@ async def add_key(
         hint=key[-4:],
         created_at=now,
         limit=checked_limit(limit),
+        origin=origin,
     )
     await store.insert_key(db, key=made, key_hash=hash_of_key(key))
     await store.bump_catalogue(db)

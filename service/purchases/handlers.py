@@ -4,18 +4,18 @@ import asyncio
 import random
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from service.customers.rules import CustomerUnknown
-from service.kernel.errors import Invalid, Refusal
+from service.kernel.errors import Refusal
 from service.platform.authentication import Actor
 from service.platform.database import Database
 from service.platform.http.body import Nothing, check_syntax, decode
-from service.platform.http.commanding import REPLAYED, command, run_once
+from service.platform.http.bulk import BULK_BYTES, Verbs, report_each
+from service.platform.http.commanding import REPLAYED, command
 from service.platform.http.direct import Answer, Route
 from service.platform.http.operation import COMMAND_KEY, DRY_RUN, IDEMPOTENCY_KEY, Link, operation
 from service.platform.http.request import ApiRequest, caller_id, flag
@@ -35,7 +35,6 @@ from service.purchases.schemas import (
     BatchOut,
     ConfirmationOut,
     ConfirmedPointsOut,
-    EntryOut,
     PurchaseOut,
     RecordedPurchaseOut,
     RefundOut,
@@ -48,7 +47,6 @@ from service.purchases.schemas import (
 from service.purchases.store import Refund
 from service.purchases.usecases import Accepted, Outcome
 
-BULK_BYTES = 4 * 1024 * 1024
 _NOTHING = Nothing()
 
 
@@ -105,58 +103,23 @@ def _program(request: ApiRequest) -> Program:
 )
 async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Response[BatchOut]:
     """Report up to 500 purchases together; each is booked or refused on its own."""
-    drafts = list[Draft | Refusal]()
-    for raw in data.purchases:
-        drafts.append(_draft_or_refusal(raw))
-        await asyncio.sleep(0)  # others' calls are not to wait until all entries are decoded
-    dry_run, outcomes = flag(request, "dry_run"), list[Outcome]()
+    program = _program(request)
 
-    async def work(db: Db) -> tuple[int, Any]:
-        outcomes[:] = await _report_all(db, _program(request), drafts, dry_run=dry_run)
-        # Kept without the purchases: their answers name customers, and are rendered anew for a repetition.
-        entries = map(entry_out, outcomes)
-        return 200, [msgspec.to_builtins(EntryOut(entry.status, problem=entry.problem)) for entry in entries]
+    async def book(db: Db, drafts: Sequence[Draft]) -> Sequence[Outcome]:
+        return await usecases.report_apart(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
 
-    content = [_content(each) for each in drafts]
-    answered = await run_once(request, "reportPurchases", content, work, needs_key=False)
-    if answered.replayed:
-        entries = await _replay(request, drafts, msgspec.convert(answered.answer, list[EntryOut]))
-        return Response(BatchOut(entries), headers=REPLAYED)
-    if not dry_run:
-        count(outcomes)
-    return Response(BatchOut([entry_out(each) for each in outcomes]))
+    async def preview(db: Db, drafts: Sequence[Draft]) -> Sequence[Outcome]:
+        return await usecases.preview(db, program=program, drafts=drafts, entropy=0)
+
+    verbs = Verbs(_draft, book, preview, status_of)
+    ended = await report_each(request, "reportPurchases", data.purchases, verbs)
+    count(ended.outcomes)
+    entries = [entry_out(fate, accepted) for fate, accepted in ended.entries]
+    return Response(BatchOut(entries), headers=REPLAYED if ended.replayed else None)
 
 
-async def _report_all(db: Db, program: Program, drafts: Sequence[Draft | Refusal], *, dry_run: bool) -> list[Outcome]:
-    accepted = [each for each in drafts if isinstance(each, Draft)]
-    verb = usecases.preview if dry_run else usecases.report_apart
-    outcomes = iter(await verb(db, program=program, drafts=accepted, entropy=random.getrandbits(62)))
-    return [each if isinstance(each, Refusal) else next(outcomes) for each in drafts]
-
-
-async def _replay(request: ApiRequest, drafts: Sequence[Draft | Refusal], kept: list[EntryOut]) -> list[EntryOut]:
-    """Render the first answer again: the problems as they were, the purchases from what is booked."""
-    booked = [each for each, entry in zip(drafts, kept, strict=True) if entry.problem is None]
-    async with request.part(Database).reading() as db:
-        rendered = iter(await _report_all(db, _program(request), booked, dry_run=True))
-    return [
-        entry if entry.problem is not None else EntryOut(entry.status, purchase=entry_out(next(rendered)).purchase)
-        for entry in kept
-    ]
-
-
-def _content(entry: Draft | Refusal) -> str:
-    """Name what an entry of a batch says, whatever its spelling; what can't be accepted is told by its fault."""
-    if isinstance(entry, Draft):
-        return entry.content_hash.hex()
-    return f"{entry.code} {entry.pointer} {entry.reason}" if isinstance(entry, Invalid) else entry.code
-
-
-def _draft_or_refusal(raw: msgspec.Raw) -> Draft | Refusal:
-    try:
-        return usecases.draft(decode(raw, Purchase), randomness=random.getrandbits(62))
-    except Refusal as refusal:
-        return refusal
+def _draft(raw: msgspec.Raw) -> Draft:
+    return usecases.draft(decode(raw, Purchase), randomness=random.getrandbits(62))
 
 
 @get("/{purchase_id:str}", operation_id="getPurchase", opt=operation(Right.READ_PURCHASES))

@@ -8,13 +8,13 @@ from msgspec import Meta
 
 from service.customers.rules import Balance
 from service.earning.rules import Line
-from service.kernel.errors import Refusal
 from service.kernel.times import Time
 from service.platform.http.body import Envelope
-from service.platform.http.problems import Problem, of_refusal
+from service.platform.http.bulk import Fate
+from service.platform.http.problems import Problem
 from service.purchases.rules import Item
 from service.purchases.store import Recorded, Refund
-from service.purchases.usecases import Accepted, Outcome
+from service.purchases.usecases import Accepted
 
 
 class LineOut(msgspec.Struct, frozen=True):
@@ -163,12 +163,9 @@ def status_of(accepted: Accepted) -> int:
     return 200 if accepted.replayed else 201
 
 
-def entry_out(outcome: Outcome) -> EntryOut:
+def entry_out(fate: Fate, accepted: Accepted | None) -> EntryOut:
     """Render one entry of a batch."""
-    if isinstance(outcome, Refusal):
-        problem = of_refusal(outcome)
-        return EntryOut(problem.status, problem=problem)
-    return EntryOut(status_of(outcome), purchase=purchase_out(outcome))
+    return EntryOut(fate.status, None if accepted is None else purchase_out(accepted), fate.problem)
 
 
 def recorded_out(recorded: Recorded) -> RecordedPurchaseOut:

@@ -1,5 +1,6 @@
 """Every operation that exists, as a good call of it: what the tests of access and of bad input go through."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.shop import Shop, purchase, unique
 
 CUSTOMER = "a known/customer"
 PURCHASE = "a known/purchase"
+NO_ADJUSTMENT = "adj_00000000000070008000000000000000"
 NO_REDEMPTION = "hold_00000000000070008000000000000000"
 NO_TRANSACTION = "txn_00000000000070008000000000000000"
 NEVER_USED = "key_00000000000070008000000000000000"
@@ -41,19 +43,25 @@ class Operation:
 
     def fresh_body(self) -> dict[str, Any] | None:
         """Make a body that books anew."""
-        match self.name:
-            case "reportPurchase":
-                return purchase(customer_id=CUSTOMER)
-            case "refundPurchase":
-                return {"id": unique("refund"), "amount": 1}
-            case "reportPurchases":
-                return {"purchases": [purchase(customer_id=CUSTOMER)]}
-            case "redeemVoucher":
-                return {"order_id": unique("order"), "amount": 5000, "currency": "EUR"}
-            case "loadCodes":
-                return {"codes": [unique("ticket")]}
-            case _:
-                return self.body
+        made = FRESH.get(self.name)
+        return self.body if made is None else made()
+
+
+def opening_balance(**changes: Any) -> dict[str, Any]:
+    """Make an opening balance of 100 points."""
+    lots = [{"points": 100, "earned_at": "2026-01-02T10:00:00Z"}]
+    return {"id": unique("opening"), "customer_id": "c-42", "lots": lots} | changes
+
+
+FRESH: dict[str, Callable[[], dict[str, Any]]] = {
+    "reportPurchase": lambda: purchase(customer_id=CUSTOMER),
+    "refundPurchase": lambda: {"id": unique("refund"), "amount": 1},
+    "reportPurchases": lambda: {"purchases": [purchase(customer_id=CUSTOMER)]},
+    "reportOpeningBalances": lambda: {"balances": [opening_balance(customer_id=CUSTOMER)]},
+    "redeemVoucher": lambda: {"order_id": unique("order"), "amount": 5000, "currency": "EUR"},
+    "loadCodes": lambda: {"codes": [unique("ticket")]},
+}
+"""What a call of an operation sends, where each must send something else."""
 
 
 def _roles(names: str) -> frozenset[Role]:
@@ -168,6 +176,37 @@ OPERATIONS = (
         _roles("checkout portal support marketer analyst admin"),
         unknown=NO_TRANSACTION,
     ),
+    Operation(
+        "adjustPoints",
+        "POST",
+        "/v1/customers/{id}/adjustments",
+        _roles("support admin"),
+        {"points": 5, "reason": "goodwill", "note": "late parcel"},
+        201,
+        unknown="nobody",
+        needs_key=True,
+    ),
+    Operation("listAdjustments", "GET", "/v1/adjustments", _roles("support analyst admin")),
+    Operation("getAdjustment", "GET", "/v1/adjustments/{id}", _roles("support analyst admin"), unknown=NO_ADJUSTMENT),
+    Operation(
+        "approveAdjustment",
+        "POST",
+        "/v1/adjustments/{id}/approve",
+        _roles("admin"),
+        {},
+        unknown=NO_ADJUSTMENT,
+        needs_key=True,
+    ),
+    Operation(
+        "refuseAdjustment",
+        "POST",
+        "/v1/adjustments/{id}/refuse",
+        _roles("admin"),
+        {},
+        unknown=NO_ADJUSTMENT,
+        needs_key=True,
+    ),
+    Operation("reportOpeningBalances", "POST", "/v1/opening-balances", _roles("admin"), {}),
     Operation("listRewards", "GET", "/v1/rewards", _roles("checkout portal support marketer analyst admin")),
     Operation("createReward", "POST", "/v1/rewards", _roles("marketer admin"), REWARD, 201),
     Operation(
@@ -215,6 +254,8 @@ BODY_OPTIONAL = {
     "captureRedemption",
     "releaseRedemption",
     "cancelVoucher",
+    "approveAdjustment",
+    "refuseAdjustment",
 }
 BODY_REQUIRED = tuple(operation for operation in WITH_BODY if operation.name not in BODY_OPTIONAL)
 LISTS = tuple(operation for operation in OPERATIONS if operation.name.startswith("list"))
@@ -228,30 +269,59 @@ class Known:
 
     async def id_for(self, operation: Operation) -> str:
         """Return an id that a good call takes, as it stands in a path."""
-        if "api-keys" in operation.path:
-            made = await self.shop.post("/v1/api-keys", {"role": "portal", "name": unique("key")}, Role.ADMIN)
-            return made.body["id"]
-        if operation.path.startswith("/v1/transactions"):
-            history = f"/v1/customers/{_in_path(CUSTOMER)}/transactions"
-            return (await self.shop.get(history)).body["data"][-1]["id"]
-        if "redemptions" in operation.path:
-            body = {"customer_id": CUSTOMER, "points": 1}
-            held = await self.shop.post("/v1/redemptions", body, Role.ADMIN, Idempotency_Key=unique("key"))
-            return held.body["id"]
-        if "rewards" in operation.path:
-            codes = {"codes": "third_party"} if operation.name == "loadCodes" else {}
-            return (await self.shop.post("/v1/rewards", REWARD | codes, Role.ADMIN)).body["id"]
-        if "vouchers" in operation.path:
-            return await vouchers.voucher(self.shop)
+        makers: dict[str, Callable[[Operation], Awaitable[str]]] = {
+            "/api-keys/": self._key,
+            "/transactions/{id}": self._transaction,
+            "/v1/adjustments/": self._adjustment,
+            "/redemptions/": self._redemption,
+            "/rewards/": self._reward,
+            "/vouchers/": self._voucher,
+        }
+        for part, make in makers.items():
+            if part in operation.path:
+                return await make(operation)
         if operation.name in {"mergeCustomer", "eraseCustomer"}:
             guest = unique("guest")
             await self.shop.call("PUT", f"/v1/customers/{guest}", {})
             return guest
         return _in_path(PURCHASE if "purchases" in operation.path else CUSTOMER)
 
+    async def _key(self, _: Operation) -> str:
+        made = await self.shop.post("/v1/api-keys", {"role": "portal", "name": unique("key")}, Role.ADMIN)
+        return made.body["id"]
 
-def _in_path(named: str) -> str:
-    return named.replace("/", "%2F").replace(" ", "%20")
+    async def _transaction(self, _: Operation) -> str:
+        history = f"/v1/customers/{_in_path(CUSTOMER)}/transactions"
+        return (await self.shop.get(history)).body["data"][-1]["id"]
+
+    async def _redemption(self, _: Operation) -> str:
+        body = {"customer_id": CUSTOMER, "points": 1}
+        held = await self.shop.post("/v1/redemptions", body, Role.ADMIN, Idempotency_Key=unique("key"))
+        return held.body["id"]
+
+    async def _reward(self, operation: Operation) -> str:
+        codes = {"codes": "third_party"} if operation.name == "loadCodes" else {}
+        return (await self.shop.post("/v1/rewards", REWARD | codes, Role.ADMIN)).body["id"]
+
+    async def _voucher(self, _: Operation) -> str:
+        return await vouchers.voucher(self.shop)
+
+    async def _adjustment(self, operation: Operation) -> str:
+        """Return the id of an adjustment: a booked one can be approved again, only one that waits can be refused."""
+        await self._limit_adjustments(0 if operation.name == "refuseAdjustment" else None)
+        body = {"points": 1, "reason": "correction"}
+        path = f"/v1/customers/{_in_path(CUSTOMER)}/adjustments"
+        made = await self.shop.post(path, body, Role.SUPPORT, Idempotency_Key=unique("key"))
+        await self._limit_adjustments(None)
+        return made.body["id"]
+
+    async def _limit_adjustments(self, limit: int | None) -> None:
+        settings = {"settings": {"adjustment_limit": limit}}
+        assert (await self.shop.call("PATCH", "/v1/program", settings, role=Role.ADMIN)).status == 200
+
+
+def _in_path(its_id: str) -> str:
+    return its_id.replace("/", "%2F").replace(" ", "%20")
 
 
 async def stocked(shop: Shop) -> Known:

@@ -28,6 +28,7 @@ EXAMPLES: Final = {
     "transaction_id": "txn_019aa5f04c457794b35e1e8ee8f3acee",
     "redemption_id": "hold_019aa5f0601c7b3e8d11223344556677",
     "code": "7K3M-9QXA-2PHT",
+    "adjustment_id": "adj_019aa5f0601c7b3e8d11223344556677",
 }
 
 _REPORT: Final = "POST /v1/purchases"
@@ -42,11 +43,19 @@ _REDEMPTION: Final = "POST /v1/redemptions"
 _CAPTURE: Final = "POST /v1/redemptions/{redemption_id}/capture"
 _RELEASE: Final = "POST /v1/redemptions/{redemption_id}/release"
 _REFUND: Final = "POST /v1/purchases/{purchase_id}/refunds"
+_ADJUST: Final = "POST /v1/customers/{customer_id}/adjustments"
+_APPROVE: Final = "POST /v1/adjustments/{adjustment_id}/approve"
+_REFUSE: Final = "POST /v1/adjustments/{adjustment_id}/refuse"
+_OPENING: Final = "POST /v1/opening-balances"
 _FACTS: Final = (_REPORT, _REFUND)
-_COMMANDS: Final = (_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, "POST /v1/purchases/{purchase_id}/confirm")
+_COMMANDS: Final = (
+    *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE),
+    "POST /v1/purchases/{purchase_id}/confirm",
+)
 _REWARDS: Final = ("POST /v1/rewards", "PATCH /v1/rewards/{reward_id}")
 _TAKES_KEYS: Final = (
     _BATCH,
+    _OPENING,
     "POST /v1/api-keys",
     "POST /v1/api-keys/{key_id}/revoke",
     "POST /v1/api-keys/{key_id}/rotate",
@@ -62,6 +71,7 @@ _LISTS: Final = (
     "GET /v1/customers/{customer_id}/lots",
     "GET /v1/customers/{customer_id}/transactions",
     "GET /v1/rewards",
+    "GET /v1/adjustments",
 )
 
 
@@ -118,6 +128,9 @@ EXCEPTIONS: Final = tuple(
             "it is one of two fields, and a total is of an order",
         ),
         ("positive_data_acceptance", (_CAPTURE,), "/points (out_of_range|not_whole)", "it depends on what is held"),
+        ("positive_data_acceptance", (_CAPTURE,), "/points out_of_range", "it depends on what is held"),
+        ("positive_data_acceptance", (_ADJUST,), "/expires_at (in_the_past|out_of_range)", "it depends on the clock"),
+        ("positive_data_acceptance", (_ADJUST,), "/expires_at not_allowed", "only what is given can end"),
         ("positive_data_acceptance", _COMMANDS, "idempotency_key_missing", "a dry run can do without it"),
         ("positive_data_acceptance", (_VOUCHER,), r"\?(amount|currency) missing", "either none of them or both"),
         ("positive_data_acceptance", (_VOUCHER,), r"\?categories out_of_range", "a schema doesn't count commas"),
@@ -134,7 +147,7 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", (_CUSTOMER,), "/birthday out_of_range", "it depends on the clock"),
         (
             "positive_data_acceptance",
-            (_REPORT, _CUSTOMER, _PROGRAM, "POST /v1/api-keys", *_REWARDS, _REDEEM),
+            (_REPORT, _CUSTOMER, _PROGRAM, "POST /v1/api-keys", *_REWARDS, _REDEEM, _ADJUST),
             ".* invalid_character",
             "Postgres keeps no NUL, and each pattern would have to tell it",
         ),
@@ -149,17 +162,27 @@ EXCEPTIONS: Final = tuple(
                 _REDEEM,
                 _REDEMPTION,
                 _CAPTURE,
+                _ADJUST,
             ),
             ".* type Expected `int( . null)?`, got `float`",
             "1.0 is an integer to a schema; amounts are never read as floats",
         ),
         (
             "ensure_resource_availability",
-            ("GET /v1/rewards/{reward_id}", "GET /v1/redemptions/{redemption_id}"),
+            (
+                "GET /v1/rewards/{reward_id}",
+                "GET /v1/redemptions/{redemption_id}",
+                "GET /v1/adjustments/{adjustment_id}",
+            ),
             "not_found",
             "a dry run makes nothing",
         ),
-        ("negative_data_rejection", (_BATCH,), "entry 4", "an entry's fault is that entry's result, not the batch's"),
+        (
+            "negative_data_rejection",
+            (_BATCH, _OPENING),
+            "entry 4",
+            "an entry's fault is that entry's result, not the batch's",
+        ),
         ("allow_header_conformance", (_BATCH,), "204", "a purchase may be called batch, so GET is allowed, too"),
     )
 )

@@ -26,6 +26,21 @@ async def own_keys(shop: Shop) -> list[str]:
     return [key["id"] for key in (await shop.get("/v1/api-keys", Role.ADMIN)).body["data"]]
 
 
+async def waiting_adjustment(shop: Shop) -> str:
+    """Make an adjustment that waits for a second key; returns its id."""
+    await limit_adjustments(shop, 0)
+    body, key = {"points": 1, "reason": "goodwill"}, unique("key")
+    asked = await shop.post("/v1/customers/c-42/adjustments", body, Role.SUPPORT, Idempotency_Key=key)
+    await limit_adjustments(shop, None)
+    return asked.body["id"]
+
+
+async def limit_adjustments(shop: Shop, limit: int | None) -> None:
+    """Set the program's limit."""
+    settings = {"settings": {"adjustment_limit": limit}}
+    assert (await shop.call("PATCH", "/v1/program", settings, role=Role.ADMIN)).status == 200
+
+
 async def things(shop: Shop) -> dict[str, dict[str, str]]:
     """Make what calls made at random would hardly find: rewards with codes to load, vouchers, redemptions, keys."""
     await shop.buy(customer_id="c-42", total=100_000)
@@ -39,6 +54,9 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
         body, key = {"customer_id": "c-42", "points": 100}, unique("key")
         held = await shop.post("/v1/redemptions", body, Idempotency_Key=key)
         made[label] = {"redemption_id": held.body["id"]}
+    adjustments = "/v1/adjustments/{adjustment_id}"
+    for label in (f"GET {adjustments}", f"POST {adjustments}/approve", f"POST {adjustments}/refuse"):
+        made[label] = {"adjustment_id": await waiting_adjustment(shop)}
     for label in (f"PATCH {KEY}", f"POST {KEY}/rotate", f"POST {KEY}/revoke"):
         key = await shop.post("/v1/api-keys", {"role": "portal"}, Role.ADMIN)
         made[label] = {"key_id": key.body["id"]}

@@ -27,6 +27,12 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "customers": {"records.py"},
     "points": {
         "account.py",
+        "adjusting.py",
+        "adjustments.py",
+        "correcting.py",
+        "migrating.py",
+        "opening.py",
+        "opening_balances.py",
         "balances.py",
         "explaining.py",
         "holding.py",

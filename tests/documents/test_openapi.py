@@ -11,11 +11,11 @@ from service.openapi import EXAMPLES, render
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from tests.conftest import NewShop
-from tests.shop import unique
+from tests.shop import Shop, unique
 from tests.vouchers import issue, make, redeem
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(txn|lot|key|hold|rwd)_[0-9a-f]{32}$")
+OWN_ID = re.compile("(txn|lot|key|hold|rwd|adj)_[0-9a-f]{32}$")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_DAY = "2026-11-21T"
@@ -108,11 +108,25 @@ def masked(example: Any, name: str = "") -> Any:
     return "..." if isinstance(example, str) and (is_own or OWN_ID.match(example)) else example
 
 
+async def waiting_adjustment(shop: Shop) -> str:
+    """Make an adjustment that waits for another key than that of support; returns its id."""
+    limit = {"settings": {"adjustment_limit": 0}}
+    assert (await shop.call("PATCH", "/v1/program", limit, role=Role.ADMIN)).status == 200
+    body = {"points": -10, "reason": "correction"}
+    path = "/v1/customers/c-42/adjustments"
+    return (await shop.post(path, body, Role.SUPPORT, Idempotency_Key=unique("key"))).body["id"]
+
+
 async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> None:
     """The examples follow each other: a purchase, the customer, the balance, rewards, vouchers, keys, redemptions."""
     shop = await new_shop()
-    made = {"key_id": "", "redemption_id": "", "reward_id": "", "code": EXAMPLE_CODE}
-    its_id = {"createApiKey": "key_id", "redeemPoints": "redemption_id", "createReward": "reward_id"}
+    made = {"key_id": "", "redemption_id": "", "reward_id": "", "code": EXAMPLE_CODE, "adjustment_id": ""}
+    its_id = {
+        "createApiKey": "key_id",
+        "redeemPoints": "redemption_id",
+        "createReward": "reward_id",
+        "adjustPoints": "adjustment_id",
+    }
     operations = {operation["operationId"]: (path, method) for path, method, operation in OPERATIONS}
     for name, example in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
         if name == "getVoucher":  # with the code of the example
@@ -123,11 +137,13 @@ async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> N
         path, method = operations[name]
         if name == "captureRedemption":  # the one before is released
             made["redemption_id"] = (await redeem(shop, made["reward_id"], order_id="order-1003")).body["id"]
+        if name in {"approveAdjustment", "refuseAdjustment"}:
+            made["adjustment_id"] = await waiting_adjustment(shop)
         if name == "mergeCustomer":
             await shop.buy(customer_id="c-43", total=1_000)
         path = path.format(purchase_id="order-1001", customer_id="c-42", **made)
         query = "?limit=1" if name.startswith("list") else ""
-        unkeyed = {"createApiKey", "reportPurchases", "rotateApiKey"}
+        unkeyed = {"createApiKey", "reportPurchases", "reportOpeningBalances", "rotateApiKey"}
         key = {} if name in unkeyed else {"Idempotency-Key": unique("key")}
         answer = await shop.call(method.upper(), path + query, example.get("request"), role=Role.ADMIN, headers=key)
         assert answer.status in {200, 201}, answer.text

@@ -54,6 +54,7 @@ class Importer:
     settings: Settings
     program: str
     folder: Path
+    what: str = "purchases"
 
     @property
     def environment(self) -> dict[str, str | None]:
@@ -72,7 +73,7 @@ class Importer:
 
     async def run(self, path: Path, *options: str) -> Ended:
         """Run the command to its end. It has an event loop of its own, and so a thread."""
-        arguments = ["import", "purchases", str(path), "--program", self.program, *options]
+        arguments = ["import", self.what, str(path), "--program", self.program, *options]
         result = await asyncio.to_thread(CliRunner().invoke, loyalty, arguments, env=self.environment)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -89,7 +90,7 @@ class Importer:
             "-m",
             "service",
             "import",
-            "purchases",
+            self.what,
             str(path),
             "--program",
             self.program,

@@ -39,6 +39,10 @@ FROM generate_series(1, $2::integer) AS n;
 INSERT INTO voucher SELECT $1, p.id, 'old-' || p.customer_id, p.reward_id, 1, p.customer_id, 1, 1, now()
 FROM reward_piece AS p;
 INSERT INTO voucher_use SELECT $1, v.id, v.id, 1, 'old', 100, 'EUR', 100, now() FROM voucher AS v;
+INSERT INTO adjustment SELECT $1, %(id)s, n, 1, 'goodwill', 'n', NULL, 'booked', %(id)s, %(id)s, %(id)s, now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO opening_balance SELECT $1, n, %(id)s, 'old-' || n, 1, 0, 1, 0, 0, 0, now()
+FROM generate_series(1, $2::integer) AS n;
 INSERT INTO reward_code SELECT $1, v.id, v.reward_id, v.code, NULL FROM voucher AS v;
 """
 _ID = """(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')

@@ -137,6 +137,33 @@ ROWS: dict[str, dict[str, Any]] = {
         "recorded_at": "2026-01-01",
     }
     | BALANCE,
+    "adjustment": {
+        "program_id": 1,
+        "id": UUID(int=1),
+        "customer_id": 1,
+        "points": 1,
+        "reason": "goodwill",
+        "note": "n",
+        "expires_at": "2026-01-02",
+        "status": "booked",
+        "transfer_id": UUID(int=2),
+        "asked_by": UUID(int=3),
+        "asked_origin": UUID(int=4),
+        "asked_at": "2026-01-01",
+        "decided_by": UUID(int=5),
+        "decided_origin": UUID(int=5),
+        "decided_at": "2026-01-01",
+    },
+    "opening_balance": {
+        "program_id": 1,
+        "customer_id": 1,
+        "id": UUID(int=1),
+        "external_id": "o",
+        "granted": 1,
+        "debt": 0,
+        "recorded_at": "2026-01-01",
+    }
+    | BALANCE,
     "hold_part": {
         "program_id": 1,
         "customer_id": 1,
@@ -147,6 +174,15 @@ ROWS: dict[str, dict[str, Any]] = {
         "restored": 1,
     },
 }
+UNDECIDED = {"decided_by": None, "decided_origin": None, "decided_at": None}
+GOOD: list[tuple[str, dict[str, Any]]] = [
+    ("adjustment", UNDECIDED),
+    ("adjustment", {"points": -1, "expires_at": None, "note": None}),
+    ("adjustment", {"status": "waiting", "transfer_id": None} | UNDECIDED),
+    ("adjustment", {"status": "refused", "transfer_id": None}),
+    ("adjustment", {"status": "refused", "transfer_id": None, "decided_by": None, "decided_origin": None}),
+    ("adjustment", {"status": "refused", "transfer_id": None, "decided_by": UUID(int=3)}),
+]
 BAD: list[tuple[str, dict[str, Any]]] = [
     *[
         ("customer", {name: -1})
@@ -215,6 +251,27 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("refund", {"amount": BOUND + 1}),
     ("refund", {"external_id": ""}),
     ("refund", {"external_id": "x" * 129}),
+    ("adjustment", {"points": 0}),
+    ("adjustment", {"points": BOUND + 1}),
+    ("adjustment", {"points": -BOUND - 1, "expires_at": None}),
+    ("adjustment", {"points": -1}),
+    ("adjustment", {"reason": "because"}),
+    ("adjustment", {"note": ""}),
+    ("adjustment", {"note": "x" * 501}),
+    ("adjustment", {"status": "gone", "transfer_id": None}),
+    ("adjustment", {"transfer_id": None}),
+    ("adjustment", {"status": "refused"}),
+    ("adjustment", {"status": "waiting", "transfer_id": None}),
+    ("adjustment", {"status": "refused", "transfer_id": None} | UNDECIDED),
+    ("adjustment", {"decided_by": None, "decided_origin": None}),
+    ("adjustment", {"decided_origin": None}),
+    ("adjustment", {"status": "refused", "transfer_id": None, "decided_by": None}),
+    ("adjustment", {"decided_by": UUID(int=3)}),
+    ("adjustment", {"decided_origin": UUID(int=4)}),
+    *[("opening_balance", {name: -1}) for name in ("granted", "debt", *BALANCE)],
+    *[("opening_balance", {name: BOUND + 1}) for name in ("granted", "debt")],
+    ("opening_balance", {"external_id": ""}),
+    ("opening_balance", {"external_id": "x" * 129}),
     ("hold_part", {"points": 0, "captured": 0, "restored": 0}),
     ("hold_part", {"captured": 3}),
     ("hold_part", {"restored": 2}),
@@ -243,9 +300,9 @@ async def _insert(db: Db, table: str, change: dict[str, Any]) -> None:
     await db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})")
 
 
-@pytest.mark.parametrize("table", ROWS)
-async def test_a_row_that_may_be_is_taken(scratch: Db, table: str) -> None:
-    await _insert(scratch, table, {})
+@pytest.mark.parametrize(("table", "change"), [*((table, {}) for table in ROWS), *GOOD], ids=str)
+async def test_a_row_that_may_be_is_taken(scratch: Db, table: str, change: dict[str, Any]) -> None:
+    await _insert(scratch, table, change)
 
 
 @pytest.mark.parametrize(("table", "change"), BAD, ids=str)

@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from service.customers import usecases as customers
 from service.platform import verify as proof
 from service.platform.statements import Db
 from service.platform.verify import invariants, verify
+from service.points import adjusting, migrating
+from service.points.correcting import AdjustmentReason, Keyholder, NewAdjustment
+from service.points.opening import OpeningBalance, OpeningLot
 from service.points.rules import HoldStatus
 from service.programs import usecases as programs
-from service.programs.rules import Program, ProgramSettings
+from service.programs.rules import Program, ProgramSettings, SettingsVersion
 from service.purchases import usecases
 from service.purchases.returning import RefundReport, report_refund
 from service.purchases.rules import Purchase
@@ -63,6 +67,11 @@ BREAKS = {
     "refunds_stay_within_their_purchase": "UPDATE refund SET amount = amount + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET from_lots = from_lots - 1, to_debt = to_debt + 1",
     "one_event_for_each_purchase": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
+    "adjustments_are_what_was_booked": "UPDATE adjustment SET points = -points WHERE points = 7",
+    "one_event_for_each_adjustment": "DELETE FROM outbox WHERE type = 'adjustment.waiting'",
+    "one_claim_one_opening_balance": "DELETE FROM claim WHERE kind = 3",
+    "opening_balances_are_what_was_booked": "UPDATE opening_balance SET debt = debt + 1",
+    "one_event_for_each_opening_balance": "DELETE FROM outbox WHERE type = 'opening_balance.booked'",
     "reward_versions_are_whole": "INSERT INTO reward_version SELECT program_id, id, 3, '{{}}', created_at FROM reward",
     "taken_is_held_or_issued": "UPDATE reward SET taken = taken - 1 WHERE codes = 'generated'",
     "stock_of_codes_is_what_was_loaded": "UPDATE reward SET stock = stock + 1 WHERE codes = 'third_party'",
@@ -91,6 +100,13 @@ ALSO = {
     "refunds_stay_within_their_purchase": "UPDATE refund SET to_debt = to_debt + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET restored = 1",
     "customer_counts_purchases": "UPDATE customer SET lifetime_earned = lifetime_earned + 1",
+    "adjustments_are_what_was_booked": "UPDATE adjustment SET id = gen_random_uuid()",
+    "one_event_for_each_adjustment": "UPDATE adjustment SET status = 'booked', transfer_id = id"
+    " WHERE status = 'waiting'",
+    "one_claim_one_opening_balance": "UPDATE opening_balance SET external_id = 'other'",
+    "opening_balances_are_what_was_booked": "UPDATE transfer SET reason = 'opening_balance' WHERE reason = 'purchase'",
+    "one_event_for_each_opening_balance": "UPDATE outbox SET subject_id = gen_random_uuid()"
+    " WHERE type = 'opening_balance.booked'",
     "reward_versions_are_whole": "UPDATE reward SET version = 2",
     "taken_is_held_or_issued": "UPDATE reward_piece SET state = 'held' WHERE state = 'given_back'",
     "stock_of_codes_is_what_was_loaded": "UPDATE reward SET codes = 'generated' WHERE codes = 'third_party'",
@@ -152,9 +168,29 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
                 randomness=1,
                 entropy=2,
             )
+            await adjust(owner, program)
             await give_rewards(owner, program)
         yield owner
         await owner.close()
+
+
+async def adjust(db: Db, program: Program) -> None:
+    """Bring points and a debt, and make adjustments of all kinds: up, down, approved, refused, one that waits."""
+    content = [
+        OpeningBalance("old-1", "c-1", [OpeningLot(40, datetime(2025, 3, 1, tzinfo=UTC))]),
+        OpeningBalance("old-2", "c-1", [], 5),
+    ]
+    drafts = [migrating.draft(each, randomness=number) for number, each in enumerate(content, 100)]
+    await migrating.report(db, program=program, drafts=drafts, entropy=50)
+    limited = msgspec.structs.replace(program, newest=SettingsVersion(1, ProgramSettings(adjustment_limit=10)))
+    asker, other = (Keyholder(UUID(int=number), UUID(int=number)) for number in (1, 2))
+    asked = list[UUID]()
+    for number, points in enumerate((7, -3, 20, 30, 40)):
+        new = NewAdjustment(points, AdjustmentReason.GOODWILL)
+        made = await adjusting.adjust(db, program=limited, customer_id="c-1", new=new, by=asker, entropy=60 + number)
+        asked.append(made.adjustment.id)
+    await adjusting.approve(db, program=limited, adjustment_id=asked[2], by=other, entropy=70)
+    await adjusting.refuse(db, program_id=program.id, adjustment_id=asked[3], by=other, entropy=71)
 
 
 async def give_rewards(db: Db, program: Program) -> None:

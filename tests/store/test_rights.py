@@ -19,6 +19,7 @@ COLUMN = {
     "customer_merge": "target_id",
     "erased_identity": "hash",
     "lot_entry": "points",
+    "opening_balance": "granted",
 }
 HISTORY = list(COLUMN)
 
@@ -63,6 +64,9 @@ async def test_the_service_can_neither_change_nor_delete_history_also_not_in_a_p
         "DELETE FROM api_key",
         "UPDATE command SET status = 200",
         "UPDATE outbox SET type = ''",
+        "DELETE FROM adjustment",
+        "UPDATE adjustment SET points = 1",
+        "UPDATE adjustment SET asked_origin = id",
         "DELETE FROM voucher",
         "UPDATE voucher SET uses = 2",
         "UPDATE reward_piece SET reward_id = id",

@@ -129,6 +129,25 @@ async def test_lots_go_over_with_the_ends_that_they_have(new_shop: NewShop, owne
     assert await shop.balance("guest") == NOTHING | {"available": 70}
 
 
+async def test_an_adjustment_that_waits_goes_over_and_one_that_is_erased_is_refused(new_shop: NewShop) -> None:
+    shop = await new_shop(adjustment_limit=10)
+    for name in ("guest", "c-42"):
+        await shop.buy(customer_id=name, total=1_000)
+    body = {"points": 50, "reason": "goodwill", "note": WORD}
+    path, key = "/v1/customers/guest/adjustments", {"Idempotency_Key": unique("key")}
+    asked = await shop.post(path, body, Role.SUPPORT, **key)
+    assert asked.body["status"] == "waiting"
+    await merge(shop, "guest", "c-42")
+    listed = await shop.get("/v1/adjustments?customer_id=c-42", role=Role.SUPPORT)
+    assert [each["id"] for each in listed.body["data"]] == [asked.body["id"]]
+    approved = await admin(shop, "POST", f"/v1/adjustments/{asked.body['id']}/approve")
+    assert (approved.status, approved.body["balance"]["available"]) == (200, 70)
+    waits = await shop.post("/v1/customers/c-42/adjustments", body, Role.SUPPORT, Idempotency_Key=unique("key"))
+    await admin(shop, "DELETE", "/v1/customers/c-42")
+    recorded = await shop.get(f"/v1/adjustments/{waits.body['id']}", role=Role.SUPPORT)
+    assert (recorded.body["status"], recorded.body["customer_id"], recorded.body["note"]) == ("refused", None, None)
+
+
 async def test_a_chain_of_merges_ends_in_one_record(shop: Shop) -> None:
     for name in ("a", "b", "c"):
         await shop.buy(customer_id=name, total=1_000)
@@ -257,7 +276,7 @@ async def test_an_export_has_all_that_is_kept(shop: Shop) -> None:
     assert (export["customer"]["customer_id"], export["merged"]) == (name, ["guest"])
     counts = {kind: len(each) for kind, each in export["records"].items()}
     assert counts == {
-        "transactions": 6, "lots": 2, "redemptions": 1, "purchases": 3, "refunds": 1, "vouchers": 0,
+        "transactions": 6, "lots": 2, "redemptions": 1, "adjustments": 0, "purchases": 3, "refunds": 1, "vouchers": 0,
     }  # fmt: skip
     assert export["records"]["purchases"][0]["metadata"] == {WORD: WORD}
 

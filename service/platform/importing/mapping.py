@@ -74,8 +74,8 @@ class Mapping:
 
     def told(self, field: str, reason: str) -> str:
         """Say what is wrong with a field, and where its text comes from."""
-        column = self.columns.get(field)
-        return f"{field} (column {column}): {reason}" if column is not None else f"{field}: {reason}"
+        column = self.columns.get(field, field)
+        return f"{field}: {reason}" if column == field else f"{field} (column {column}): {reason}"
 
 
 def check_fields(mapping: Mapping, fields: Fields, needed: Sequence[str]) -> None:

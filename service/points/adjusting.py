@@ -1,0 +1,157 @@
+"""Adjustments: asked for, booked at once or after a second key's approval, refused."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from service.customers import usecases as customers
+from service.kernel.errors import NotFound
+from service.kernel.ids import GREATEST_ID, IdSource
+from service.platform.claims import ClaimKind
+from service.platform.outbox import Event, announcing
+from service.platform.statements import Db, write_together
+from service.points import correcting, store
+from service.points import usecases as points
+from service.points.account import Account
+from service.points.correcting import (
+    COUNTED,
+    Adjusted,
+    Adjustment,
+    AdjustmentStatus,
+    Keyholder,
+    NewAdjustment,
+)
+from service.points.usecases import Opened
+from service.programs.rules import Program
+
+EVENTS: Final = {status: f"adjustment.{status.value}" for status in AdjustmentStatus}
+
+
+async def adjust(
+    db: Db, *, program: Program, customer_id: str, new: NewAdjustment, by: Keyholder, entropy: int
+) -> Adjusted:
+    """Give or take points of a known customer; above the program's limit it waits for another key.
+
+    What can't be booked now is refused, whether or not it would wait. Raises NotFound, Invalid, InsufficientPoints.
+    """
+    opened, account = await _open(db, program.id, customer_id, entropy)
+    adjustment = correcting.asked(
+        new, adjustment_id=opened.ids.next(), customer_id=account.customer.id, by=by, now=opened.now
+    )
+    before = account.customer.balance
+    booked = correcting.book(adjustment, account=account, settings=program.settings)
+    counted = await store.read_adjusted(
+        db, program_id=program.id, customer_id=account.customer.id, origin=by.origin, since=opened.now - COUNTED
+    )
+    if correcting.must_wait(new.points, counted=counted, limit=program.settings.adjustment_limit):
+        event = Event(opened.ids.next(), EVENTS[adjustment.status], account.customer.id, adjustment.id)
+        adding = store.adding_adjustment(program.id, adjustment)
+        await write_together(db, [adding, announcing(program.id, [event], opened.now)])
+        return Adjusted(adjustment, before)
+    await _write(db, program.id, opened, account, booked, new=True)
+    return Adjusted(booked, account.customer.balance)
+
+
+async def approve(db: Db, *, program: Program, adjustment_id: UUID, by: Keyholder, entropy: int) -> Adjusted:
+    """Book an adjustment that waits, now. Booked already: told again.
+
+    Raises NotFound, AdjustmentNotWaiting, and, where it goes on waiting, SecondKeyNeeded, InsufficientPoints,
+    AdjustmentEnded.
+    """
+    opened, account, found = await _open_adjustment(db, program.id, adjustment_id, entropy)
+    approved = correcting.approved(found, by=by, account=account, settings=program.settings)
+    if approved != found:
+        await _write(db, program.id, opened, account, approved)
+    return Adjusted(approved, account.customer.balance)
+
+
+async def refuse(db: Db, *, program_id: int, adjustment_id: UUID, by: Keyholder, entropy: int) -> Adjusted:
+    """Refuse an adjustment that waits; whoever asked for it may, too. Refused already: told again.
+
+    Raises NotFound, AdjustmentNotWaiting.
+    """
+    opened, account, found = await _open_adjustment(db, program_id, adjustment_id, entropy)
+    refused = correcting.refused(found, by=by, now=opened.now)
+    if refused != found:
+        event = Event(opened.ids.next(), EVENTS[refused.status], refused.customer_id, refused.id)
+        deciding = store.deciding_adjustment(program_id, refused)
+        await write_together(db, [deciding, announcing(program_id, [event], opened.now)])
+    return Adjusted(refused, account.customer.balance)
+
+
+async def _open(db: Db, program_id: int, customer_id: str, entropy: int) -> tuple[Opened, Account]:
+    facts = [(customer_id, "")]  # no fact has an empty id: only the customer is locked
+    opened = await points.open_booking(
+        db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, whole=True
+    )
+    if customer_id not in opened.accounts:
+        raise NotFound
+    return opened, opened.accounts[customer_id]
+
+
+async def _open_adjustment(
+    db: Db, program_id: int, adjustment_id: UUID, entropy: int
+) -> tuple[Opened, Account, Adjustment]:
+    """Lock the customer of an adjustment, and read the adjustment under the lock: whoever decides on it holds that."""
+    customer_id, _ = await read(db, program_id=program_id, adjustment_id=adjustment_id)
+    if customer_id is None:
+        raise NotFound
+    opened, account = await _open(db, program_id, customer_id, entropy)
+    _, found = await read(db, program_id=program_id, adjustment_id=adjustment_id)
+    if found.customer_id != account.customer.id:
+        raise NotFound
+    return opened, account, found
+
+
+async def _write(
+    db: Db, program_id: int, opened: Opened, account: Account, booked: Adjustment, *, new: bool = False
+) -> None:
+    told = Event(opened.ids.next(), EVENTS[booked.status], booked.customer_id, booked.id)
+    events = [*points.news([account], opened.ids), told]
+    write = store.adding_adjustment if new else store.deciding_adjustment
+    writes = points.booking(program_id, [account], recorded_at=opened.now)
+    await write_together(db, [*writes, write(program_id, booked), announcing(program_id, events, opened.now)])
+
+
+async def read(db: Db, *, program_id: int, adjustment_id: UUID) -> tuple[str | None, Adjustment]:
+    """Read an adjustment, with its customer's id as the caller knows it; None where that is erased. Raises NotFound."""
+    found = await store.read_adjustment(db, program_id=program_id, adjustment_id=adjustment_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def list_adjustments(
+    db: Db,
+    *,
+    program_id: int,
+    before: UUID | None,
+    limit: int,
+    status: AdjustmentStatus | None = None,
+    customer_id: str | None = None,
+) -> list[tuple[str | None, Adjustment]]:
+    """Read up to `limit` + 1 adjustments, newest first, behind `before`: all, or some. Raises NotFound."""
+    behind = before or GREATEST_ID
+    if customer_id is None:
+        return await store.list_adjustments(db, program_id=program_id, before=behind, limit=limit + 1, status=status)
+    found = await customers.read(db, program_id=program_id, customer_ids=[customer_id])
+    if customer_id not in found:
+        raise NotFound
+    return await store.list_adjustments_of(
+        db,
+        program_id=program_id,
+        before=behind,
+        limit=limit + 1,
+        status=status,
+        customers=await customers.all_ids(db, program_id=program_id, customer=found[customer_id]),
+    )
+
+
+async def forget(db: Db, *, program_id: int, customer_id: int, now: datetime, ids: IdSource) -> Sequence[Event]:
+    """Empty the notes on a customer who is erased, and refuse what waits; gives the news of it, to be announced.
+
+    The customer, named by the internal id, is locked.
+    """
+    refused = await store.forget_adjustments(db, program_id=program_id, customer_id=customer_id, now=now)
+    return [Event(ids.next(), EVENTS[AdjustmentStatus.REFUSED], customer_id, each) for each in refused]

@@ -1,0 +1,214 @@
+"""Adjustments: `/v1/customers/{id}/adjustments` and `/v1/adjustments`."""
+
+import random
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.params import FromPath, JSONBody
+
+from service.customers.rules import Balance
+from service.kernel.errors import Invalid, NotFound
+from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id, to_wire
+from service.platform.database import Database
+from service.platform.http.body import Nothing
+from service.platform.http.commanding import command
+from service.platform.http.operation import COMMAND_KEY, CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
+from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.request import ApiRequest, caller_id
+from service.platform.roles import Right
+from service.platform.statements import Db
+from service.points import adjusting
+from service.points.correcting import (
+    Adjusted,
+    AdjustmentEnded,
+    AdjustmentNotWaiting,
+    AdjustmentReason,
+    AdjustmentStatus,
+    Keyholder,
+    NewAdjustment,
+    SecondKeyNeeded,
+)
+from service.points.rules import InsufficientPoints
+from service.points.schemas import RecordedAdjustmentOut, recorded_adjustment_out
+from service.programs.catalogue import Catalogue
+from service.programs.rules import Program
+
+_ID_BYTES: Final = 16
+_NOTHING: Final = Nothing()
+STATUS: Final = Parameter(
+    "status",
+    "query",
+    "Only adjustments of this status.",
+    {"type": "string", "enum": [each.value for each in AdjustmentStatus]},
+)
+OF_CUSTOMER: Final = Parameter(
+    "customer_id",
+    "query",
+    "Only those of this customer.",
+    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN},
+)
+
+
+class AdjustmentOut(msgspec.Struct, frozen=True):
+    """What became of an adjustment, and the customer's balance with it. Whose it is, only reading it tells."""
+
+    id: str
+    status: AdjustmentStatus
+    points: int
+    reason: AdjustmentReason
+    transaction_id: str | None
+    balance: Balance
+
+
+@post(
+    "/customers/{customer_id:str}/adjustments",
+    operation_id="adjustPoints",
+    opt=operation(
+        Right.ADJUST,
+        parameters=(DRY_RUN, COMMAND_KEY),
+        refusals=(InsufficientPoints,),
+        statuses=(200, 201),
+        links=(
+            Link("getAdjustment", "adjustment_id", "$response.body#/id"),
+            Link("approveAdjustment", "adjustment_id", "$response.body#/id"),
+            Link("refuseAdjustment", "adjustment_id", "$response.body#/id"),
+        ),
+    ),
+)
+async def adjust(
+    request: ApiRequest, customer_id: FromPath[str], data: JSONBody[NewAdjustment]
+) -> Response[AdjustmentOut]:
+    """Give or take points by hand. What goes beyond the program's `adjustment_limit` waits for another key."""
+    named, program = caller_id(customer_id), _program(request)
+
+    async def work(db: Db) -> AdjustmentOut:
+        adjusted = await adjusting.adjust(
+            db, program=program, customer_id=named, new=data, by=_by(request), entropy=random.getrandbits(62)
+        )
+        return _rendered(adjusted)
+
+    return await command(request, f"adjustPoints {named}", data, work, AdjustmentOut, status=201)
+
+
+@get(
+    "/adjustments",
+    operation_id="listAdjustments",
+    opt=operation(Right.READ_ADJUSTMENTS, parameters=(LIMIT, CURSOR, STATUS, OF_CUSTOMER), refusals=(NotFound,)),
+)
+async def list_adjustments(request: ApiRequest) -> Page[RecordedAdjustmentOut]:
+    """List adjustments, newest first; `?status=waiting` are those to decide on."""
+    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    async with request.part(Database).reading() as db:
+        found = await adjusting.list_adjustments(
+            db,
+            program_id=request.actor.program_id,
+            before=None if place is None else UUID(bytes=place),
+            limit=limit,
+            status=_status(request),
+            customer_id=_customer_id(request),
+        )
+    last = found[limit - 1][1].id.bytes if len(found) > limit else None
+    return page([recorded_adjustment_out(*each) for each in found], limit, last)
+
+
+@get("/adjustments/{adjustment_id:str}", operation_id="getAdjustment", opt=operation(Right.READ_ADJUSTMENTS))
+async def get_adjustment(request: ApiRequest, adjustment_id: FromPath[str]) -> RecordedAdjustmentOut:
+    """Read an adjustment."""
+    its_id = _adjustment_id(adjustment_id)
+    async with request.part(Database).reading() as db:
+        return recorded_adjustment_out(
+            *await adjusting.read(db, program_id=request.actor.program_id, adjustment_id=its_id)
+        )
+
+
+@post(
+    "/adjustments/{adjustment_id:str}/approve",
+    operation_id="approveAdjustment",
+    status_code=200,
+    opt=operation(
+        Right.APPROVE_ADJUSTMENTS,
+        parameters=(DRY_RUN, COMMAND_KEY),
+        refusals=(SecondKeyNeeded, AdjustmentNotWaiting, InsufficientPoints, AdjustmentEnded),
+    ),
+)
+async def approve(
+    request: ApiRequest, adjustment_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
+) -> Response[AdjustmentOut]:
+    """Approve an adjustment that waits: it is booked now. Not by the key that asked for it. The body may be empty."""
+    its_id, program = _adjustment_id(adjustment_id), _program(request)
+
+    async def work(db: Db) -> AdjustmentOut:
+        adjusted = await adjusting.approve(
+            db, program=program, adjustment_id=its_id, by=_by(request), entropy=random.getrandbits(62)
+        )
+        return _rendered(adjusted)
+
+    # The key is part of it: another key's approval is another command.
+    return await command(request, f"approveAdjustment {its_id} by {request.actor.key_id}", data, work, AdjustmentOut)
+
+
+@post(
+    "/adjustments/{adjustment_id:str}/refuse",
+    operation_id="refuseAdjustment",
+    status_code=200,
+    opt=operation(Right.APPROVE_ADJUSTMENTS, parameters=(DRY_RUN, COMMAND_KEY), refusals=(AdjustmentNotWaiting,)),
+)
+async def refuse(
+    request: ApiRequest, adjustment_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
+) -> Response[AdjustmentOut]:
+    """Refuse an adjustment that waits: nothing is booked. The body may be empty."""
+    its_id = _adjustment_id(adjustment_id)
+
+    async def work(db: Db) -> AdjustmentOut:
+        adjusted = await adjusting.refuse(
+            db,
+            program_id=request.actor.program_id,
+            adjustment_id=its_id,
+            by=_by(request),
+            entropy=random.getrandbits(62),
+        )
+        return _rendered(adjusted)
+
+    return await command(request, f"refuseAdjustment {its_id} by {request.actor.key_id}", data, work, AdjustmentOut)
+
+
+def _rendered(adjusted: Adjusted) -> AdjustmentOut:
+    each = adjusted.adjustment
+    transfer = None if each.transfer_id is None else to_wire("txn", each.transfer_id)
+    return AdjustmentOut(to_wire("adj", each.id), each.status, each.points, each.reason, transfer, adjusted.balance)
+
+
+def _by(request: ApiRequest) -> Keyholder:
+    return Keyholder(request.actor.key_id, request.actor.origin)
+
+
+def _program(request: ApiRequest) -> Program:
+    return request.part(Catalogue).program(request.actor.program_id)
+
+
+def _adjustment_id(text: str) -> UUID:
+    adjustment_id = from_wire("adj", text)
+    if adjustment_id is None:
+        raise NotFound
+    return adjustment_id
+
+
+def _status(request: ApiRequest) -> AdjustmentStatus | None:
+    text = request.query_params.get("status")
+    try:
+        return None if text is None else AdjustmentStatus(text)
+    except ValueError:
+        detail = "A status is waiting, booked or refused."
+        raise Invalid(detail, pointer="?status", reason="invalid_format") from None
+
+
+def _customer_id(request: ApiRequest) -> str | None:
+    text = request.query_params.get("customer_id")
+    if text is not None and not is_caller_id(text):
+        raise NotFound
+    return text
+
+
+router = Router("/", route_handlers=[adjust, list_adjustments, get_adjustment, approve, refuse], tags=["Adjustments"])

@@ -1,0 +1,34 @@
+"""`loyalty import balances`."""
+
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from service.platform.importing.command import Options, run_import, table_options
+from service.points.importing.line_reader import FIELDS, check
+from service.points.importing.table import import_balances
+
+
+@click.command()
+@table_options
+@click.pass_context
+def balances(context: click.Context, file: Path, **options: Unpack[Options]) -> None:
+    """Import opening balances from FILE, a table such as CSV: what customers bring from another system.
+
+    A line is a lot: points that were earned together and are left. Lines of one id that stand behind each other are one
+    balance, which is booked whole or not at all. The fields are id, customer_id, points and earned_at, and, where there
+    are such columns, expires_at, available_at and debt. Columns that are called so need no --column.
+
+    expires_at is the first moment at which the points are gone (2027-01-01 for points that last until 31 December), or
+    'never'; without text, the program's expiry says it. Points are pending until available_at, where that is to come. A
+    line with 0 points is no lot: it may tell a debt, which nobody has beside points that are available.
+
+    A balance is booked once, by its id, however often the file is imported: after an interruption or a correction run
+    the same again. Bad lines are told with number and reason, the others go in. The exit status is 0 when all are in,
+    else 1. What is booked can't be taken back: try --dry-run first.
+
+    Example: loyalty import balances balances.csv --program tea-shop --column points=saldo --date-format %d.%m.%Y
+    --dry-run
+    """
+    run_import(context, file, options, import_balances, check=check, by_name=FIELDS)

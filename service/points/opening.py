@@ -1,0 +1,161 @@
+"""What an opening balance is: what a customer had elsewhere, and the points that it brings. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from service.customers.rules import Balance
+from service.kernel.amounts import BOUND
+from service.kernel.errors import Invalid, Kind, Refusal
+from service.kernel.ids import CallerId
+from service.kernel.times import Time, check_happened, in_utc
+from service.points.account import Account
+from service.points.policies import alive_from, life_of, with_end
+from service.points.rules import NEVER, Alive, Bucket, Cause, Life
+from service.programs.policies import LONGEST_PENDING_DAYS
+from service.programs.rules import Program, ProgramSettings
+
+_replace = msgspec.structs.replace
+MOST_LOTS: Final = 500
+OPENING_BALANCE: Final = "opening_balance"
+
+
+class OpeningLot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Points that were earned together, and are left. They are pending until `available_at`, where that is to come."""
+
+    points: Annotated[int, Meta(ge=1, le=BOUND)]
+    earned_at: Time
+    expires_at: Annotated[
+        Time | UnsetType | None,
+        Meta(
+            description="When they end; null: never; where it is left out, as the program's expiry says of points that "
+            "were earned then."
+        ),
+    ] = UNSET
+    available_at: Time | None = None
+
+
+class OpeningBalance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a customer brings from elsewhere: the lots that are left, or a debt. It may be nothing at all."""
+
+    id: CallerId
+    customer_id: CallerId
+    lots: Annotated[list[OpeningLot], Meta(max_length=MOST_LOTS)]
+    debt: Annotated[int, Meta(ge=0, le=BOUND, description="Not beside points that are available.")] = 0
+
+
+class OpeningBalanceConflict(Refusal):
+    """The id belongs to an opening balance with other content."""
+
+    kind = Kind.CONFLICT
+    code = "opening_balance_conflict"
+    title = "This id belongs to an opening balance with other content"
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An opening balance on its way: normalised, with the hash of its content and 62 random bits for its row's id.
+
+    The bits tell, when an answer of the database was lost, whether it was this very report that was booked.
+    """
+
+    content: OpeningBalance
+    content_hash: bytes
+    randomness: int
+
+
+class Brought(msgspec.Struct, frozen=True):
+    """What an opening balance brought, and is answered with for ever: points, debt, and the balance then."""
+
+    granted: int
+    debt: int
+    balance: Balance
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """An opening balance that is decided: the row to write. What it moved is in the account."""
+
+    id: UUID
+    customer: int
+    content: OpeningBalance
+    brought: Brought
+
+
+def normalised(opening: OpeningBalance) -> OpeningBalance:
+    """Bring an opening balance into the form that is compared: times in UTC. Raises Invalid with a pointer."""
+    if sum(lot.points for lot in opening.lots) > BOUND:
+        detail = f"The lots of a balance hold at most {BOUND} points together."
+        raise Invalid(detail, pointer="/lots", reason="out_of_range")
+    return _replace(opening, lots=[_normalised(lot, f"/lots/{number}") for number, lot in enumerate(opening.lots)])
+
+
+def _normalised(lot: OpeningLot, within: str) -> OpeningLot:
+    times = {"earned_at": lot.earned_at, "expires_at": lot.expires_at, "available_at": lot.available_at}
+    given = {name: at for name, at in times.items() if isinstance(at, datetime)}
+    return _replace(lot, **{name: in_utc(at, f"{within}/{name}") for name, at in given.items()})
+
+
+def bring_in(opening: OpeningBalance, *, account: Account, program: Program, row_id: UUID) -> Booking:
+    """Move what an opening balance brings into the account, which is whole where it brings a debt.
+
+    Raises Invalid for what isn't so now: lots that have ended, and a debt beside available points. Then nothing was
+    moved.
+    """
+    lives = _lives(opening.lots, account, program.settings)
+    if opening.debt and any(life.available_at is None or life.available_at <= account.now for life in lives):
+        detail = "Who has a debt has no points available: leave out one of them."
+        raise Invalid(detail, pointer="/debt", reason="contradictory")
+    cause = Cause(OPENING_BALANCE, opening.id)
+    if any(life.slides for life in lives):
+        account.touch(_alive(opening.lots, program.settings))
+    if opening.debt:
+        account.move(Bucket.DEBT, Bucket.ISSUED, opening.debt, reason=cause.type, cause=cause, at=account.now)
+        account.repay(account.open_lots(), cause, account.now)
+    for lot, life in zip(opening.lots, lives, strict=True):
+        account.grant(
+            lot.points,
+            transfer_id=account.ids.next(),
+            cause=cause,
+            rule=None,
+            rule_version=None,
+            occurred_at=lot.earned_at,
+            life=life,
+        )
+    granted = sum(lot.points for lot in opening.lots)
+    return Booking(row_id, account.customer.id, opening, Brought(granted, opening.debt, account.customer.balance))
+
+
+def _alive(lots: Sequence[OpeningLot], settings: ProgramSettings) -> Alive | None:
+    """Tell until when lots that slide keep the customer's points alive: to have earned them was an activity."""
+    sliding = [lot.earned_at for lot in lots if isinstance(lot.expires_at, UnsetType)]
+    return alive_from(settings, max(sliding)) if sliding else None
+
+
+def _lives(lots: Sequence[OpeningLot], account: Account, settings: ProgramSettings) -> list[Life]:
+    brought = _alive(lots, settings)
+    alive = [account.customer.alive_until, None if brought is None else brought.until]
+    alive_until = max((at for at in alive if at is not None), default=NEVER)
+    return [
+        _life(lot, f"/lots/{number}", now=account.now, alive_until=alive_until, settings=settings)
+        for number, lot in enumerate(lots)
+    ]
+
+
+def _life(lot: OpeningLot, within: str, *, now: datetime, alive_until: datetime, settings: ProgramSettings) -> Life:
+    """Tell when a lot becomes available and ends. Raises Invalid for one that has ended, or will have by then."""
+    check_happened(lot.earned_at, now=now, pointer=f"{within}/earned_at")
+    if lot.available_at is not None and lot.available_at > now + timedelta(days=LONGEST_PENDING_DAYS):
+        detail = f"This is more than {LONGEST_PENDING_DAYS} days in the future."
+        raise Invalid(detail, pointer=f"{within}/available_at", reason="out_of_range")
+    life = life_of(settings, "at_once", lot.earned_at)
+    ends_at = NEVER if life.needs_notice else alive_until if life.slides else life.expires_at
+    if not isinstance(lot.expires_at, UnsetType):
+        ends_at = lot.expires_at or NEVER
+        life = with_end(life, settings, ends_at)
+    if ends_at <= max(now, lot.available_at or now):
+        detail = "These points have ended, or will before they are available: leave them out, or tell expires_at."
+        raise Invalid(detail, pointer=f"{within}/expires_at", reason="ended")
+    return _replace(life, available_at=lot.available_at)
