@@ -294,6 +294,7 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
         "pending": None,
         "point_value": {"points": 1, "amount": 1, "minimum": 1, "step": 1, "greatest_share": None},
         "debt_limit": None,
+        "restored_grace_days": None,
         "hold_seconds": 900,
         "adjustment_limit": None,
     }
