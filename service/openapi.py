@@ -38,6 +38,7 @@ _REASONS: Final[Mapping[int, str]] = {
     403: "The key's role may not do this.",
     404: "Unknown, or another program's.",
     409: "Against the state of things.",
+    410: "It is of a customer who was erased.",
     413: "The body is too large.",
     415: "The body is no plain application/json.",
     422: "The content can't be accepted; `errors` points to the fields.",

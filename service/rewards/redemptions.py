@@ -12,7 +12,7 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from service.customers.rules import Balance, CustomerUnknown
+from service.customers.rules import Balance, CustomerErased, CustomerUnknown
 from service.kernel.amounts import BOUND, MinorUnits
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import CallerId, from_wire, to_wire
@@ -144,7 +144,9 @@ async def redeem(request: ApiRequest, data: JSONBody[NewRedemption]) -> Response
     return await _run(request, "redeemPoints", data, work, status=201)
 
 
-@get("/{redemption_id:str}", operation_id="getRedemption", opt=operation(Right.READ_HISTORY))
+@get(
+    "/{redemption_id:str}", operation_id="getRedemption", opt=operation(Right.READ_HISTORY, refusals=(CustomerErased,))
+)
 async def get_redemption(request: ApiRequest, redemption_id: FromPath[str]) -> RedemptionOut:
     """Read a redemption as it is now."""
     hold_id, program = _hold_id(redemption_id), _program(request)
@@ -157,7 +159,7 @@ async def get_redemption(request: ApiRequest, redemption_id: FromPath[str]) -> R
     "/{redemption_id:str}/capture",
     operation_id="captureRedemption",
     status_code=200,
-    opt=operation(Right.REDEEM, parameters=(DRY_RUN, COMMAND_KEY), refusals=(HoldNotOpen,)),
+    opt=operation(Right.REDEEM, parameters=(DRY_RUN, COMMAND_KEY), refusals=(HoldNotOpen, CustomerErased)),
 )
 async def capture(
     request: ApiRequest, redemption_id: FromPath[str], data: JSONBody[Capture] = _ALL
@@ -185,7 +187,7 @@ async def capture(
     "/{redemption_id:str}/release",
     operation_id="releaseRedemption",
     status_code=200,
-    opt=operation(Right.REDEEM, parameters=(DRY_RUN, COMMAND_KEY), refusals=(HoldNotOpen,)),
+    opt=operation(Right.REDEEM, parameters=(DRY_RUN, COMMAND_KEY), refusals=(HoldNotOpen, CustomerErased)),
 )
 async def release(
     request: ApiRequest, redemption_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
