@@ -38,9 +38,8 @@ async def merge(db: Db, *, program_id: int, customer_id: str, into: str, keepers
         return target
     if source.external_id != customer_id:
         raise CustomerMerged
-    others = await store.merged_into(db, program_id=program_id, customer_id=source.id)
-    await store.lock_all(db, program_id=program_id, customers=[source.id, target.id, *others])
-    now, source, target = await _locked(db, program_id, customer_id, into)
+    opened, _ = await _locked(db, program_id, {customer_id: source.id, into: target.id}, source.id)
+    now, source, target = opened.now, opened.customers[customer_id], opened.customers[into]
     ids = IdSource(now, entropy)
     merging = Merging(ids.next(), program_id, source, target, now, entropy)
     for keeper in keepers:
@@ -52,14 +51,20 @@ async def merge(db: Db, *, program_id: int, customer_id: str, into: str, keepers
     return (await store.read(db, program_id=program_id, customer_ids=[into]))[into]
 
 
-async def _locked(db: Db, program_id: int, customer_id: str, into: str) -> tuple[datetime, Customer, Customer]:
-    """Read two records under their locks. Raises RowsMissing where they aren't any more what they were."""
-    opened = await usecases.lock(db, program_id=program_id, customer_ids=[customer_id, into])
-    source, target = opened.customers.get(customer_id), opened.customers.get(into)
-    if source is None or target is None or source.external_id != customer_id or source.id == target.id:
+async def _locked(db: Db, program_id: int, named: Mapping[str, int], whole: int) -> tuple[usecases.Opened, list[int]]:
+    """Lock records, by their names and the internal ids that these had, and all that went into one of them, `whole`.
+
+    Gives them as they are then, and the internal ids of those that went in. Whom to lock was read unlocked: where that
+    isn't so any more, one would be missed, or be locked out of order. Raises RowsMissing then: begin again.
+    """
+    others = await store.merged_into(db, program_id=program_id, customer_id=whole)
+    await store.lock_all(db, program_id=program_id, customers=[*named.values(), *others])
+    found = await store.read(db, program_id=program_id, customer_ids=list(named))
+    are_same = {name: each.id for name, each in found.items()} == named
+    if not are_same or await store.merged_into(db, program_id=program_id, customer_id=whole) != others:
         msg = "a customer was merged or erased meanwhile"
         raise RowsMissing(msg)
-    return opened.now, source, target
+    return await usecases.lock(db, program_id=program_id, customer_ids=list(named)), others
 
 
 async def _join_profiles(db: Db, program_id: int, source: Customer, target: Customer) -> None:
@@ -81,18 +86,10 @@ async def erase(db: Db, *, program_id: int, customer_id: str, keepers: Keepers, 
     found = await store.read(db, program_id=program_id, customer_ids=[customer_id])
     if customer_id not in found:
         raise NotFound
-    others = await store.merged_into(db, program_id=program_id, customer_id=found[customer_id].id)
-    all_ids = [found[customer_id].id, *others]
-    await store.lock_all(db, program_id=program_id, customers=all_ids)
-    opened = await usecases.lock(db, program_id=program_id, customer_ids=[customer_id])
-    customer = opened.customers.get(customer_id)
-    if customer is None:
-        raise NotFound
-    if customer.id != all_ids[0]:
-        msg = "the customer was merged meanwhile"
-        raise RowsMissing(msg)
-    ids = IdSource(opened.now, entropy)
-    erasing = Erasing(ids.next(), program_id, customer, all_ids, opened.now, entropy)
+    own = found[customer_id].id
+    opened, others = await _locked(db, program_id, {customer_id: own}, own)
+    customer, ids = opened.customers[customer_id], IdSource(opened.now, entropy)
+    erasing = Erasing(ids.next(), program_id, customer, [own, *others], opened.now, entropy)
     for keeper in keepers:
         await keeper.erase(db, erasing)
     await _forget(db, erasing)
