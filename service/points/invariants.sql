@@ -223,7 +223,8 @@ LEFT JOIN (
 WHERE coalesce(s.issued, 0) != 0 OR coalesce(s.customers, 2) != 2 OR c.merged_into IS NULL;
 
 -- name: merged_records_keep_nothing
--- A record that went into another one has no lots and no holds, and stands for one that is there and went nowhere.
+-- A record that went into another one has no lots and no holds, and stands for one that is there and went nowhere, and
+-- is erased with it.
 SELECT c.program_id, c.id AS customer_id, c.merged_into
 FROM customer AS c
 LEFT JOIN customer AS o ON c.program_id = o.program_id AND c.merged_into = o.id
@@ -232,6 +233,7 @@ WHERE
     AND (
         o.id IS NULL
         OR o.merged_into IS NOT NULL
+        OR (o.erased_at IS NULL) != (c.erased_at IS NULL)
         OR EXISTS (
             SELECT FROM lot AS l
             WHERE l.program_id = c.program_id AND l.customer_id = c.id

@@ -145,3 +145,22 @@ WHERE
     r.id IS NULL
     OR (r.from_lots, r.to_debt, r.written_off, r.restored)
     != (coalesce(t.from_lots, 0), coalesce(t.to_debt, 0), coalesce(t.written_off, 0), coalesce(t.restored, 0));
+
+-- name: nothing_is_left_of_the_erased
+-- Of customers who were erased there are no words: neither in a profile nor in a purchase or a refund.
+SELECT c.program_id, c.id AS customer_id, w.id
+FROM customer AS c
+INNER JOIN (
+    SELECT p.program_id, p.customer_id, p.id FROM purchase AS p
+    WHERE p.channel IS NOT NULL OR p.referral_code IS NOT NULL OR p.items != '[]' OR p.metadata != '{}'
+    UNION ALL
+    SELECT p.program_id, p.customer_id, r.id FROM refund AS r
+    INNER JOIN purchase AS p ON r.program_id = p.program_id AND r.purchase_id = p.id
+    WHERE r.state != '{}'
+    UNION ALL
+    SELECT f.program_id, f.customer_id, NULL FROM customer_profile AS f
+    WHERE
+        coalesce(f.email, f.phone, f.name, f.birthday::text, f.locale) IS NOT NULL
+        OR f.attributes != '{}'
+) AS w ON c.program_id = w.program_id AND c.id = w.customer_id
+WHERE c.erased_at IS NOT NULL;

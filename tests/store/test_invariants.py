@@ -28,6 +28,10 @@ from service.rewards.rules import CodeSource, Gift, NewReward
 from service.rewards.vouchers import Order, Voucher
 from tests.conftest import Servers, new_database
 
+ERASED = (
+    "UPDATE customer SET external_id = NULL, erased_at = now(), available = 0, sliding = 0, next_expiry_at = NULL,"
+    " next_expiry_points = 0"
+)
 BREAKS = {
     "history_is_append_only": "GRANT UPDATE (points) ON transfer TO loyalty_service",
     "partitions_are_ahead": "ALTER TABLE purchase DETACH PARTITION {next_quarter}",
@@ -66,6 +70,7 @@ BREAKS = {
     "one_claim_one_refund": "DELETE FROM claim WHERE kind = 2",
     "refunds_stay_within_their_purchase": "UPDATE refund SET amount = amount + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET from_lots = from_lots - 1, to_debt = to_debt + 1",
+    "nothing_is_left_of_the_erased": "UPDATE purchase SET channel = 'a word';" + ERASED,
     "one_event_for_each_purchase": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
     "adjustments_are_what_was_booked": "UPDATE adjustment SET points = -points WHERE points = 7",
     "one_event_for_each_adjustment": "DELETE FROM outbox WHERE type = 'adjustment.waiting'",
@@ -90,6 +95,10 @@ ALSO = {
     " FROM lot; INSERT INTO lot_entry SELECT program_id, customer_id, id, gen_random_uuid(), -1 FROM lot",
     "held_is_sum_of_holds": "INSERT INTO hold SELECT program_id, customer_id, id, 'released', 1, 0, NULL, now(), now(),"
     " now() FROM lot",
+    "merged_records_keep_nothing": "INSERT INTO customer (program_id, id, external_id, merged_into, enrolled_at)"
+    " SELECT program_id, -id, 'guest ' || id, id, now() FROM customer;" + ERASED + " WHERE id > 0",
+    "nothing_is_left_of_the_erased": "INSERT INTO customer_profile (program_id, customer_id, name, updated_at)"
+    " SELECT program_id, id, 'Ann', now() FROM customer; UPDATE refund SET state = '{{}}';" + ERASED,
     "what_is_due_is_noted": "INSERT INTO hold SELECT program_id, customer_id, id, 'held', 1, 0, NULL, now(), now()"
     " FROM lot",
     "settings_versions_are_whole": "UPDATE program SET settings_version = 2",
