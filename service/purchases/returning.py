@@ -13,7 +13,7 @@ from service.kernel.ids import CallerId, randomness_of
 from service.kernel.times import Time, in_utc
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
 from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, write_together
+from service.platform.statements import Db, RowsMissing, write_together
 from service.points import usecases as points
 from service.points.account import Account
 from service.points.rules import Cause, Reversed
@@ -66,6 +66,10 @@ async def report_refund(
     hashed = content_hash(_Content(purchase_id, report))
     booked = await store.refunds(db, program_id=program.id, purchase_id=recorded.row_id)
     claim = opened.claims.get(report.id)
+    if claim is None and any(each.external_id == report.id for each in booked):
+        # Claims are looked up before the wait for the lock, the refunds behind it.
+        msg = "it was booked meanwhile"
+        raise RowsMissing(msg)
     if claim is not None:
         if claim.content_hash != hashed:
             raise RefundConflict

@@ -71,9 +71,11 @@ async def test_a_repeated_refund_is_one_and_another_content_is_a_conflict(shop: 
     assert await shop.balance("c-42") == NOTHING | {"available": 208}
 
 
-async def test_one_refund_fifty_times_at_once_is_booked_once(shop: Shop) -> None:
+@pytest.mark.parametrize("amount", [5_000, 12_990], ids=["a part", "the whole"])
+async def test_one_refund_fifty_times_at_once_is_booked_once(shop: Shop, amount: int) -> None:
+    """Those that waited for the first find nothing left of the purchase, and themselves booked."""
     await shop.buy(id="o-1")
-    answers = await asyncio.gather(*(refund(shop, id="r-1", amount=5_000) for _ in range(50)))
+    answers = await asyncio.gather(*(refund(shop, id="r-1", amount=amount) for _ in range(50)))
     assert sorted(answer.status for answer in answers) == [200] * 49 + [201]
     assert len({answer.text for answer in answers}) == 1
 
