@@ -7,12 +7,12 @@ import msgspec
 
 from service.customers.rules import Balance, CustomerErased, CustomerUnknown
 from service.kernel.errors import Invalid, NotFound
-from service.platform.statements import Db, RowsMissing
+from service.platform.statements import Db
 from service.points import store
 from service.points.account import Account
 from service.points.policies import kept_alive
 from service.points.rules import Hold, HoldStatus, check_redeemable, check_share, most_payable, redemption
-from service.points.usecases import Opened, balances, open_accounts, write
+from service.points.usecases import Opened, balances, open_accounts, owned, write
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
 
@@ -99,30 +99,25 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
 
 
 async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> Redeemed:
-    """Read a hold. One whose time is over counts as lapsed, booked or not. Raises NotFound."""
+    """Read a hold. One whose time is over counts as lapsed, booked or not. Raises NotFound, CustomerErased."""
     customer_id, held = await _hold_of(db, program_id, hold_id)
     now = await store.read_time(db)
     if held.status is HoldStatus.HELD and held.expires_at <= now:
         held = msgspec.structs.replace(held, status=HoldStatus.LAPSED, ended_at=held.expires_at)
     (standing,) = await balances(db, program_id=program_id, customer_ids=[customer_id])
     if isinstance(standing, NotFound):
-        raise standing
+        raise CustomerErased
     return Redeemed(held, standing.balance)
 
 
 async def _open_hold(db: Db, program_id: int, hold_id: UUID, entropy: int) -> tuple[Opened, Account, Hold]:
     """Lock the customer of a hold, and read the hold under the lock, with all settled that is due."""
-    name, _ = await _hold_of(db, program_id, hold_id)
+    name, held = await _hold_of(db, program_id, hold_id)
     opened = await open_accounts(db, program_id=program_id, customer_ids=[name], entropy=entropy)
-    account = opened.accounts.get(name)
-    if account is None:
-        raise NotFound
+    account = owned(opened, name, held.customer_id)
     _, holds = account.read()
     if hold_id not in holds:
-        owner, holds[hold_id] = await _hold_of(db, program_id, hold_id)
-        if owner != account.customer.external_id:
-            msg = "the customer was merged meanwhile"
-            raise RowsMissing(msg)
+        _, holds[hold_id] = await _hold_of(db, program_id, hold_id)
     return opened, account, holds[hold_id]
 
 

@@ -13,7 +13,7 @@ from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.claims import Claim, ClaimKind
 from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, Write, write_together
+from service.platform.statements import Db, RowsMissing, Write, write_together
 from service.points import store
 from service.points.account import Account
 from service.points.reversing import restore, take_back
@@ -109,15 +109,13 @@ def news(accounts: Sequence[Account], ids: IdSource) -> list[Event]:
     ]
 
 
-async def confirm(db: Db, *, program_id: int, customer_id: str, lot_id: UUID, entropy: int) -> Balance:
-    """Make pending points available, those of a lot; what is available already stays. Gives the balance.
+async def confirm(db: Db, *, program_id: int, customer_id: str, owner: int, lot_id: UUID, entropy: int) -> Balance:
+    """Make pending points available, those of a lot of a customer; what is available already stays. Gives the balance.
 
-    Raises NotFound, PointsLapsed.
+    `owner` is the customer's internal id. Raises PointsLapsed, and RowsMissing where the id isn't that customer's.
     """
     opened = await open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
-    account = opened.accounts.get(customer_id)
-    if account is None:
-        raise NotFound
+    account = owned(opened, customer_id, owner)
     lot = await _lot_of(db, program_id, account, lot_id)
     if lot is not None and lot.is_pending:
         if not lot.remaining:
@@ -187,6 +185,19 @@ async def open_accounts(db: Db, *, program_id: int, customer_ids: Sequence[str],
     return await open_booking(
         db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, whole=True
     )
+
+
+def owned(opened: Opened, customer_id: str, owner: int) -> Account:
+    """Give the account of who has something, by the caller's id and the internal id that were read with it, unlocked.
+
+    Raises RowsMissing where the id isn't the owner's any more, who was merged or erased meanwhile: begin again.
+    Somebody new may have it since.
+    """
+    account = opened.accounts.get(customer_id)
+    if account is None or account.customer.id != owner:
+        msg = "the customer was merged or erased meanwhile"
+        raise RowsMissing(msg)
+    return account
 
 
 async def write(db: Db, *, program_id: int, opened: Opened, accounts: Sequence[Account]) -> None:

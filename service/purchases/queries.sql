@@ -34,7 +34,7 @@ CROSS JOIN LATERAL (
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.recorded_at, p.id
+    p.held_after, p.debt_after, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
 FROM claim AS k
 INNER JOIN purchase AS p ON k.program_id = p.program_id AND k.subject_id = p.id
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
@@ -45,7 +45,7 @@ WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.recorded_at, p.id
+    p.held_after, p.debt_after, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
 FROM purchase AS p
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
 WHERE p.program_id = $1::integer AND p.id = any($2::uuid[])

@@ -63,6 +63,7 @@ async def report_refund(
     opened = await points.open_booking(
         db, program_id=program.id, facts=[(named, report.id)], kind=ClaimKind.REFUND, entropy=entropy, whole=True
     )
+    account = points.owned(opened, named, recorded.owner)
     hashed = content_hash(_Content(purchase_id, report))
     booked = await store.refunds(db, program_id=program.id, purchase_id=recorded.row_id)
     claim = opened.claims.get(report.id)
@@ -77,7 +78,6 @@ async def report_refund(
         return msgspec.structs.replace(first, replayed=randomness_of(claim.subject_id) != randomness)
     occurred_at = report.occurred_at or opened.now
     check_occurred(occurred_at, now=opened.now, oldest_fact_days=program.settings.oldest_fact_days)
-    account = opened.accounts[named]
     made = await _book(db, program, recorded, report, booked, account, opened.ids.next(randomness), occurred_at)
     await write_together(
         db,

@@ -30,6 +30,8 @@ class Recorded(msgspec.Struct, frozen=True):
     recorded_at: datetime
     row_id: UUID
     """The id of its row, and of the transfer and the lot that it earned."""
+    owner: int
+    """The customer whose it is now, by the internal id: after a merge another one than it was reported for."""
     is_erased: bool = False
     """Its customer was erased; `customer_id` is None then."""
 
@@ -108,7 +110,8 @@ async def read_many(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) ->
 
 def _recorded(row: Record) -> Recorded:
     purchase = Purchase(*row[:10], items=_decode_items(row["items"]), metadata=msgspec.json.decode(row["metadata"]))
-    return Recorded(purchase, _reward(row), row["recorded_at"], row["id"], is_erased=row["customer_id"] is None)
+    is_erased = row["customer_id"] is None
+    return Recorded(purchase, _reward(row), row["recorded_at"], row["id"], row["owner_id"], is_erased)
 
 
 async def without_points(db: Db, *, program_id: int, customers: Sequence[int]) -> list[UUID]:

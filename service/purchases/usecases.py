@@ -215,6 +215,11 @@ async def confirm(db: Db, *, program_id: int, purchase_id: str, entropy: int) ->
     """Make available what a purchase earned, if it is pending. Raises NotFound, CustomerErased, PointsLapsed."""
     recorded = await read_of_customer(db, program_id=program_id, purchase_id=purchase_id)
     balance = await points.confirm(
-        db, program_id=program_id, customer_id=recorded.purchase.customer_id, lot_id=recorded.row_id, entropy=entropy
+        db,
+        program_id=program_id,
+        customer_id=recorded.purchase.customer_id,
+        owner=recorded.owner,
+        lot_id=recorded.row_id,
+        entropy=entropy,
     )
     return recorded, balance

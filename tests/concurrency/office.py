@@ -4,12 +4,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from service.app import KEEPERS
 from service.customers import records
 from service.platform.roles import Role
 from service.platform.statements import Db
+from service.platform.transaction import transact
 from service.programs.rules import Program
 from tests.shop import Answer, Shop, unique
 
@@ -53,6 +54,10 @@ class Office:
         await self.db.execute("COMMIT")
 
 
+Result = TypeVar("Result")
+Meanwhile = Callable[[], Awaitable[object]]
+
+
 async def queue_behind(observer: Db, holding: int, count: int = 1) -> None:
     """Wait until so many others wait for one backend, directly or behind those who do."""
     async with asyncio.timeout(5):
@@ -71,31 +76,37 @@ SELECT count(*) - 1 FROM waiting
 
 
 class Interrupted:
-    """A connection on which something else happens once, right behind the first statement that names a table so."""
+    """A connection on which something else happens once, right behind the first statement that has certain words."""
 
-    def __init__(self, db: Db, behind: str, meanwhile: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, db: Db, words: str, meanwhile: list[Meanwhile]) -> None:
         self._db = db
-        self._behind = behind
-        self._meanwhile = [meanwhile]
+        self._words = words
+        self._meanwhile = meanwhile
 
     def __getattr__(self, name: str) -> Any:
-        """Give what the connection has; what reads or writes is followed by what happens meanwhile."""
+        """Give what the connection has; behind what reads or writes comes what happens meanwhile."""
         found = getattr(self._db, name)
         if name not in {"fetch", "fetchrow", "fetchval", "execute"}:
             return found
 
         async def and_then(sql: str, *arguments: object) -> object:
             result = await found(sql, *arguments)
-            if self._behind in sql and self._meanwhile:
+            if self._words in sql and self._meanwhile:
                 await self._meanwhile.pop()()
             return result
 
         return and_then
 
 
-def interrupted(db: Db, behind: str, meanwhile: Callable[[], Awaitable[object]]) -> Db:
-    """Let something happen once, right behind the first statement whose text has `behind` in it."""
-    return cast("Db", Interrupted(db, behind, meanwhile))
+async def interrupted(shop: Shop, work: Callable[[Db], Awaitable[Result]], words: str, meanwhile: Meanwhile) -> Result:
+    """Run work in a transaction; right behind its first statement with these words, something else happens, once."""
+    assert shop.database is not None
+    once = [meanwhile]
+    done = await transact(
+        shop.database.connection, lambda db: work(cast("Db", Interrupted(db, words, once))), patience=10
+    )
+    assert once == [], "no statement had these words"
+    return done
 
 
 async def merge(shop: Shop, customer_id: str, into: str) -> Answer:
