@@ -139,15 +139,22 @@ FROM unnest($2::customer_row_3[]) AS u
 WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 
 -- name: customer_read
--- Customers' rows by the callers' ids, unlocked. Records that went into others are given as they are.
+-- Customers' rows by the callers' ids, unlocked. Ids of records that went into others stand for those: both are read
+-- with one snapshot, so that nobody is found who went into a third or was erased in between.
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into, w.external_id AS named
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
+CROSS JOIN
+    LATERAL (
+        SELECT coalesce(i.merged_into, i.id) AS id FROM customer AS i
+        WHERE i.program_id = $1::integer AND i.external_id = w.external_id
+        OFFSET 0
+    ) AS k
 CROSS JOIN LATERAL (
     SELECT r.xmin, r.* FROM customer AS r
-    WHERE r.program_id = $1::integer AND r.external_id = w.external_id
+    WHERE r.program_id = $1::integer AND r.id = k.id
     OFFSET 0
 ) AS c;
 

@@ -75,6 +75,12 @@ def ending_next(
     return alive_until, sliding + (points if own == alive_until else 0)
 
 
+def standing_of(customer: Customer, *, is_due: bool = False) -> Standing:
+    """Tell what a customer's row shows."""
+    ends = ending_next(customer.next_expiry_at, customer.next_expiry_points, customer.alive_until, customer.sliding)
+    return Standing(customer.external_id, customer.balance, customer.lifetime_earned, *ends, is_due=is_due)
+
+
 # Blanks and control characters are named: what `\s` means differs from one language's patterns to another's.
 _IN_EMAIL: Final = r"[^\s@\x00-\x1f\x7f-\x9f\ufeff]+"
 Email = Annotated[str, Meta(min_length=3, max_length=254, pattern=rf"^{_IN_EMAIL}@{_IN_EMAIL}$(?!\n)")]

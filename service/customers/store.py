@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
-from service.customers.rules import Balance, Customer, Profile, Standing, ending_next
+from service.customers.rules import Balance, Customer, Profile, Standing, ending_next, standing_of
 from service.platform.claims import Claim, ClaimKind
 from service.platform.statements import Db, RowsMissing, Write, load
 
@@ -42,17 +42,11 @@ async def open_booking(
         by_id = {customer.id: customer for customer in customers.values()}
         customers |= {name: by_id[other] for name, other in others.items()}
     else:
-        customers = await _resolved(db, program_id, customers)
+        merged = [name for name, customer in customers.items() if customer.merged_into is not None]
+        if merged:
+            found = await read(db, program_id=program_id, customer_ids=merged)
+            customers = {name: each for name, each in customers.items() if each.merged_into is None} | found
     return rows[-1]["now"], customers, claims
-
-
-async def _resolved(db: Db, program_id: int, found: dict[str, Customer]) -> dict[str, Customer]:
-    """Put the records that others went into in the place of those."""
-    others = {customer.merged_into for customer in found.values()} - {None}
-    if not others:
-        return found
-    by_id = {each.id: each for each in await read_by_id(db, program_id=program_id, customers=list(others))}
-    return {name: each if each.merged_into is None else by_id[each.merged_into] for name, each in found.items()}
 
 
 def _customer(row: Record) -> Customer:
@@ -109,7 +103,7 @@ async def read_by_id(db: Db, *, program_id: int, customers: Sequence[int | None]
 async def read(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Customer]:
     """Read customers, unlocked; the unknown ones are missing. Ids of records that went into others stand for those."""
     rows = await db.fetch(_STATEMENTS["customer_read"].sql, program_id, customer_ids)
-    return await _resolved(db, program_id, {row[2]: _customer(row) for row in rows})
+    return {row["named"]: _customer(row) for row in rows}
 
 
 async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
@@ -118,15 +112,12 @@ async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]
     found = {
         row[0]: Standing(row[0], Balance(*row[1:5]), row[5], *ending_next(*row[6:10]), is_due=bool(row[10]))
         for row in rows
+        if row[11] is None
     }
     merged = [row[0] for row in rows if row[11] is not None]
     if merged:
-        others = {
-            name: each.external_id
-            for name, each in (await read(db, program_id=program_id, customer_ids=merged)).items()
-        }
-        standings = await read_standings(db, program_id=program_id, customer_ids=list(set(others.values())))
-        found |= {name: standings[other] for name, other in others.items() if other in standings}
+        others = await read(db, program_id=program_id, customer_ids=merged)
+        found |= {name: standing_of(each, is_due=each.next_due_at is not None) for name, each in others.items()}
     return found
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Balance, Customer, Standing, ending_next
+from service.customers.rules import Balance, Customer, Standing, standing_of
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.claims import Claim, ClaimKind
@@ -256,6 +256,8 @@ async def balances(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> S
     found = await customers.read_standings(db, program_id=program_id, customer_ids=customer_ids)
     due = [customer_id for customer_id, standing in found.items() if standing.is_due]
     if due:
+        for customer_id in due:
+            del found[customer_id]  # who is gone meanwhile is not there
         found |= await _settled(db, program_id, due)
     return [found.get(customer_id) or NotFound() for customer_id in customer_ids]
 
@@ -266,16 +268,7 @@ async def _settled(db: Db, program_id: int, customer_ids: Sequence[str]) -> dict
         rows = await customers.read(db, program_id=program_id, customer_ids=customer_ids)
         now = await store.read_time(db)
         accounts = await _accounts(db, program_id, rows, now, IdSource(now, 0), whole=False)
-    after = {customer_id: account.closed() for customer_id, account in accounts.items()}
-    return {
-        customer_id: Standing(
-            customer.external_id,
-            customer.balance,
-            customer.lifetime_earned,
-            *ending_next(customer.next_expiry_at, customer.next_expiry_points, customer.alive_until, customer.sliding),
-        )
-        for customer_id, customer in after.items()
-    }
+    return {customer_id: standing_of(account.closed()) for customer_id, account in accounts.items()}
 
 
 async def _customer(db: Db, *, program_id: int, customer_id: str) -> Customer:

@@ -109,6 +109,16 @@ async def interrupted(shop: Shop, work: Callable[[Db], Awaitable[Result]], words
     return done
 
 
+async def outside(shop: Shop, work: Callable[[Db], Awaitable[Result]], words: str, meanwhile: Meanwhile) -> Result:
+    """Run work as `interrupted` does, outside a transaction: to read, or to write at once."""
+    assert shop.database is not None
+    once = [meanwhile]
+    async with shop.database.connection() as db:
+        done = await work(cast("Db", Interrupted(db, words, once)))
+    assert once == [], "no statement had these words"
+    return done
+
+
 async def merge(shop: Shop, customer_id: str, into: str) -> Answer:
     """Call for a merge, with a key of its own."""
     return await shop.post(

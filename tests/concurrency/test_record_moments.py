@@ -1,20 +1,24 @@
 """What was read of a customer before the locks, and isn't so any more when it is used: erased, merged, somebody new."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from service.customers.rules import CustomerErased
+from service.customers import usecases as customers
+from service.customers.rules import CustomerErased, Standing
+from service.kernel.errors import NotFound
 from service.kernel.ids import from_wire
 from service.platform.statements import Db
 from service.points import usecases as points
 from service.purchases import usecases as purchases
 from service.purchases.returning import RefundReport, report_refund
-from tests.concurrency.office import erase, interrupted, merge
+from service.purchases.usecases import Accepted, Outcome
+from tests.concurrency.office import erase, interrupted, merge, outside
+from tests.concurrency.till import draft
 from tests.shop import Shop
 from tests.stories.test_records import redeem
 
@@ -93,3 +97,79 @@ async def test_what_is_asked_for_one_who_goes_into_another_at_that_moment_is_don
     await interrupted(shop, work, OF_HOLD if of_hold else OF_PURCHASE, partial(merge, shop, "c-42", "other"))
     after = {refunding: (11, 4), confirming: (16, 4), capturing: (16, 0), releasing: (20, 0)}[verb]
     assert await shop.balance("c-42") == NOTHING | dict(zip(("available", "held"), after, strict=True))
+
+
+async def guest_of(shop: Shop) -> None:
+    """Let a guest's record be another customer's."""
+    for name in ("guest", "c-42"):
+        await shop.buy(customer_id=name, total=1_000)
+    assert (await merge(shop, "guest", "c-42")).status == 200
+
+
+def asking_balance(shop: Shop) -> Callable[[Db], Awaitable[Any]]:
+    async def work(db: Db) -> Any:
+        (standing,) = await points.balances(db, program_id=shop.program.id, customer_ids=["guest"])
+        return standing
+
+    return work
+
+
+def asking_record(shop: Shop) -> Callable[[Db], Awaitable[Any]]:
+    async def work(db: Db) -> Any:
+        found, _ = await customers.get(db, program_id=shop.program.id, customer_id="guest")
+        return found
+
+    return work
+
+
+async def test_a_guest_whose_customer_is_erased_while_the_balance_is_read_is_not_there(shop: Shop) -> None:
+    await guest_of(shop)
+    found = await outside(shop, asking_balance(shop), "AS is_due", partial(erase, shop, "c-42"))
+    assert isinstance(found, NotFound)
+
+
+@pytest.mark.parametrize(("ask", "words"), [(asking_balance, "AS is_due"), (asking_record, "FROM customer AS")])
+async def test_a_guest_whose_customer_goes_into_another_is_read_as_one_of_the_two(
+    shop: Shop, ask: Callable[[Shop], Callable[[Db], Awaitable[Any]]], words: str
+) -> None:
+    await guest_of(shop)
+    await shop.buy(customer_id="other", total=5_000)
+    found = await outside(shop, ask(shop), words, partial(merge, shop, "c-42", "other"))
+    name = found.customer_id if isinstance(found, Standing) else found.external_id
+    assert (name, found.balance.available) in {("c-42", 20), ("other", 70)}
+
+
+async def test_a_record_is_read_with_its_id_also_where_it_is_being_erased(shop: Shop) -> None:
+    await guest_of(shop)
+    found = await outside(shop, asking_record(shop), "FROM customer AS", partial(erase, shop, "guest"))
+    assert found.external_id == "c-42"
+
+
+@pytest.mark.parametrize("total", [0, 1_000], ids=["no points", "points"])
+@pytest.mark.parametrize("ends", [erase, partial(merge, into="other")], ids=["erased", "merged"])
+async def test_a_purchase_at_once_of_a_guest_whose_customer_ends_meanwhile_is_not_booked_there(
+    shop: Shop, owner: Db, ends: Callable[[Shop, str], Awaitable[object]], total: int
+) -> None:
+    await guest_of(shop)
+    await shop.buy(customer_id="other", total=5_000)
+    bought = draft(customer_id="guest", total=total)
+
+    async def meanwhile() -> None:
+        await ends(shop, "c-42")
+
+    async def at_once(db: Db) -> Sequence[Outcome]:
+        return await purchases.report(
+            db, program=shop.program, drafts=[bought], entropy=random.getrandbits(62), lock=False
+        )
+
+    (outcome,) = await outside(shop, at_once, "c.* FROM customer AS c", meanwhile)
+    assert isinstance(outcome, Accepted)
+    was_erased = ends is erase
+    after = {"available": total // 100 + (0 if was_erased else 70)}
+    assert await shop.balance("guest") == NOTHING | after
+    gone = await owner.fetchval(
+        "SELECT count(*) FROM purchase AS p INNER JOIN customer AS c USING (program_id)"
+        " WHERE program_id = $1 AND p.external_id = $2 AND c.id = p.customer_id AND c.erased_at IS NOT NULL",
+        shop.program.id, bought.purchase.id,
+    )  # fmt: skip
+    assert gone == 0
