@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from service.kernel.errors import Unavailable
 from service.platform.database import Database
 from service.platform.statements import Db
 from service.platform.transaction import transact
@@ -38,12 +39,24 @@ async def settle_due(database: Database) -> int:
 
 
 async def _settle(database: Database, program_id: int, customer_ids: list[str]) -> int:
+    """Settle customers together; where that goes wrong with one of them, each alone, so that it keeps no other from it.
+
+    Whom others hold locked for too long is left for the next time.
+    """
+
     async def work(db: Db) -> int:
         return await usecases.settle_customers(
             db, program_id=program_id, customer_ids=customer_ids, entropy=random.getrandbits(62)
         )
 
-    began = asyncio.get_running_loop().time()
-    settled = await transact(database.connection, work, kind="job")
+    began, settled = asyncio.get_running_loop().time(), 0
+    try:
+        settled = await transact(database.connection, work, kind="job")
+    except Unavailable as fault:
+        _log.warning("customers_not_settled", customers=len(customer_ids), reason=fault.detail)
+    except Exception as fault:  # noqa: BLE001 - whose fault it is shows when each is settled by itself
+        _log.error("customers_not_settled", customers=len(customer_ids), exc_info=fault)
+        if len(customer_ids) > 1:
+            return sum([await _settle(database, program_id, [each]) for each in customer_ids])
     await asyncio.sleep(asyncio.get_running_loop().time() - began)
     return settled

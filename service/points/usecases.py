@@ -211,7 +211,9 @@ async def settle_customers(db: Db, *, program_id: int, customer_ids: Sequence[st
     """Book what has come due of customers; returns of how many."""
     facts = [(customer_id, "") for customer_id in customer_ids]
     opened = await open_booking(db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy)
-    due = [account for account in opened.accounts.values() if account.lots is not None]
+    # By internal ids: after a merge two names are one customer.
+    accounts = {account.customer.id: account for account in opened.accounts.values()}
+    due = [account for account in accounts.values() if account.lots is not None]
     await write(db, program_id=program_id, opened=opened, accounts=due)
     return len(due)
 

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from service.platform.database import Database
 from service.platform.statements import Db
+from service.platform.transaction import transact
 from service.points.jobs import settle_due
+from service.points.usecases import settle_customers
+from tests.concurrency.office import merge
 from tests.conftest import NewShop
 from tests.shop import Shop, unique
 from tests.stories.months import pass_time
@@ -68,3 +71,54 @@ async def test_redemptions_that_nobody_ended_are_told_to_have_lapsed(shop: Shop,
     assert [row["type"] for row in rows] == [
         "customer.enrolled", "purchase.rewarded", "redemption.held", "redemption.lapsed",
     ]  # fmt: skip
+
+
+async def test_two_names_of_one_customer_are_settled_as_one(shop: Shop, database: Database, owner: Db) -> None:
+    """The list of who has something due may be minutes old: two of it can have become one."""
+    for name in ("guest", "c-42"):
+        await shop.buy(customer_id=name, total=10_000)
+    assert (await merge(shop, "guest", "c-42")).status == 200
+    body = {"customer_id": "c-42", "points": 100, "expires_in": 5}
+    assert (await shop.post("/v1/redemptions", body, Idempotency_Key=unique("key"))).status == 201
+    await pass_time(owner, shop.program.id, timedelta(seconds=5))
+
+    async def work(db: Db) -> int:
+        return await settle_customers(
+            db, program_id=shop.program.id, customer_ids=["guest", "c-42", "nobody"], entropy=7
+        )
+
+    assert await transact(database.connection, work) == 1
+    assert (await shop.balance("guest"))["available"] == 200
+
+
+async def test_one_who_can_not_be_settled_keeps_no_other_from_it(
+    new_shop: NewShop, database: Database, owner: Db
+) -> None:
+    shop = await new_shop(expiry={"kind": "rolling", "days": 10})
+    for name in ("a", "b", "c"):
+        await shop.buy(customer_id=name, occurred_at=now(), total=1_000)
+    await pass_time(owner, shop.program.id, timedelta(days=12))
+    row = (
+        "UPDATE customer SET next_expiry_at = NULL, next_expiry_points = 0, available = {}"
+        " WHERE program_id = $1 AND external_id = 'b'"
+    )
+    await owner.execute(row.format(0), shop.program.id)  # so that it would have less than nothing
+    await settle_due(database)
+    assert await expired(owner, shop) == [10, 10]
+    await owner.execute(row.format(10), shop.program.id)
+    await settle_due(database)
+    assert await expired(owner, shop) == [10, 10, 10]
+
+
+async def test_one_who_is_locked_for_long_is_left_for_the_next_time(
+    new_shop: NewShop, database: Database, owner: Db
+) -> None:
+    shop = await new_shop(expiry={"kind": "rolling", "days": 10})
+    await shop.buy(occurred_at=now(), total=1_000)
+    await pass_time(owner, shop.program.id, timedelta(days=12))
+    async with owner.transaction():
+        await owner.execute("SELECT FROM customer WHERE program_id = $1 FOR UPDATE", shop.program.id)
+        await settle_due(database)
+    assert await expired(owner, shop) == []
+    await settle_due(database)
+    assert await expired(owner, shop) == [10]
