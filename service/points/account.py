@@ -32,6 +32,7 @@ from service.points.rules import (
     expiry_order,
     lot_ends_at,
     moved,
+    portions,
 )
 
 _replace = msgspec.structs.replace
@@ -209,9 +210,10 @@ class Account:
 
     def notify(self, points: int, ends_at: datetime) -> None:
         """Tell the customer that points end at a moment to come."""
-        notice = Notice(self.ids.next(), points, ends_at)
-        self.notices.append(notice)
-        self.news.append(("points.expiring", notice.id))
+        for part in portions(points):
+            notice = Notice(self.ids.next(), part, ends_at)
+            self.notices.append(notice)
+            self.news.append(("points.expiring", notice.id))
 
     def closed(self) -> Customer:
         """Return the customer's row after all movements, with what is due and what expires next."""

@@ -6,7 +6,7 @@ import msgspec
 
 from service.customers.rules import joined
 from service.points.account import Account
-from service.points.rules import Alive, Bucket, Cause, HoldStatus
+from service.points.rules import Alive, Bucket, Cause, HoldStatus, portions
 
 _replace = msgspec.structs.replace
 _HELD_SOMEWHERE: Final = (Bucket.AVAILABLE, Bucket.PENDING, Bucket.HELD)
@@ -28,8 +28,7 @@ def merge(source: Account, target: Account, cause: Cause) -> None:
         if source.customer.balance.debt:
             _move_debt(source, target, cause)
     for bucket in _HELD_SOMEWHERE:
-        points = getattr(source.customer.balance, bucket.value)
-        if points:
+        for points in portions(getattr(source.customer.balance, bucket.value)):
             source.move(bucket, Bucket.ISSUED, points, reason="merge", cause=cause, at=source.now)
             target.move(Bucket.ISSUED, bucket, points, reason="merge", cause=cause, at=target.now)
     alive_until = source.customer.alive_until
@@ -43,9 +42,9 @@ def merge(source: Account, target: Account, cause: Cause) -> None:
 
 
 def _move_debt(giver: Account, taker: Account, cause: Cause) -> None:
-    points = giver.customer.balance.debt
-    giver.move(Bucket.ISSUED, Bucket.DEBT, points, reason="merge", cause=cause, at=giver.now)
-    taker.move(Bucket.DEBT, Bucket.ISSUED, points, reason="merge", cause=cause, at=taker.now)
+    for points in portions(giver.customer.balance.debt):
+        giver.move(Bucket.ISSUED, Bucket.DEBT, points, reason="merge", cause=cause, at=giver.now)
+        taker.move(Bucket.DEBT, Bucket.ISSUED, points, reason="merge", cause=cause, at=taker.now)
 
 
 def close(account: Account, cause: Cause) -> None:
@@ -60,7 +59,6 @@ def close(account: Account, cause: Cause) -> None:
         account.end(_replace(hold, status=HoldStatus.LAPSED, ended_at=account.now))
     for lot in list(lots.values()):
         account.expire(lot.id, account.now, reason="erasure")
-    if account.customer.balance.debt:
-        debt = account.customer.balance.debt
+    for debt in portions(account.customer.balance.debt):
         account.move(Bucket.WRITTEN_OFF, Bucket.DEBT, debt, reason="erasure", cause=cause, at=account.now)
     del account.news[told:]  # of the points of one who is gone the erasure tells

@@ -1,6 +1,6 @@
 """How points move. Pure: a balance and a transfer in, transfers, lots and the balance after out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from service.customers.rules import Balance
+from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import to_wire
 from service.programs.rules import PointValue
@@ -238,6 +239,13 @@ def moved(before: Balance, source: Bucket, target: Bucket, points: int) -> Balan
         elif bucket is Bucket.DEBT:
             debt -= change
     return Balance(available, pending, held, debt)
+
+
+def portions(points: int) -> Iterator[int]:
+    """Split points into parts that one row may hold each: what somebody has is not bounded as a row is."""
+    while points:
+        yield (part := min(points, BOUND))
+        points -= part
 
 
 class Reversed(msgspec.Struct, frozen=True):
