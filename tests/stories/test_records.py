@@ -243,6 +243,25 @@ async def test_of_an_erased_customer_nothing_is_left_and_the_books_still_prove(s
     assert new.body["balance"] == NOTHING | {"available": 100}
 
 
+async def test_a_bulk_call_that_is_repeated_tells_what_is_gone_since_and_all_else_as_it_was(shop: Shop) -> None:
+    entries = [
+        {"id": unique("b"), "customer_id": name, "currency": "EUR", "total": 1_000, "occurred_at": now()}
+        for name in (WORD, "guest", "c-42")
+    ]
+    entries.append(entries[0] | {"id": unique("b"), "total": -1})
+    calls = [
+        await shop.post("/v1/purchases/batch", {"purchases": entries}, Idempotency_Key="the-same") for _ in range(2)
+    ]
+    await merge(shop, "guest", "c-42")
+    await admin(shop, "DELETE", f"/v1/customers/{WORD}")
+    first, again, later = [each.body["results"] for each in calls] + [
+        (await shop.post("/v1/purchases/batch", {"purchases": entries}, Idempotency_Key="the-same")).body["results"]
+    ]
+    assert ([each["status"] for each in first], again) == ([201, 201, 201, 422], first)
+    assert (later[0]["status"], later[0]["problem"]["code"], "purchase" in later[0]) == (410, "customer_erased", False)
+    assert later[1:] == first[1:]
+
+
 async def test_debt_of_an_erased_customer_is_written_off_and_redemptions_are_gone(shop: Shop) -> None:
     await in_debt(shop, "owes")
     assert (await admin(shop, "DELETE", "/v1/customers/owes")).body["closed"] == NOTHING | {"debt": 100}

@@ -82,10 +82,16 @@ async def report_each(
     if answered.replayed:
         booked = [each for each, fate in zip(drafts, fates, strict=True) if fate.problem is None]
         async with request.part(Database).reading() as db:
-            again = iter(_accepted(await _each(db, booked, verbs.preview)))
-        return Ended([(fate, next(again) if fate.problem is None else None) for fate in fates], replayed=True)
+            again = iter(await _each(db, booked, verbs.preview))
+        kept = [_again(fate, None if fate.problem is not None else next(again), verbs) for fate in fates]
+        return Ended(kept, replayed=True)
     entries = list(zip(fates, _accepted(outcomes), strict=True))
     return Ended(entries, () if dry_run else outcomes)
+
+
+def _again(fate: Fate, now: Accepted | Refusal | None, verbs: Verbs[Draft, Accepted]) -> tuple[Fate, Accepted | None]:
+    """Tell of an entry what was told, unless it is refused now: who was erased since is gone."""
+    return (_fate(now, verbs), None) if isinstance(now, Refusal) else (fate, now)
 
 
 def _accepted(outcomes: Sequence[Accepted | Refusal]) -> list[Accepted | None]:
