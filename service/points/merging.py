@@ -6,7 +6,7 @@ import msgspec
 
 from service.customers.rules import joined
 from service.points.account import Account
-from service.points.rules import Alive, Bucket, Cause, HoldStatus, portions
+from service.points.rules import Bucket, Cause, HoldStatus, portions
 
 _replace = msgspec.structs.replace
 _HELD_SOMEWHERE: Final = (Bucket.AVAILABLE, Bucket.PENDING, Bucket.HELD)
@@ -31,14 +31,28 @@ def merge(source: Account, target: Account, cause: Cause) -> None:
         for points in portions(getattr(source.customer.balance, bucket.value)):
             source.move(bucket, Bucket.ISSUED, points, reason="merge", cause=cause, at=source.now)
             target.move(Bucket.ISSUED, bucket, points, reason="merge", cause=cause, at=target.now)
-    alive_until = source.customer.alive_until
-    target.touch(None if alive_until is None else Alive(alive_until, source.customer.notify_at))
+    _keep_alive(source, target)
     source.customer, target.customer = joined(source.customer, target.customer)
     (lots, holds), (own_lots, own_holds), owner = source.read(), target.read(), target.customer.id
     own_lots |= {each.id: _replace(each, customer_id=owner) for each in lots.values()}
     own_holds |= {each.id: _replace(each, customer_id=owner) for each in holds.values()}
     lots.clear()
     holds.clear()
+
+
+def _keep_alive(source: Account, target: Account) -> None:
+    """Keep what slides until the later of both ends. Who was told of none is told of that one, as long before it."""
+    later, sooner = source, target
+    ends_at, other = source.customer.alive_until, target.customer.alive_until
+    if ends_at is None or (other is not None and other >= ends_at):
+        later, sooner, ends_at, other = target, source, other, ends_at
+    notify_at, its_own = later.customer.notify_at, sooner.customer.notify_at
+    if ends_at is None:
+        return
+    slides = any(lot.slides and lot.remaining for lot in sooner.read()[0].values())
+    if slides and notify_at is None and its_own is not None and other is not None:
+        notify_at = ends_at - (other - its_own)
+    target.customer = _replace(target.customer, alive_until=ends_at, notify_at=notify_at)
 
 
 def _move_debt(giver: Account, taker: Account, cause: Cause) -> None:

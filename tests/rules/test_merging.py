@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from service.points.account import Account
 from service.points.merging import close, merge
 from service.points.reversing import take_back
 from service.points.rules import Alive, Bucket, Cause, HoldStatus, Life
+from service.points.settling import settle
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -124,6 +126,37 @@ def test_what_slides_is_kept_alive_by_whoever_was_there_last() -> None:
     kept = target.closed()
     assert (kept.alive_until, kept.notify_at, kept.sliding) == (NOW + 30 * DAY, NOW + 20 * DAY, 15)
     assert kept.next_due_at == NOW + 20 * DAY
+
+
+@pytest.mark.parametrize("told_is_target", [False, True])
+def test_who_was_not_told_yet_of_the_end_that_the_other_was_told_of_is_told_before_it_comes(
+    *, told_is_target: bool
+) -> None:
+    """The end that is later is the one of both; ten days before it is when those must know whose end was sooner."""
+    told, untold = (account(number, Owns([], [], 0, 0)) for number in (1, 2))
+    told.touch(Alive(NOW + 9 * DAY, None))
+    untold.touch(Alive(NOW + 8 * DAY, NOW - 2 * DAY))
+    for each in (told, untold):
+        grant(each, 10, Life(slides=True, needs_notice=True))
+    source, target = (untold, told) if told_is_target else (told, untold)
+    merge(source, target, MERGE)
+    kept = target.closed()
+    assert (kept.alive_until, kept.notify_at, kept.sliding) == (NOW + 9 * DAY, NOW - 1 * DAY, 20)
+    settle(target)
+    # The notice comes a day late, so that the points end a day later.
+    assert [(each.points, each.ends_at) for each in target.notices] == [(20, NOW + 10 * DAY)]
+    target.now = NOW + 10 * DAY
+    settle(target)
+    assert target.closed().balance == Balance()
+
+
+def test_who_was_told_and_has_nothing_that_slides_from_the_other_is_told_once() -> None:
+    told, other = (account(number, Owns([], [], 0, 0)) for number in (1, 2))
+    told.touch(Alive(NOW + 9 * DAY, None))
+    other.touch(Alive(NOW + 8 * DAY, NOW - 2 * DAY))
+    grant(told, 10, Life(slides=True, needs_notice=True))
+    merge(other, told, MERGE)
+    assert told.closed().notify_at is None
 
 
 def test_a_profile_keeps_its_own_and_takes_what_it_lacks() -> None:
