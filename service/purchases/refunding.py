@@ -96,6 +96,11 @@ class Refunded(msgspec.Struct, frozen=True, omit_defaults=True):
         """Minor units that were refunded."""
         return self.by_amount + self.by_items
 
+    @property
+    def extent(self) -> tuple[int, int, bool]:
+        """Order states of one purchase: every refund makes this greater. Their times and ids are a clock's."""
+        return self.amount, sum(self.quantities.values()), self.everything
+
 
 class Reversal(msgspec.Struct, frozen=True):
     """Points > 0 to take back of what a rule gave."""

@@ -112,7 +112,8 @@ async def _book(
     spent = await points.read_spent_on(db, program_id=program.id, account=account, order_id=purchase.id)
     lines = [_earned(line) for line in recorded.earnings.lines]
     refundable = Refundable(purchase.total, purchase.items, lines, spent)
-    returned = refund(refundable, report, booked[-1].state if booked else Refunded())
+    before = max((each.state for each in booked), key=lambda state: state.extent, default=Refunded())
+    returned = refund(refundable, report, before)
     cause = Cause("refund", report.id)
     taken = await points.refund(
         db,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.kernel.ids import time_ordered_id
 from service.platform.statements import Db
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
@@ -85,6 +86,19 @@ async def test_fifty_refunds_at_once_take_no_more_than_the_purchase(shop: Shop) 
     answers = await asyncio.gather(*(refund(shop, amount=900) for _ in range(50)))
     assert sorted(answer.status for answer in answers) == [201] * 11 + [422] * 39
     assert await shop.balance("c-42") == NOTHING | {"available": 1}
+
+
+async def test_a_clock_that_was_set_back_refunds_nothing_twice(shop: Shop, owner: Db) -> None:
+    """After a failover the time may be earlier than that of what is booked: ids tell no order then."""
+    await shop.buy(id="o-1", total=10_000, items=ITEMS)
+    assert points(await refund(shop, id="r-1", amount=2_000)) == (20, 20, 0, 0, 0)
+    ahead = time_ordered_id(datetime.now(UTC) + timedelta(hours=1), 7)
+    await owner.execute("UPDATE refund SET id = $2 WHERE program_id = $1", shop.program.id, ahead)
+    await owner.execute("UPDATE claim SET subject_id = $2 WHERE program_id = $1 AND kind = 2", shop.program.id, ahead)
+    assert points(await refund(shop, items=[{"id": "tea", "quantity": 2}])) == (60, 60, 0, 0, 0)
+    assert (await refund(shop, items=[{"id": "tea", "quantity": 2}])).code == "refund_exceeds_purchase"
+    assert (await refund(shop, amount=2_001)).code == "refund_exceeds_purchase"
+    assert points(await refund(shop, amount=2_000)) == (20, 20, 0, 0, 0)
 
 
 async def test_buy_spend_and_return_leaves_a_debt_that_the_next_purchase_repays(shop: Shop) -> None:
