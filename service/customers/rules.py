@@ -213,11 +213,13 @@ def joined(source: Customer, target: Customer) -> tuple[Customer, Customer]:
 
 def identities(profile: Profile) -> list[tuple[str, str]]:
     """Name what a person is known by beside the caller's id, in a form that spelling doesn't change: kind and text."""
+    email = None if profile.email is None else normal_email(profile.email)
+    digits = "".join(each for each in profile.phone or "" if each.isdigit()).lstrip("0")
     found = list[tuple[str, str]]()
-    if profile.email is not None:
-        found.append(("email", normal_email(profile.email)))
-    if profile.phone is not None:
-        found.append(("phone", "".join(each for each in profile.phone if each.isdigit()).lstrip("0")))
+    if email is not None and not email.startswith("@"):
+        found.append(("email", email))
+    if digits:
+        found.append(("phone", digits))
     return found
 
 

@@ -171,3 +171,9 @@ def test_one_person_is_known_again_in_other_spellings() -> None:
     known = identities(Profile(email="Ann@x.de", phone="+49 (0)228 / 12-34"))
     assert known == [("email", "ann@x.de"), ("phone", "4902281234")]
     assert identities(Profile()) == []
+
+
+def test_what_names_nobody_is_nobodys_identity() -> None:
+    """Else whoever leaves as little would be taken for the one who was erased."""
+    assert identities(Profile(email="+shop@x.de", phone="n/a")) == []
+    assert identities(Profile(phone="000")) == []
