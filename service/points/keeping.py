@@ -8,6 +8,7 @@ import msgspec
 from service.customers import usecases as customers
 from service.customers.keeping import Erasing, Merging
 from service.kernel.ids import GREATEST_ID, to_wire
+from service.kernel.times import Time
 from service.platform.outbox import announcing
 from service.platform.statements import Db, write_together
 from service.points import adjusting, store, usecases
@@ -65,7 +66,7 @@ class PointsKeeper:
             await write_together(db, [announcing(erasing.program_id, events, erasing.now)])
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
-        """Give all lots, transfers and redemptions of points."""
+        """Give all lots, transfers, redemptions of points and notices."""
         (customer,) = await customers.read_by_id(db, program_id=program_id, customers=all_ids[:1])
         booked = await store.list_transfers(
             db, program_id=program_id, customer_ids=all_ids, before=GREATEST_ID, limit=_MANY
@@ -75,11 +76,13 @@ class PointsKeeper:
             db, program_id=program_id, before=GREATEST_ID, limit=_MANY, status=None, customers=all_ids
         )
         holds = await store.all_holds(db, program_id=program_id, customer_id=all_ids[0])
+        notices = await store.all_notices(db, program_id=program_id, customer_ids=all_ids)
         return {
             "transactions": [transfer_out(each) for each in booked],
             "lots": [lot_out(each, customer.alive_until) for each in lots],
             "adjustments": [recorded_adjustment_out(*each) for each in adjusted],
             "redemptions": [_hold_out(each) for each in holds],
+            "notices": [NoticeOut(each.points, each.ends_at, told_at) for each, told_at in notices],
         }
 
 
@@ -93,6 +96,14 @@ class HeldOut(msgspec.Struct, frozen=True):
     order_id: str | None
     held_at: Any
     ended_at: Any
+
+
+class NoticeOut(msgspec.Struct, frozen=True):
+    """What the customer was told when, as an export shows it: so many points end at that moment."""
+
+    points: int
+    ends_at: Time
+    told_at: Time
 
 
 def _hold_out(hold: Hold) -> HeldOut:

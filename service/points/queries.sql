@@ -316,6 +316,13 @@ FROM hold AS h
 WHERE h.program_id = $1::integer AND h.customer_id = $2::bigint
 ORDER BY h.id DESC;
 
+-- name: notice_all
+-- What customers were told: a merge leaves it with whom it was told.
+SELECT n.id, n.points, n.ends_at, n.told_at
+FROM expiry_notice AS n
+WHERE n.program_id = $1::integer AND n.customer_id = any($2::bigint[])
+ORDER BY n.id DESC;
+
 -- name: lot_rehome
 UPDATE lot SET customer_id = $3::bigint
 WHERE program_id = $1::integer AND customer_id = $2::bigint;

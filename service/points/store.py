@@ -13,7 +13,7 @@ from service.platform.statements import Db, Write, load
 from service.points.account import Account
 from service.points.correcting import Adjustment, AdjustmentReason, AdjustmentStatus, Keyholder
 from service.points.opening import Booking, Brought
-from service.points.rules import Cause, Hold, HoldStatus, Lot, Part, Transfer
+from service.points.rules import Cause, Hold, HoldStatus, Lot, Notice, Part, Transfer
 
 _STATEMENTS = load(__file__)
 
@@ -355,6 +355,12 @@ async def all_holds(db: Db, *, program_id: int, customer_id: int) -> list[Hold]:
     return [
         Hold(row[0], row[1], row[2], (), row[3], row[4], row[5], HoldStatus(row[6]), row[7], row[8]) for row in rows
     ]
+
+
+async def all_notices(db: Db, *, program_id: int, customer_ids: Sequence[int]) -> list[tuple[Notice, datetime]]:
+    """Read all that customers were told of ends, each with when, newest first."""
+    rows = await db.fetch(_STATEMENTS["notice_all"].sql, program_id, customer_ids)
+    return [(Notice(row[0], row[1], row[2]), row[3]) for row in rows]
 
 
 async def rehome(db: Db, *, program_id: int, source: int, target: int) -> None:

@@ -28,10 +28,10 @@ class PurchasesKeeper:
         """Give all purchases and refunds."""
         found = await _purchases_of(db, program_id, all_ids)
         purchases = await store.read_many(db, program_id=program_id, purchase_ids=found)
+        names = {each.row_id: each.purchase.id for each in purchases}
         refunds = [
-            refund_out(each.purchase.id, refund)
-            for each in purchases
-            for refund in await store.refunds(db, program_id=program_id, purchase_id=each.row_id)
+            refund_out(names[purchase_id], refund)
+            for purchase_id, refund in await store.refunds_of_many(db, program_id=program_id, purchase_ids=found)
         ]
         return {"purchases": [recorded_out(each) for each in purchases], "refunds": refunds}
 

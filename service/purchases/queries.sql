@@ -75,10 +75,10 @@ INSERT INTO refund (
 );
 
 -- name: refund_list
--- The refunds of a purchase, the oldest first.
+-- The refunds of purchases, the oldest first.
 SELECT
     r.id, r.external_id, r.amount, r.from_lots, r.to_debt, r.written_off, r.restored, r.state, r.available_after,
-    r.pending_after, r.held_after, r.debt_after, r.occurred_at
+    r.pending_after, r.held_after, r.debt_after, r.occurred_at, r.purchase_id
 FROM refund AS r
-WHERE r.program_id = $1::integer AND r.purchase_id = $2::uuid
+WHERE r.program_id = $1::integer AND r.purchase_id = any($2::uuid[])
 ORDER BY r.id;

@@ -152,17 +152,16 @@ def adding_refund(program_id: int, customer_id: int, purchase_id: UUID, refund: 
 
 async def refunds(db: Db, *, program_id: int, purchase_id: UUID) -> list[Refund]:
     """Read the refunds of a purchase, by the id of its row, the oldest first."""
-    rows = await db.fetch(_STATEMENTS["refund_list"].sql, program_id, purchase_id)
-    return [
-        Refund(
-            row[0],
-            row[1],
-            row[2],
-            Reversed(row[3], row[4], row[5]),
-            row[6],
-            _decode_state(row[7]),
-            Balance(*row[8:12]),
-            row[12],
-        )
-        for row in rows
-    ]
+    found = await refunds_of_many(db, program_id=program_id, purchase_ids=[purchase_id])
+    return [refund for _, refund in found]
+
+
+async def refunds_of_many(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> list[tuple[UUID, Refund]]:
+    """Read the refunds of purchases, by the ids of their rows, each with that id; the oldest first."""
+    rows = await db.fetch(_STATEMENTS["refund_list"].sql, program_id, purchase_ids)
+    return [(row["purchase_id"], _refund(row)) for row in rows]
+
+
+def _refund(row: Record) -> Refund:
+    taken, balance = Reversed(row[3], row[4], row[5]), Balance(*row[8:12])
+    return Refund(row[0], row[1], row[2], taken, row[6], _decode_state(row[7]), balance, row[12])

@@ -3,6 +3,8 @@
 from typing import Any
 
 from service.app import KEEPERS
+from service.customers.records import export
+from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
 from tests.conftest import NewShop
@@ -291,13 +293,39 @@ async def test_an_export_has_all_that_is_kept(shop: Shop) -> None:
         answer = await shop.get(f"/v1/customers/{name}/export", role=role)
         assert answer.status == 200
     assert (await shop.get(f"/v1/customers/{name}/export", role=Role.CHECKOUT)).status == 403
-    export = answer.body
-    assert (export["customer"]["customer_id"], export["merged"]) == (name, ["guest"])
-    counts = {kind: len(each) for kind, each in export["records"].items()}
+    given = answer.body
+    assert (given["customer"]["customer_id"], given["merged"]) == (name, ["guest"])
+    counts = {kind: len(each) for kind, each in given["records"].items()}
     assert counts == {
         "transactions": 6, "lots": 2, "redemptions": 1, "adjustments": 0, "purchases": 3, "refunds": 1, "vouchers": 0,
+        "notices": 0,
     }  # fmt: skip
-    assert export["records"]["purchases"][0]["metadata"] == {WORD: WORD}
+    assert given["records"]["purchases"][0]["metadata"] == {WORD: WORD}
+
+
+async def test_an_export_tells_what_the_customer_was_told_also_under_another_id(new_shop: NewShop, owner: Db) -> None:
+    shop = await new_shop(expiry={"kind": "rolling", "days": 30, "notice": {"days": 10}})
+    await shop.buy(customer_id="guest", total=1_000, occurred_at=now())
+    await pass_time(owner, shop.program.id, 25 * DAY)
+    await shop.buy(customer_id="c-42", total=1_000, occurred_at=now())
+    await merge(shop, "guest", "c-42")
+    given = (await shop.get("/v1/customers/c-42/export", role=Role.SUPPORT)).body
+    assert [(each["points"], each["ends_at"] > each["told_at"]) for each in given["records"]["notices"]] == [(10, True)]
+
+
+async def test_an_export_asks_as_often_however_much_there_is(shop: Shop, database: Database) -> None:
+    asked = list[int]()
+    async with database.connection() as db:
+        for _ in range(3):
+            for _ in range(3):
+                bought = unique("o")
+                await shop.buy(id=bought, total=1_000)
+                await shop.post(f"/v1/purchases/{bought}/refunds", {"id": unique("r"), "amount": 100})
+            queries = list[object]()
+            with db.query_logger(queries.append):
+                await export(db, program_id=shop.program.id, customer_id="c-42", keepers=KEEPERS)
+            asked.append(len(queries))
+    assert asked[1] == asked[2]  # the first may ask for types besides
 
 
 async def test_every_table_with_rows_of_customers_has_a_keeper(owner: Db) -> None:
