@@ -82,9 +82,13 @@ async def _read_whole(db: Db, program_id: int, accounts: Sequence[Account]) -> N
     lots = await store.read_lots(db, program_id=program_id, customers=read)
     holds = await store.read_holds(db, program_id=program_id, customers=read)
     for account in accounts:
-        customer_id = account.customer.id
-        account.lots = {lot.id: lot for lot in lots if lot.customer_id == customer_id}
-        account.holds = {hold.id: hold for hold in holds if hold.customer_id == customer_id}
+        account.lots, account.holds = {}, {}
+    by_id = {account.customer.id: account.read() for account in accounts}
+    for lot in lots:
+        by_id[lot.customer_id][0][lot.id] = lot
+    for hold in holds:
+        by_id[hold.customer_id][1][hold.id] = hold
+    for account in accounts:
         settle(account)
 
 
