@@ -13,6 +13,7 @@ from service.customers.rules import CustomerErased, Standing
 from service.kernel.errors import NotFound
 from service.kernel.ids import from_wire
 from service.platform.statements import Db
+from service.points import holding
 from service.points import usecases as points
 from service.purchases import usecases as purchases
 from service.purchases.returning import RefundReport, report_refund
@@ -47,15 +48,19 @@ def confirming(shop: Shop) -> Callable[[Db], Awaitable[Any]]:
 
 
 def capturing(shop: Shop, hold_id: str) -> Callable[[Db], Awaitable[Any]]:
-    return lambda db: points.capture(db, program=shop.program, hold_id=uuid_of(hold_id), entropy=random.getrandbits(62))
+    return lambda db: holding.capture(
+        db, program=shop.program, hold_id=uuid_of(hold_id), entropy=random.getrandbits(62)
+    )
 
 
 def releasing(shop: Shop, hold_id: str) -> Callable[[Db], Awaitable[Any]]:
-    return lambda db: points.release(db, program=shop.program, hold_id=uuid_of(hold_id), entropy=random.getrandbits(62))
+    return lambda db: holding.release(
+        db, program=shop.program, hold_id=uuid_of(hold_id), entropy=random.getrandbits(62)
+    )
 
 
 def reading(shop: Shop, hold_id: str) -> Callable[[Db], Awaitable[Any]]:
-    return lambda db: points.read_hold(db, program_id=shop.program.id, hold_id=uuid_of(hold_id))
+    return lambda db: holding.read_hold(db, program_id=shop.program.id, hold_id=uuid_of(hold_id))
 
 
 @pytest.mark.parametrize("comes_back", [False, True], ids=["gone", "somebody new"])
