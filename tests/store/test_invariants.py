@@ -29,8 +29,8 @@ from service.rewards.vouchers import Order, Voucher
 from tests.conftest import Servers, new_database
 
 ERASED = (
-    "UPDATE customer SET external_id = NULL, erased_at = now(), available = 0, held = 0, sliding = 0, next_expiry_at = NULL,"
-    " next_expiry_points = 0"
+    "UPDATE customer SET external_id = NULL, erased_at = now(), available = 0, held = 0, sliding = 0,"
+    " next_expiry_at = NULL, next_expiry_points = 0"
 )
 BREAKS = {
     "history_is_append_only": "GRANT UPDATE (points) ON transfer TO loyalty_service",
@@ -58,7 +58,7 @@ BREAKS = {
     " SELECT program_id, customer_id, id, 1, now(), now() FROM lot",
     "merges_lose_nothing": "INSERT INTO customer_merge"
     " SELECT program_id, gen_random_uuid(), id, 0, now() FROM customer",
-    "merged_records_keep_nothing": "UPDATE customer SET available = 0, held = 0, held = 0, purchase_count = 0,"
+    "merged_records_keep_nothing": "UPDATE customer SET available = 0, held = 0, purchase_count = 0,"
     " first_purchase_at = NULL, last_purchase_at = NULL, sliding = 0, next_expiry_at = NULL, next_expiry_points = 0,"
     " merged_into = 0",
     "no_debt_beside_open_lots": "UPDATE customer SET available = 0, held = 0, debt = 1",
