@@ -6,9 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from service.customers import usecases as customers
+from service.customers.rules import CustomerErased
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
-from service.platform.claims import ClaimKind
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, write_together
 from service.points import correcting, store
@@ -25,6 +25,7 @@ from service.points.correcting import (
 from service.points.usecases import Opened
 from service.programs.rules import Program
 
+_ALL: Final = 10**9
 EVENTS: Final = {status: f"adjustment.{status.value}" for status in AdjustmentStatus}
 
 
@@ -41,8 +42,9 @@ async def adjust(
     )
     before = account.customer.balance
     booked = correcting.book(adjustment, account=account, settings=program.settings)
+    records = await customers.all_ids(db, program_id=program.id, customer=account.customer)
     counted = await store.read_adjusted(
-        db, program_id=program.id, customer_id=account.customer.id, origin=by.origin, since=opened.now - COUNTED
+        db, program_id=program.id, customer_ids=records, origin=by.origin, since=opened.now - COUNTED
     )
     if correcting.must_wait(new.points, counted=counted, limit=program.settings.adjustment_limit):
         event = Event(opened.ids.next(), EVENTS[adjustment.status], account.customer.id, adjustment.id)
@@ -56,8 +58,8 @@ async def adjust(
 async def approve(db: Db, *, program: Program, adjustment_id: UUID, by: Keyholder, entropy: int) -> Adjusted:
     """Book an adjustment that waits, now. Booked already: told again.
 
-    Raises NotFound, AdjustmentNotWaiting, and, where it goes on waiting, SecondKeyNeeded, InsufficientPoints,
-    AdjustmentEnded.
+    Raises NotFound, CustomerErased, AdjustmentNotWaiting, and, where it goes on waiting, SecondKeyNeeded,
+    InsufficientPoints, AdjustmentEnded.
     """
     opened, account, found = await _open_adjustment(db, program.id, adjustment_id, entropy)
     approved = correcting.approved(found, by=by, account=account, settings=program.settings)
@@ -69,22 +71,19 @@ async def approve(db: Db, *, program: Program, adjustment_id: UUID, by: Keyholde
 async def refuse(db: Db, *, program_id: int, adjustment_id: UUID, by: Keyholder, entropy: int) -> Adjusted:
     """Refuse an adjustment that waits; whoever asked for it may, too. Refused already: told again.
 
-    Raises NotFound, AdjustmentNotWaiting.
+    Raises NotFound, CustomerErased, AdjustmentNotWaiting.
     """
     opened, account, found = await _open_adjustment(db, program_id, adjustment_id, entropy)
     refused = correcting.refused(found, by=by, now=opened.now)
     if refused != found:
-        event = Event(opened.ids.next(), EVENTS[refused.status], refused.customer_id, refused.id)
+        event = Event(opened.ids.next(), EVENTS[refused.status], account.customer.id, refused.id)
         deciding = store.deciding_adjustment(program_id, refused)
         await write_together(db, [deciding, announcing(program_id, [event], opened.now)])
     return Adjusted(refused, account.customer.balance)
 
 
 async def _open(db: Db, program_id: int, customer_id: str, entropy: int) -> tuple[Opened, Account]:
-    facts = [(customer_id, "")]  # no fact has an empty id: only the customer is locked
-    opened = await points.open_booking(
-        db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, whole=True
-    )
+    opened = await points.open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
     if customer_id not in opened.accounts:
         raise NotFound
     return opened, opened.accounts[customer_id]
@@ -93,21 +92,22 @@ async def _open(db: Db, program_id: int, customer_id: str, entropy: int) -> tupl
 async def _open_adjustment(
     db: Db, program_id: int, adjustment_id: UUID, entropy: int
 ) -> tuple[Opened, Account, Adjustment]:
-    """Lock the customer of an adjustment, and read the adjustment under the lock: whoever decides on it holds that."""
+    """Lock the customer of an adjustment, and read the adjustment under the lock: whoever decides on it holds that.
+
+    The record that it names may have gone into another one, whose account it is then.
+    """
     customer_id, _ = await read(db, program_id=program_id, adjustment_id=adjustment_id)
     if customer_id is None:
-        raise NotFound
+        raise CustomerErased
     opened, account = await _open(db, program_id, customer_id, entropy)
     _, found = await read(db, program_id=program_id, adjustment_id=adjustment_id)
-    if found.customer_id != account.customer.id:
-        raise NotFound
     return opened, account, found
 
 
 async def _write(
     db: Db, program_id: int, opened: Opened, account: Account, booked: Adjustment, *, new: bool = False
 ) -> None:
-    told = Event(opened.ids.next(), EVENTS[booked.status], booked.customer_id, booked.id)
+    told = Event(opened.ids.next(), EVENTS[booked.status], account.customer.id, booked.id)
     events = [*points.news([account], opened.ids), told]
     write = store.adding_adjustment if new else store.deciding_adjustment
     writes = points.booking(program_id, [account], recorded_at=opened.now)
@@ -132,26 +132,29 @@ async def list_adjustments(
     customer_id: str | None = None,
 ) -> list[tuple[str | None, Adjustment]]:
     """Read up to `limit` + 1 adjustments, newest first, behind `before`: all, or some. Raises NotFound."""
-    behind = before or GREATEST_ID
-    if customer_id is None:
-        return await store.list_adjustments(db, program_id=program_id, before=behind, limit=limit + 1, status=status)
-    found = await customers.read(db, program_id=program_id, customer_ids=[customer_id])
-    if customer_id not in found:
-        raise NotFound
-    return await store.list_adjustments_of(
+    records: list[int] | None = None
+    if customer_id is not None:
+        found = await customers.read(db, program_id=program_id, customer_ids=[customer_id])
+        if customer_id not in found:
+            raise NotFound
+        records = await customers.all_ids(db, program_id=program_id, customer=found[customer_id])
+    return await store.list_adjustments(
         db,
         program_id=program_id,
-        before=behind,
+        before=before or GREATEST_ID,
         limit=limit + 1,
         status=status,
-        customers=await customers.all_ids(db, program_id=program_id, customer=found[customer_id]),
+        customer_ids=records,
     )
 
 
-async def forget(db: Db, *, program_id: int, customer_id: int, now: datetime, ids: IdSource) -> Sequence[Event]:
-    """Empty the notes on a customer who is erased, and refuse what waits; gives the news of it, to be announced.
+async def forget(db: Db, *, program_id: int, all_ids: Sequence[int], now: datetime, ids: IdSource) -> None:
+    """Empty the notes on a customer who is erased, and refuse what waits. The records of the customer are locked."""
+    refused = await store.forget_adjustments(db, program_id=program_id, customer_ids=all_ids, now=now)
+    events = [Event(ids.next(), EVENTS[AdjustmentStatus.REFUSED], all_ids[0], each) for each in refused]
+    await write_together(db, [announcing(program_id, events, now)])
 
-    The customer, named by the internal id, is locked.
-    """
-    refused = await store.forget_adjustments(db, program_id=program_id, customer_id=customer_id, now=now)
-    return [Event(ids.next(), EVENTS[AdjustmentStatus.REFUSED], customer_id, each) for each in refused]
+
+async def export(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[tuple[str | None, Adjustment]]:
+    """Read all adjustments of a customer's records, newest first."""
+    return await store.list_adjustments(db, program_id=program_id, before=GREATEST_ID, limit=_ALL, customer_ids=all_ids)

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
-from service.customers.rules import Balance
+from service.customers.rules import Balance, CustomerErased
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id, to_wire
 from service.platform.database import Database
@@ -118,9 +118,8 @@ async def get_adjustment(request: ApiRequest, adjustment_id: FromPath[str]) -> R
     """Read an adjustment."""
     its_id = _adjustment_id(adjustment_id)
     async with request.part(Database).reading() as db:
-        return recorded_adjustment_out(
-            *await adjusting.read(db, program_id=request.actor.program_id, adjustment_id=its_id)
-        )
+        found = await adjusting.read(db, program_id=request.actor.program_id, adjustment_id=its_id)
+    return recorded_adjustment_out(*found)
 
 
 @post(
@@ -130,7 +129,7 @@ async def get_adjustment(request: ApiRequest, adjustment_id: FromPath[str]) -> R
     opt=operation(
         Right.APPROVE_ADJUSTMENTS,
         parameters=(DRY_RUN, COMMAND_KEY),
-        refusals=(SecondKeyNeeded, AdjustmentNotWaiting, InsufficientPoints, AdjustmentEnded),
+        refusals=(CustomerErased, SecondKeyNeeded, AdjustmentNotWaiting, InsufficientPoints, AdjustmentEnded),
     ),
 )
 async def approve(
@@ -153,7 +152,9 @@ async def approve(
     "/adjustments/{adjustment_id:str}/refuse",
     operation_id="refuseAdjustment",
     status_code=200,
-    opt=operation(Right.APPROVE_ADJUSTMENTS, parameters=(DRY_RUN, COMMAND_KEY), refusals=(AdjustmentNotWaiting,)),
+    opt=operation(
+        Right.APPROVE_ADJUSTMENTS, parameters=(DRY_RUN, COMMAND_KEY), refusals=(CustomerErased, AdjustmentNotWaiting)
+    ),
 )
 async def refuse(
     request: ApiRequest, adjustment_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING

@@ -7,6 +7,7 @@ import msgspec
 
 from service.customers import usecases as customers
 from service.customers.keeping import Erasing, Merging
+from service.customers.rules import Balance
 from service.kernel.ids import GREATEST_ID, to_wire
 from service.kernel.times import Time
 from service.platform.outbox import announcing
@@ -50,39 +51,37 @@ class PointsKeeper:
         await store.rehome(db, program_id=program_id, source=source.id, target=target.id)
 
     async def erase(self, db: Db, erasing: Erasing) -> None:
-        """Close all balances. What went into the record has none."""
+        """Close all balances; what went into the record has none. Empty notes of adjustments, and refuse what waits."""
         name = erasing.customer.external_id
         accounts = await _accounts(db, erasing.program_id, [name], erasing.entropy)
         close(accounts[name], Cause("erasure", to_wire("ers", erasing.id)))
         await _write(db, erasing.program_id, [accounts[name]])
-        for customer_id in erasing.all_ids:
-            events = await adjusting.forget(
-                db,
-                program_id=erasing.program_id,
-                customer_id=customer_id,
-                now=erasing.now,
-                ids=accounts[name].ids,
-            )
-            await write_together(db, [announcing(erasing.program_id, events, erasing.now)])
+        await adjusting.forget(
+            db,
+            program_id=erasing.program_id,
+            all_ids=erasing.all_ids,
+            now=accounts[name].now,
+            ids=accounts[name].ids,
+        )
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
-        """Give all lots, transfers, redemptions of points and notices."""
+        """Give all lots, transfers, redemptions of points, notices, adjustments and opening balances."""
         (customer,) = await customers.read_by_id(db, program_id=program_id, customers=all_ids[:1])
         booked = await store.list_transfers(
             db, program_id=program_id, customer_ids=all_ids, before=GREATEST_ID, limit=_MANY
         )
         lots = await store.all_lots(db, program_id=program_id, customer_id=all_ids[0])
-        adjusted = await store.list_adjustments_of(
-            db, program_id=program_id, before=GREATEST_ID, limit=_MANY, status=None, customers=all_ids
-        )
         holds = await store.all_holds(db, program_id=program_id, customer_id=all_ids[0])
         notices = await store.all_notices(db, program_id=program_id, customer_ids=all_ids)
+        adjusted = await adjusting.export(db, program_id=program_id, all_ids=all_ids)
+        brought = await store.list_opening_balances(db, program_id=program_id, customer_ids=all_ids)
         return {
             "transactions": [transfer_out(each) for each in booked],
             "lots": [lot_out(each, customer.alive_until) for each in lots],
-            "adjustments": [recorded_adjustment_out(*each) for each in adjusted],
             "redemptions": [_hold_out(each) for each in holds],
             "notices": [NoticeOut(each.points, each.ends_at, told_at) for each, told_at in notices],
+            "adjustments": [recorded_adjustment_out(*each) for each in adjusted],
+            "opening_balances": [BroughtOut(its_id, each.granted, each.debt, each.balance) for its_id, each in brought],
         }
 
 
@@ -104,6 +103,15 @@ class NoticeOut(msgspec.Struct, frozen=True):
     points: int
     ends_at: Time
     told_at: Time
+
+
+class BroughtOut(msgspec.Struct, frozen=True):
+    """An opening balance as an export shows it, with the customer's balance then."""
+
+    id: str
+    points: int
+    debt: int
+    balance: Balance
 
 
 def _hold_out(hold: Hold) -> HeldOut:

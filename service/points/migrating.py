@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Customer, CustomerUnknown, newcomer
+from service.customers.rules import Customer, CustomerErased, CustomerUnknown, newcomer
 from service.kernel.errors import Refusal
 from service.kernel.ids import randomness_of
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
@@ -55,7 +55,7 @@ class _Batch:
 
     program: Program
     opened: Opened
-    known: Mapping[str, Brought]
+    known: Mapping[str, Brought | None]
     accounts: dict[str, Account]
     bookings: dict[str, Booking] = field(default_factory=dict[str, Booking])
     claims: dict[str, Claim] = field(default_factory=dict[str, Claim])
@@ -136,7 +136,8 @@ def _decide(batch: _Batch, draft: Draft) -> Outcome:
             return OpeningBalanceConflict()
         # The same random bits: this report booked it, and only the commit's answer was lost.
         ours = randomness_of(claim.subject_id) == draft.randomness
-        return Accepted(content, batch.known[content.id], replayed=not ours)
+        known = batch.known[content.id]
+        return CustomerErased() if known is None else Accepted(content, known, replayed=not ours)
     first = batch.bookings.get(content.id)
     if first is not None:
         same = batch.claims[content.id].content_hash == draft.content_hash
@@ -159,7 +160,8 @@ async def _write(db: Db, batch: _Batch) -> None:
     program_id, now, ids = batch.program.id, batch.opened.now, batch.opened.ids
     bookings = list(batch.bookings.values())
     owners = {booking.content.customer_id for booking in bookings}
-    changed = [account for customer_id, account in batch.accounts.items() if customer_id in owners]
+    # By internal ids: after a merge two names are one customer.
+    changed = list({each.customer.id: each for name, each in batch.accounts.items() if name in owners}.values())
     events = customers.enrolments([account.customer for account in changed], ids) + points.news(changed, ids)
     events += [Event(ids.next(), BOOKED, booking.customer, booking.id) for booking in bookings]
     await write_together(

@@ -181,12 +181,12 @@ UPDATE adjustment SET
 WHERE program_id = $1::integer AND id = $2::uuid AND status = 'waiting';
 
 -- name: adjusted_read
--- What keys of one origin gave a customer and took since a moment, each without its sign, and without a second key.
+-- What keys of one origin gave to records and took since a moment, each without its sign, and without a second key.
 SELECT coalesce(sum(abs(a.points)), 0)::bigint AS points
 FROM adjustment AS a
 WHERE
     a.program_id = $1::integer
-    AND a.customer_id = $2::bigint
+    AND a.customer_id = any($2::bigint[])
     AND a.asked_origin = $3::uuid
     AND a.asked_at > $4::timestamptz
     AND a.status = 'booked'
@@ -223,7 +223,7 @@ ORDER BY a.id DESC
 LIMIT $3::integer;
 
 -- name: adjustment_list_of_customer
--- Likewise of one customer, by the internal ids of all records of that; only of a status where it is given.
+-- Likewise of records; only of a status where it is given.
 SELECT
     a.id, a.customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by, a.asked_origin, a.asked_at, a.status,
     a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
@@ -238,14 +238,14 @@ ORDER BY a.id DESC
 LIMIT $3::integer;
 
 -- name: adjustment_forget
--- Empties the notes of a customer's adjustments, and refuses those that wait.
+-- Empties the notes of records' adjustments, and refuses those that wait.
 UPDATE adjustment AS a SET
     note = NULL,
     status = CASE a.status WHEN 'waiting' THEN 'refused' ELSE a.status END,
     decided_at = CASE a.status WHEN 'waiting' THEN $3::timestamptz ELSE a.decided_at END
 WHERE
     a.program_id = $1::integer
-    AND a.customer_id = $2::bigint
+    AND a.customer_id = any($2::bigint[])
     AND (a.status = 'waiting' OR a.note IS NOT NULL)
 RETURNING a.id, a.status = 'refused' AND a.decided_by IS NULL AND a.decided_at = $3::timestamptz AS was_waiting;
 
@@ -260,15 +260,29 @@ SELECT
 FROM unnest($3::opening_balance_row[]) AS o;
 
 -- name: opening_balance_read
--- What opening balances were answered with.
+-- What opening balances were answered with, and whether their customer is erased.
 SELECT
-    b.id, b.granted, b.debt, b.available_after, b.pending_after, b.held_after, b.debt_after
+    b.id, b.granted, b.debt, b.available_after, b.pending_after, b.held_after, b.debt_after,
+    c.external_id IS NULL AS is_erased
 FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
+CROSS JOIN
+    LATERAL (
+        SELECT o.* FROM opening_balance AS o
+        WHERE o.program_id = $1::integer AND o.id = w.id
+        OFFSET 0
+    ) AS b
 CROSS JOIN LATERAL (
-    SELECT o.* FROM opening_balance AS o
-    WHERE o.program_id = $1::integer AND o.id = w.id
+    SELECT r.external_id FROM customer AS r
+    WHERE r.program_id = $1::integer AND r.id = b.customer_id
     OFFSET 0
-) AS b;
+) AS c;
+
+-- name: opening_balance_list
+SELECT
+    b.id, b.granted, b.debt, b.available_after, b.pending_after, b.held_after, b.debt_after, b.external_id
+FROM opening_balance AS b
+WHERE b.program_id = $1::integer AND b.customer_id = any($2::bigint[])
+ORDER BY b.id;
 
 -- name: time_read
 -- The time as of which a transaction looks.
@@ -333,11 +347,6 @@ UPDATE hold_part AS p SET customer_id = $3::bigint
 FROM hold AS h
 WHERE
     h.program_id = $1::integer AND h.customer_id = $2::bigint AND p.program_id = h.program_id AND p.hold_id = h.id;
-
--- name: adjustment_rehome
--- Only what waits: what is booked was booked for the record that it names.
-UPDATE adjustment SET customer_id = $3::bigint
-WHERE program_id = $1::integer AND customer_id = $2::bigint AND status = 'waiting';
 
 -- name: hold_rehome
 UPDATE hold SET customer_id = $3::bigint

@@ -229,21 +229,10 @@ async def list_transfers(
 
 def adding_adjustment(program_id: int, adjustment: Adjustment) -> Write:
     """Add an adjustment."""
-    row = (
-        program_id,
-        adjustment.id,
-        adjustment.customer_id,
-        adjustment.points,
-        adjustment.reason.value,
-        adjustment.note,
-        adjustment.expires_at,
-        adjustment.status.value,
-        adjustment.transfer_id,
-        adjustment.asked_by.key_id,
-        adjustment.asked_by.origin,
-        adjustment.asked_at,
-    )
-    return Write(_STATEMENTS["adjustment_insert"], row, 1)
+    each, by = adjustment, adjustment.asked_by
+    asked = (each.points, each.reason.value, each.note, each.expires_at)
+    row = (each.id, each.customer_id, *asked, each.status.value, each.transfer_id, by.key_id, by.origin, each.asked_at)
+    return Write(_STATEMENTS["adjustment_insert"], (program_id, *row), 1)
 
 
 def deciding_adjustment(program_id: int, adjustment: Adjustment) -> Write:
@@ -254,9 +243,9 @@ def deciding_adjustment(program_id: int, adjustment: Adjustment) -> Write:
     return Write(_STATEMENTS["adjustment_decide"], row, 1)
 
 
-async def read_adjusted(db: Db, *, program_id: int, customer_id: int, origin: UUID, since: datetime) -> int:
-    """Add up what keys of an origin gave a customer and took since then, without a second key and without signs."""
-    counted: int = await db.fetchval(_STATEMENTS["adjusted_read"].sql, program_id, customer_id, origin, since)
+async def read_adjusted(db: Db, *, program_id: int, customer_ids: Sequence[int], origin: UUID, since: datetime) -> int:
+    """Add up what keys of an origin gave to records and took since then, without a second key and without signs."""
+    counted: int = await db.fetchval(_STATEMENTS["adjusted_read"].sql, program_id, customer_ids, origin, since)
     return counted
 
 
@@ -267,29 +256,27 @@ async def read_adjustment(db: Db, *, program_id: int, adjustment_id: UUID) -> tu
 
 
 async def list_adjustments(
-    db: Db, *, program_id: int, before: UUID, limit: int, status: AdjustmentStatus | None
+    db: Db,
+    *,
+    program_id: int,
+    before: UUID,
+    limit: int,
+    status: AdjustmentStatus | None = None,
+    customer_ids: Sequence[int] | None = None,
 ) -> list[tuple[str | None, Adjustment]]:
-    """Read up to `limit` adjustments with an id below `before`, newest first; of one status where it is given."""
-    if status is None:
-        rows = await db.fetch(_STATEMENTS["adjustment_list"].sql, program_id, before, limit)
-    else:
-        rows = await db.fetch(_STATEMENTS["adjustment_list_by_status"].sql, program_id, before, limit, status.value)
+    """Read up to `limit` adjustments with an id below `before`, newest first: all, or of a status, or of records."""
+    statement, filters = "adjustment_list", list[object]()
+    if customer_ids is not None:
+        statement, filters = "adjustment_list_of_customer", [None if status is None else status.value, customer_ids]
+    elif status is not None:
+        statement, filters = "adjustment_list_by_status", [status.value]
+    rows = await db.fetch(_STATEMENTS[statement].sql, program_id, before, limit, *filters)
     return [(row["external_id"], _adjustment(row)) for row in rows]
 
 
-async def list_adjustments_of(
-    db: Db, *, program_id: int, before: UUID, limit: int, status: AdjustmentStatus | None, customers: Sequence[int]
-) -> list[tuple[str | None, Adjustment]]:
-    """Read likewise those of customers, named by internal ids."""
-    named = None if status is None else status.value
-    statement = _STATEMENTS["adjustment_list_of_customer"].sql
-    rows = await db.fetch(statement, program_id, before, limit, named, customers)
-    return [(row["external_id"], _adjustment(row)) for row in rows]
-
-
-async def forget_adjustments(db: Db, *, program_id: int, customer_id: int, now: datetime) -> list[UUID]:
-    """Empty the notes of a customer's adjustments and refuse those that wait; gives these."""
-    rows = await db.fetch(_STATEMENTS["adjustment_forget"].sql, program_id, customer_id, now)
+async def forget_adjustments(db: Db, *, program_id: int, customer_ids: Sequence[int], now: datetime) -> list[UUID]:
+    """Empty the notes of records' adjustments and refuse those that wait; gives these."""
+    rows = await db.fetch(_STATEMENTS["adjustment_forget"].sql, program_id, customer_ids, now)
     return [row["id"] for row in rows if row["was_waiting"]]
 
 
@@ -314,28 +301,32 @@ def _adjustment(row: Record) -> Adjustment:
 def adding_opening_balances(program_id: int, bookings: Sequence[Booking], recorded_at: datetime) -> Write:
     """Add opening balances with what they are answered with."""
     rows = [
-        (
-            booking.customer,
-            booking.id,
-            booking.content.id,
-            booking.brought.granted,
-            booking.brought.debt,
-            booking.brought.balance.available,
-            booking.brought.balance.pending,
-            booking.brought.balance.held,
-            booking.brought.balance.debt,
-        )
-        for booking in bookings
+        (each.customer, each.id, each.content.id, each.brought.granted, each.brought.debt, *_buckets(each.brought))
+        for each in bookings
     ]
     return Write(_STATEMENTS["opening_balance_insert"], (program_id, recorded_at, rows), len(rows))
 
 
-async def read_opening_balances(db: Db, *, program_id: int, row_ids: Sequence[UUID]) -> dict[UUID, Brought]:
-    """Read what opening balances were answered with, by the ids of their rows."""
+async def read_opening_balances(db: Db, *, program_id: int, row_ids: Sequence[UUID]) -> dict[UUID, Brought | None]:
+    """Read what opening balances were answered with, by the ids of their rows; None for those of erased customers."""
     if not row_ids:
         return {}
     rows = await db.fetch(_STATEMENTS["opening_balance_read"].sql, program_id, row_ids)
-    return {row[0]: Brought(row[1], row[2], Balance(*row[3:7])) for row in rows}
+    return {row[0]: None if row["is_erased"] else _brought(row) for row in rows}
+
+
+async def list_opening_balances(db: Db, *, program_id: int, customer_ids: Sequence[int]) -> list[tuple[str, Brought]]:
+    """Read the opening balances of records, by their internal ids, the oldest first, with their ids."""
+    rows = await db.fetch(_STATEMENTS["opening_balance_list"].sql, program_id, customer_ids)
+    return [(row["external_id"], _brought(row)) for row in rows]
+
+
+def _buckets(brought: Brought) -> tuple[int, ...]:
+    return msgspec.structs.astuple(brought.balance)
+
+
+def _brought(row: Record) -> Brought:
+    return Brought(row[1], row[2], Balance(*row[3:7]))
 
 
 async def list_lots(db: Db, *, program_id: int, customer_id: int, before: UUID, limit: int) -> list[Lot]:
@@ -364,8 +355,8 @@ async def all_notices(db: Db, *, program_id: int, customer_ids: Sequence[int]) -
 
 
 async def rehome(db: Db, *, program_id: int, source: int, target: int) -> None:
-    """Let lots, holds and adjustments that wait of one customer be another's, by internal ids; both are locked."""
-    for statement in ("lot_rehome", "part_rehome", "hold_rehome", "adjustment_rehome"):
+    """Let lots and holds of one customer be another's, by internal ids; both are locked."""
+    for statement in ("lot_rehome", "part_rehome", "hold_rehome"):
         await db.execute(_STATEMENTS[statement].sql, program_id, source, target)
 
 

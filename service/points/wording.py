@@ -60,6 +60,11 @@ SENTENCES: Final[Mapping[tuple[str, Bucket, Bucket], str]] = {
         "written off."
     ),
     ("debt_repayment", _A, Bucket.DEBT): "{points} from {cause} repaid what was owed.",
+    ("adjustment", Bucket.ISSUED, _A): "{Cause} gave {points} by hand.",
+    ("adjustment", _A, Bucket.ISSUED): "{Cause} took {points} away by hand.",
+    ("opening_balance", Bucket.ISSUED, _A): "{Cause} brought {points} from elsewhere.",
+    ("opening_balance", Bucket.ISSUED, _P): "{Cause} brought {points} from elsewhere. {held_back}",
+    ("opening_balance", Bucket.DEBT, Bucket.ISSUED): "{Cause} brought a debt of {points} from elsewhere.",
     ("merge", _A, Bucket.ISSUED): "{Cause} moved {points} to the other record.",
     ("merge", _P, Bucket.ISSUED): "{Cause} moved {points} to the other record, still held back.",
     ("merge", _H, Bucket.ISSUED): "{Cause} moved {points} to the other record, still set aside.",

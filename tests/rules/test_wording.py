@@ -12,15 +12,19 @@ from msgspec.structs import replace
 from service.customers.rules import newcomer
 from service.kernel.ids import IdSource
 from service.points.account import Account
+from service.points.correcting import AdjustmentReason, Keyholder, NewAdjustment, asked, book
 from service.points.merging import close, merge
+from service.points.opening import OpeningBalance, OpeningLot, bring_in
 from service.points.reversing import restore, take_back
 from service.points.rules import NEVER, Bucket, Cause, Life, Lot
 from service.points.settling import settle
 from service.points.wording import SENTENCES, Facts, moment, sentence
+from service.programs.rules import Program, ProgramSettings, SettingsVersion
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
 PURCHASE, REFUND, REDEMPTION = Cause("purchase", "o-1"), Cause("refund", "r-1"), Cause("redemption", "hold_1")
+BY_HAND, OPENING = Cause("adjustment", "adj_1"), Cause("opening_balance", "o-1")
 MERGE, ERASURE = Cause("merge", "mrg_1"), Cause("erasure", "ers_1")
 RULE = "1 point for each 1.00 EUR of 50.00 EUR (total), rounded down"
 BUCKETS = list(Bucket)
@@ -122,6 +126,20 @@ WORDS = [
         f"{TOOK}. {NO_MORE} and no more may be owed: this is written off.",
     ),
     (facts("debt_repayment", "available", "debt"), "50 points from purchase o-1 repaid what was owed."),
+    (facts("adjustment", "issued", "available", cause=BY_HAND), "Adjustment adj_1 gave 50 points by hand."),
+    (facts("adjustment", "available", "issued", cause=BY_HAND), "Adjustment adj_1 took 50 points away by hand."),
+    (
+        facts("opening_balance", "issued", "available", cause=OPENING),
+        "Opening balance o-1 brought 50 points from elsewhere.",
+    ),
+    (
+        facts("opening_balance", "issued", "pending", cause=OPENING),
+        "Opening balance o-1 brought 50 points from elsewhere. At first, nothing of it could be spent.",
+    ),
+    (
+        facts("opening_balance", "debt", "issued", cause=OPENING),
+        "Opening balance o-1 brought a debt of 50 points from elsewhere.",
+    ),
     (facts("merge", "available", "issued"), "Merge mrg_1 moved 50 points to the other record."),
     (facts("merge", "pending", "issued"), "Merge mrg_1 moved 50 points to the other record, still held back."),
     (facts("merge", "held", "issued"), "Merge mrg_1 moved 50 points to the other record, still set aside."),
@@ -218,14 +236,29 @@ def records_that_end() -> list[Account]:
     return [owing, having, third, also_owing]
 
 
+def brought_and_adjusted() -> Account:
+    """Come from elsewhere with points, some of them pending, and a debt; be given some by hand, and lose some."""
+    account = newly_enrolled(5)
+    program = Program(1, "shop", "Shop", live=False, newest=SettingsVersion(1, ProgramSettings()))
+    lots = [OpeningLot(10, NOW), OpeningLot(10, NOW, available_at=NOW + DAY)]
+    for content in (OpeningBalance("o-1", "c-5", lots), OpeningBalance("o-2", "c-5", [], 5)):
+        bring_in(content, account=account, program=program, row_id=UUID(int=1))
+    by = Keyholder(UUID(int=1), UUID(int=1))
+    for points in (5, -5):
+        new = NewAdjustment(points, AdjustmentReason.GOODWILL)
+        adjustment = asked(new, adjustment_id=UUID(int=2), customer_id=5, by=by, now=NOW)
+        book(adjustment, account=account, settings=program.settings)
+    return account
+
+
 def test_every_transfer_that_the_accounts_make_has_words_of_its_own() -> None:
-    accounts = [a_long_life(), *records_that_end()]
+    accounts = [a_long_life(), *records_that_end(), brought_and_adjusted()]
     made = {(each.reason, each.source, each.target) for account in accounts for each in account.transfers}
     assert made == set(SENTENCES)
 
 
 @given(
-    reason=st.sampled_from(["adjustment", "opening_balance", "referral", "tier_bonus"]),
+    reason=st.sampled_from(["referral", "tier_bonus", "surprise"]),
     move=st.sampled_from([each for each in product(BUCKETS, BUCKETS) if each[0] is not each[1]]),
     points=st.integers(1, 10**12),
     cause=st.builds(Cause, type=st.just("tier_bonus"), id=st.sampled_from(["{x}", "%s", "a/b"])),

@@ -5,14 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.platform.claims import ClaimKind
-from service.platform.database import Database
-from service.platform.outbox import announcing
 from service.platform.roles import Role
-from service.platform.statements import Db, write_together
-from service.platform.transaction import transact
-from service.points import adjusting
-from service.points import usecases as ledger
+from service.platform.statements import Db
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
@@ -300,31 +294,65 @@ async def test_each_thing_that_happens_is_announced(new_shop: NewShop, owner: Db
     }
 
 
-async def test_of_who_is_erased_no_note_is_left_and_nothing_waits(
-    new_shop: NewShop, database: Database, owner: Db
-) -> None:
+async def test_of_who_is_erased_no_note_is_left_and_nothing_waits(new_shop: NewShop) -> None:
     shop = await new_shop(adjustment_limit=10)
-    await shop.buy(total=0)
+    for name in ("guest", "c-42"):
+        await shop.buy(customer_id=name, total=0)
+    path, body = "/v1/customers/guest/adjustments", {"points": 60, "reason": "goodwill", "note": "for Ann"}
+    of_guest = await shop.post(path, body, Role.SUPPORT, Idempotency_Key=unique("key"))
+    await merge(shop, "guest", "c-42")
     booked = (await adjust(shop, 5, note="for Ann")).body["id"]
     waits, refused = await waiting(shop, 50, note="for Ann"), await waiting(shop, 60)
     await decide(shop, refused, "refuse")
-    named = await owner.fetchval("SELECT id FROM customer WHERE program_id = $1", shop.program.id)
-
-    async def erase(db: Db) -> int:
-        facts = [("c-42", "")]
-        opened = await ledger.open_booking(
-            db, program_id=shop.program.id, facts=facts, kind=ClaimKind.PURCHASE, entropy=1
-        )
-        events = await adjusting.forget(
-            db, program_id=shop.program.id, customer_id=named, now=opened.now, ids=opened.ids
-        )
-        await write_together(db, [announcing(shop.program.id, events, opened.now)])
-        return len(events)
-
-    assert [await transact(database.connection, erase) for _ in range(2)] == [1, 0]
-    told = [await read(shop, each) for each in (booked, waits, refused)]
-    assert [(each["status"], each["note"], each["decided_by"] is None) for each in told] == [
-        ("booked", None, True),
-        ("refused", None, True),
-        ("refused", None, False),
+    erased = await shop.call("DELETE", "/v1/customers/c-42", role=Role.ADMIN)
+    assert erased.status == 200, erased.text
+    told = [await read(shop, each) for each in (of_guest.body["id"], booked, waits, refused)]
+    assert [(each["status"], each["note"], each["customer_id"], each["decided_by"] is None) for each in told] == [
+        ("refused", None, None, True),
+        ("booked", None, None, True),
+        ("refused", None, None, True),
+        ("refused", None, None, False),
     ]
+    for verb in ("approve", "refuse"):
+        gone = await decide(shop, waits, verb)
+        assert (gone.status, gone.code) == (410, "customer_erased")
+    assert (await adjust(shop, 5)).status == 404
+
+
+async def merge(shop: Shop, source: str, into: str) -> None:
+    path = f"/v1/customers/{source}/merge"
+    merged = await shop.post(path, {"into": into}, Role.ADMIN, Idempotency_Key=unique("key"))
+    assert merged.status == 200, merged.text
+
+
+async def test_what_waited_for_a_record_that_went_into_another_is_that_ones(new_shop: NewShop) -> None:
+    shop = await new_shop(adjustment_limit=10)
+    for name in ("guest", "c-42"):
+        await shop.buy(customer_id=name, total=10_000)
+    path, body = "/v1/customers/guest/adjustments", {"points": 9, "reason": "goodwill"}
+    small = await shop.post(path, body, Role.SUPPORT, Idempotency_Key=unique("key"))
+    large = await shop.post(path, body | {"points": -150}, Role.SUPPORT, Idempotency_Key=unique("key"))
+    assert (small.body["status"], large.code) == ("booked", "insufficient_points")
+    large = await shop.post(path, body | {"points": -100}, Role.SUPPORT, Idempotency_Key=unique("key"))
+    await merge(shop, "guest", "c-42")
+    approved = await decide(shop, large.body["id"], "approve")
+    assert (approved.status, approved.body["balance"]) == (200, NOTHING | {"available": 109})
+    assert (await adjust(shop, 2)).body["status"] == "waiting", "the guest's count, too"
+    listed = (await shop.get("/v1/adjustments?customer_id=guest", Role.ADMIN)).body["data"]
+    assert len(listed) == 3
+
+
+async def test_an_export_holds_adjustments_with_their_notes(shop: Shop) -> None:
+    await shop.buy(total=0)
+    its_id = (await adjust(shop, 5, note="for Ann")).body["id"]
+    export = await shop.get("/v1/customers/c-42/export", Role.SUPPORT)
+    assert export.body["records"]["adjustments"] == [await read(shop, its_id)]
+
+
+async def test_an_explanation_tells_of_adjustments(shop: Shop) -> None:
+    await shop.buy(total=0)
+    for points, words in ((5, "gave 5 points by hand."), (-2, "took 2 points away by hand.")):
+        adjusted = (await adjust(shop, points)).body
+        told = await shop.get(f"/v1/transactions/{adjusted['transaction_id']}/explain", Role.SUPPORT)
+        assert told.body["why"] == f"Adjustment {adjusted['id']} {words}"
+        assert told.body["lots"][0]["change"] == points

@@ -195,3 +195,38 @@ async def test_many_are_taken_at_once_and_what_is_too_much_for_one_call_is_told(
     answer = await bring(shop, *more)
     assert [each["status"] for each in answer.body["results"]] == [201] * 10 + [422]
     assert answer.body["results"][-1]["problem"]["errors"][0]["pointer"] == "/lots"
+
+
+async def test_policies_are_those_of_when_the_points_were_earned(shop: Shop) -> None:
+    """As of purchases that are reported late: settings apply to what occurred while they did."""
+    settings = {"settings": {"expiry": {"kind": "rolling", "months": 1200}}, "valid_from": "2025-06-01T00:00:00Z"}
+    assert (await shop.call("PATCH", "/v1/program", settings, role=Role.ADMIN)).status == 200
+    lots = [{"points": 1, "earned_at": f"2025-{month}-01T12:00:00Z"} for month in ("05", "07")]
+    await bring(shop, opening(lots=lots))
+    told = (await shop.get("/v1/customers/c-42/lots")).body["data"]
+    assert [each["expires_at"] for each in reversed(told)] == [None, "2125-07-02T00:00:00Z"]
+
+
+async def test_a_balance_of_an_erased_customer_is_gone_and_that_of_a_merged_one_replays(shop: Shop) -> None:
+    guest, erased = opening(5, id="old-1", customer_id="guest"), opening(7, id="old-2", customer_id="gone")
+    first = await bring(shop, guest, erased, opening(1))
+    headers = {"Idempotency-Key": unique("key")}
+    await shop.call("POST", "/v1/customers/guest/merge", {"into": "c-42"}, role=Role.ADMIN, headers=headers)
+    await shop.call("DELETE", "/v1/customers/gone", role=Role.ADMIN)
+    again = await bring(shop, guest, erased, opening(2, customer_id="guest"), opening(3))
+    assert results(again) == [(200, 5), (410, "customer_erased"), (201, 2), (201, 3)]
+    assert again.body["results"][0] == first.body["results"][0] | {"status": 200}
+    assert await shop.balance("c-42") == NOTHING | {"available": 11}
+    export = (await shop.get("/v1/customers/c-42/export", Role.ADMIN)).body["records"]["opening_balances"]
+    assert sorted(each["points"] for each in export) == [1, 2, 3, 5]
+
+
+async def test_an_explanation_tells_of_opening_balances(shop: Shop) -> None:
+    await bring(shop, opening(5, id="old-1"), opening(id="old-2", debt=9))
+    data = (await shop.get("/v1/customers/c-42/transactions")).body["data"]
+    told = [(await shop.get(f"/v1/transactions/{each['id']}/explain")).body["why"] for each in reversed(data)]
+    assert told == [
+        "Opening balance old-1 brought 5 points from elsewhere.",
+        "Opening balance old-2 brought a debt of 9 points from elsewhere.",
+        "5 points from opening balance old-2 repaid what was owed.",
+    ]
