@@ -62,6 +62,7 @@ CREATE TABLE opening_balance (
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (program_id, id)
 );
+CREATE INDEX opening_balance_customer ON opening_balance (program_id, customer_id);
 
 CREATE TYPE opening_balance_row AS (
     customer_id bigint,
@@ -76,7 +77,8 @@ CREATE TYPE opening_balance_row AS (
 );
 
 GRANT SELECT, INSERT ON adjustment, opening_balance TO loyalty_service;
-GRANT UPDATE (customer_id, note, status, transfer_id, decided_by, decided_origin, decided_at) ON adjustment TO loyalty_service;
+GRANT UPDATE (customer_id, note, status, transfer_id, decided_by, decided_origin, decided_at)
+ON adjustment TO loyalty_service;
 
 -- migrate: rollback
 DROP TYPE opening_balance_row;

@@ -94,7 +94,7 @@ async def _open_adjustment(
 ) -> tuple[Opened, Account, Adjustment]:
     """Lock the customer of an adjustment, and read the adjustment under the lock: whoever decides on it holds that.
 
-    The record that it names may have gone into another one, whose account it is then.
+    One that is booked may name a record that went into the customer's since.
     """
     customer_id, _ = await read(db, program_id=program_id, adjustment_id=adjustment_id)
     if customer_id is None:

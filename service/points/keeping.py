@@ -39,7 +39,7 @@ class PointsKeeper:
     )
 
     async def merge(self, db: Db, merging: Merging) -> None:
-        """Move all points, and let lots and holds be the target's."""
+        """Move all points, and let lots, holds and what waits be the target's."""
         program_id, source, target = merging.program_id, merging.source, merging.target
         accounts = await _accounts(db, program_id, [source.external_id, target.external_id], merging.entropy)
         merge(

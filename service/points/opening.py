@@ -104,13 +104,13 @@ def bring_in(opening: OpeningBalance, *, account: Account, program: Program, row
     Raises Invalid for what isn't so now: lots that have ended, and a debt beside available points. Then nothing was
     moved.
     """
-    lives = _lives(opening.lots, account, program.settings)
+    lives = _lives(opening.lots, account, program)
     if opening.debt and any(life.available_at is None or life.available_at <= account.now for life in lives):
         detail = "Who has a debt has no points available: leave out one of them."
         raise Invalid(detail, pointer="/debt", reason="contradictory")
     cause = Cause(OPENING_BALANCE, opening.id)
     if any(life.slides for life in lives):
-        account.touch(_alive(opening.lots, program.settings))
+        account.touch(_alive(opening.lots, program))
     if opening.debt:
         account.move(Bucket.DEBT, Bucket.ISSUED, opening.debt, reason=cause.type, cause=cause, at=account.now)
         account.repay(account.open_lots(), cause, account.now)
@@ -128,20 +128,23 @@ def bring_in(opening: OpeningBalance, *, account: Account, program: Program, row
     return Booking(row_id, account.customer.id, opening, Brought(granted, opening.debt, account.customer.balance))
 
 
-def _alive(lots: Sequence[OpeningLot], settings: ProgramSettings) -> Alive | None:
+def _alive(lots: Sequence[OpeningLot], program: Program) -> Alive | None:
     """Tell until when lots that slide keep the customer's points alive: to have earned them was an activity."""
-    sliding = [lot.earned_at for lot in lots if isinstance(lot.expires_at, UnsetType)]
-    return alive_from(settings, max(sliding)) if sliding else None
+    earned = [lot.earned_at for lot in lots if isinstance(lot.expires_at, UnsetType)]
+    found = (alive_from(program.at(at).settings, at) for at in earned)
+    return max((each for each in found if each is not None), key=lambda each: each.until, default=None)
 
 
-def _lives(lots: Sequence[OpeningLot], account: Account, settings: ProgramSettings) -> list[Life]:
-    brought = _alive(lots, settings)
-    alive = [account.customer.alive_until, None if brought is None else brought.until]
-    alive_until = max((at for at in alive if at is not None), default=NEVER)
-    return [
-        _life(lot, f"/lots/{number}", now=account.now, alive_until=alive_until, settings=settings)
-        for number, lot in enumerate(lots)
-    ]
+def _lives(lots: Sequence[OpeningLot], account: Account, program: Program) -> list[Life]:
+    """Tell how each lot lives by the settings that applied when it was earned, as those of a late purchase do."""
+    alive = _alive(lots, program)
+    ends = [account.customer.alive_until, None if alive is None else alive.until]
+    alive_until = max((at for at in ends if at is not None), default=NEVER)
+    lives = list[Life]()
+    for number, lot in enumerate(lots):
+        settings, within = program.at(lot.earned_at).settings, f"/lots/{number}"
+        lives.append(_life(lot, within, now=account.now, alive_until=alive_until, settings=settings))
+    return lives
 
 
 def _life(lot: OpeningLot, within: str, *, now: datetime, alive_until: datetime, settings: ProgramSettings) -> Life:

@@ -348,6 +348,11 @@ FROM hold AS h
 WHERE
     h.program_id = $1::integer AND h.customer_id = $2::bigint AND p.program_id = h.program_id AND p.hold_id = h.id;
 
+-- name: adjustment_rehome
+-- Only what waits: what is booked was booked for the record that it names.
+UPDATE adjustment SET customer_id = $3::bigint
+WHERE program_id = $1::integer AND customer_id = $2::bigint AND status = 'waiting';
+
 -- name: hold_rehome
 UPDATE hold SET customer_id = $3::bigint
 WHERE program_id = $1::integer AND customer_id = $2::bigint;

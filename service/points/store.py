@@ -355,8 +355,8 @@ async def all_notices(db: Db, *, program_id: int, customer_ids: Sequence[int]) -
 
 
 async def rehome(db: Db, *, program_id: int, source: int, target: int) -> None:
-    """Let lots and holds of one customer be another's, by internal ids; both are locked."""
-    for statement in ("lot_rehome", "part_rehome", "hold_rehome"):
+    """Let lots, holds and adjustments that wait of one customer be another's, by internal ids; both are locked."""
+    for statement in ("lot_rehome", "part_rehome", "hold_rehome", "adjustment_rehome"):
         await db.execute(_STATEMENTS[statement].sql, program_id, source, target)
 
 

@@ -128,7 +128,6 @@ EXCEPTIONS: Final = tuple(
             "it is one of two fields, and a total is of an order",
         ),
         ("positive_data_acceptance", (_CAPTURE,), "/points (out_of_range|not_whole)", "it depends on what is held"),
-        ("positive_data_acceptance", (_CAPTURE,), "/points out_of_range", "it depends on what is held"),
         ("positive_data_acceptance", (_ADJUST,), "/expires_at (in_the_past|out_of_range)", "it depends on the clock"),
         ("positive_data_acceptance", (_ADJUST,), "/expires_at not_allowed", "only what is given can end"),
         ("positive_data_acceptance", _COMMANDS, "idempotency_key_missing", "a dry run can do without it"),

@@ -201,6 +201,10 @@ async def a_full_life(shop: Shop) -> list[dict[str, Any]]:
     refund = {"id": "r-1", "items": [{"id": WORD, "quantity": 1}]}
     assert (await shop.post("/v1/purchases/o-1/refunds", refund)).status == 201
     await redeem(shop, name, 10)
+    adjusted = {"points": 5, "reason": "goodwill", "note": WORD}
+    assert (await admin(shop, "POST", f"/v1/customers/{name}/adjustments", adjusted)).status == 201
+    opening = {"id": "old-1", "customer_id": name, "lots": [{"points": 3, "earned_at": "2025-03-01T09:00:00Z"}]}
+    assert (await admin(shop, "POST", "/v1/opening-balances", {"balances": [opening]})).status == 200
     return [bought, nothing_earned, refund]
 
 
@@ -223,7 +227,7 @@ async def test_of_an_erased_customer_nothing_is_left_and_the_books_still_prove(s
     name, (bought, nothing_earned, refund) = f"{WORD}@example.com", await a_full_life(shop)
     assert "purchase.items" in await traces(owner, shop, WORD)
     dry = await shop.call("DELETE", f"/v1/customers/{name}?dry_run=true", role=Role.ADMIN)
-    assert dry.body == {"customer_id": name, "erased": True, "closed": NOTHING | {"available": 40, "held": 10}}
+    assert dry.body == {"customer_id": name, "erased": True, "closed": NOTHING | {"available": 48, "held": 10}}
     assert (await shop.get(f"/v1/customers/{name}/balance")).status == 200
     erased = await admin(shop, "DELETE", f"/v1/customers/{name}")
     assert (erased.status, erased.body) == (200, dry.body)
@@ -297,8 +301,8 @@ async def test_an_export_has_all_that_is_kept(shop: Shop) -> None:
     assert (given["customer"]["customer_id"], given["merged"]) == (name, ["guest"])
     counts = {kind: len(each) for kind, each in given["records"].items()}
     assert counts == {
-        "transactions": 6, "lots": 2, "redemptions": 1, "adjustments": 0, "purchases": 3, "refunds": 1, "vouchers": 0,
-        "notices": 0,
+        "transactions": 8, "lots": 4, "redemptions": 1, "purchases": 3, "refunds": 1, "vouchers": 0,
+        "adjustments": 1, "opening_balances": 1, "notices": 0,
     }  # fmt: skip
     assert given["records"]["purchases"][0]["metadata"] == {WORD: WORD}
 
