@@ -278,6 +278,13 @@ FULL JOIN (
 ) AS o ON w.program_id = o.program_id AND w.id = o.subject_id AND w.type = o.type
 WHERE w.id IS NULL OR o.events IS DISTINCT FROM 1;
 
+-- name: adjustments_of_the_erased_are_over
+-- Of customers who were erased no adjustment waits, and none has a note.
+SELECT a.program_id, a.id, a.customer_id, a.status
+FROM adjustment AS a
+INNER JOIN customer AS c ON a.program_id = c.program_id AND a.customer_id = c.id
+WHERE c.erased_at IS NOT NULL AND (a.note IS NOT NULL OR a.status = 'waiting');
+
 -- name: one_claim_one_opening_balance
 -- Every opening balance is claimed under its id once, and every claim of one has it.
 SELECT coalesce(b.program_id, k.program_id) AS program_id, coalesce(b.id, k.subject_id) AS id

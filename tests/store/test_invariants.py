@@ -74,6 +74,7 @@ BREAKS = {
     "one_event_for_each_purchase": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
     "adjustments_are_what_was_booked": "UPDATE adjustment SET points = -points WHERE points = 7",
     "one_event_for_each_adjustment": "DELETE FROM outbox WHERE type = 'adjustment.waiting'",
+    "adjustments_of_the_erased_are_over": ERASED,
     "one_claim_one_opening_balance": "DELETE FROM claim WHERE kind = 3",
     "opening_balances_are_what_was_booked": "UPDATE opening_balance SET debt = debt + 1",
     "one_event_for_each_opening_balance": "DELETE FROM outbox WHERE type = 'opening_balance.booked'",
@@ -112,6 +113,8 @@ ALSO = {
     "adjustments_are_what_was_booked": "UPDATE adjustment SET id = gen_random_uuid()",
     "one_event_for_each_adjustment": "UPDATE adjustment SET status = 'booked', transfer_id = id"
     " WHERE status = 'waiting'",
+    "adjustments_of_the_erased_are_over": "DELETE FROM adjustment WHERE status = 'waiting';"
+    "UPDATE adjustment SET note = 'n' WHERE status = 'refused';" + ERASED,
     "one_claim_one_opening_balance": "UPDATE opening_balance SET external_id = 'other'",
     "opening_balances_are_what_was_booked": "UPDATE transfer SET reason = 'opening_balance' WHERE reason = 'purchase'",
     "one_event_for_each_opening_balance": "UPDATE outbox SET subject_id = gen_random_uuid()"
