@@ -91,10 +91,10 @@ class ExportOut(msgspec.Struct, frozen=True):
     customer: CustomerOut
     merged: list[str]
     exported_at: Time
-    records: dict[str, list[Any]]
+    records: dict[str, list[dict[str, Any]]]
 
 
 def export_out(export: Export) -> ExportOut:
     """Render an export."""
-    records = {name: list(each) for name, each in export.records.items()}
+    records = {name: [msgspec.to_builtins(one) for one in each] for name, each in export.records.items()}
     return ExportOut(customer_out(export.customer, export.profile), export.names, export.exported_at, records)

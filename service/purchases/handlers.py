@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
-from service.customers.rules import CustomerUnknown
+from service.customers.rules import CustomerErased, CustomerUnknown
 from service.kernel.errors import Refusal
 from service.platform.authentication import Actor
 from service.platform.database import Database
@@ -63,7 +63,7 @@ _OF_ANSWER = (
     opt=operation(
         Right.REPORT_PURCHASES,
         parameters=(DRY_RUN,),
-        refusals=(PurchaseConflict, CustomerUnknown),
+        refusals=(PurchaseConflict, CustomerUnknown, CustomerErased),
         links=_OF_ANSWER,
         statuses=(200, 201),
         fact=True,
@@ -134,7 +134,7 @@ async def get_purchase(request: ApiRequest, purchase_id: FromPath[str]) -> Recor
     "/{purchase_id:str}/confirm",
     operation_id="confirmPurchase",
     status_code=200,
-    opt=operation(Right.REPORT_PURCHASES, parameters=(DRY_RUN, COMMAND_KEY), refusals=(PointsLapsed,)),
+    opt=operation(Right.REPORT_PURCHASES, parameters=(DRY_RUN, COMMAND_KEY), refusals=(PointsLapsed, CustomerErased)),
 )
 async def confirm_purchase(
     request: ApiRequest, purchase_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
@@ -158,7 +158,7 @@ async def confirm_purchase(
     opt=operation(
         Right.REPORT_PURCHASES,
         parameters=(DRY_RUN,),
-        refusals=(RefundConflict, RefundExceedsPurchase),
+        refusals=(RefundConflict, RefundExceedsPurchase, CustomerErased),
         statuses=(200, 201),
         fact=True,
     ),

@@ -29,6 +29,7 @@ EXAMPLES: Final = {
     "redemption_id": "hold_019aa5f0601c7b3e8d11223344556677",
     "code": "7K3M-9QXA-2PHT",
     "adjustment_id": "adj_019aa5f0601c7b3e8d11223344556677",
+    "customer_id": "c-42",
 }
 
 _REPORT: Final = "POST /v1/purchases"
@@ -46,10 +47,11 @@ _REFUND: Final = "POST /v1/purchases/{purchase_id}/refunds"
 _ADJUST: Final = "POST /v1/customers/{customer_id}/adjustments"
 _APPROVE: Final = "POST /v1/adjustments/{adjustment_id}/approve"
 _REFUSE: Final = "POST /v1/adjustments/{adjustment_id}/refuse"
+MERGE: Final = "POST /v1/customers/{customer_id}/merge"
 _OPENING: Final = "POST /v1/opening-balances"
 _FACTS: Final = (_REPORT, _REFUND)
 _COMMANDS: Final = (
-    *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE),
+    *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE, MERGE),
     "POST /v1/purchases/{purchase_id}/confirm",
 )
 _REWARDS: Final = ("POST /v1/rewards", "PATCH /v1/rewards/{reward_id}")
@@ -143,6 +145,8 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", _REWARDS, "/(valid_from|valid_until|gives/starts_at) out_of_range", "two fields"),
         ("positive_data_acceptance", _REWARDS, "/stock not_allowed", "it depends on whose the codes are"),
         ("positive_data_acceptance", _REWARDS, r"/voucher/categories/\d+ duplicate", "only items in a set are unique"),
+        ("positive_data_acceptance", (MERGE,), "/into (customer_unknown|same_customer)", "it depends on who there is"),
+        ("positive_data_acceptance", (MERGE,), "customer_merged", "likewise"),
         ("positive_data_acceptance", (_CUSTOMER,), "/birthday out_of_range", "it depends on the clock"),
         (
             "positive_data_acceptance",

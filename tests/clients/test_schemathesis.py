@@ -54,6 +54,10 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
         body, key = {"customer_id": "c-42", "points": 100}, unique("key")
         held = await shop.post("/v1/redemptions", body, Idempotency_Key=key)
         made[label] = {"redemption_id": held.body["id"]}
+    for name in ("gone", "guest", "c-43"):
+        await shop.call("PUT", f"/v1/customers/{name}", {}, role=Role.ADMIN)
+    made["DELETE /v1/customers/{customer_id}"] = {"customer_id": "gone"}
+    made[exceptions.MERGE] = {"customer_id": "guest"}
     adjustments = "/v1/adjustments/{adjustment_id}"
     for label in (f"GET {adjustments}", f"POST {adjustments}/approve", f"POST {adjustments}/refuse"):
         made[label] = {"adjustment_id": await waiting_adjustment(shop)}
