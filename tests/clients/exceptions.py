@@ -147,6 +147,7 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", _REWARDS, r"/voucher/categories/\d+ duplicate", "only items in a set are unique"),
         ("positive_data_acceptance", (MERGE,), "/into (customer_unknown|same_customer)", "it depends on who there is"),
         ("positive_data_acceptance", (MERGE,), "customer_merged", "likewise"),
+        ("positive_data_acceptance", (*_FACTS, *_COMMANDS), "customer_erased", "calls of the same run erase customers"),
         ("positive_data_acceptance", (_CUSTOMER,), "/birthday out_of_range", "it depends on the clock"),
         (
             "positive_data_acceptance",
