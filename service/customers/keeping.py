@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from service.customers.rules import Customer
+from service.customers.rules import Balance, Customer
 from service.platform.statements import Db
 
 
@@ -49,8 +49,8 @@ class Keeper(Protocol):
         """Let the target have what the source has."""
         ...
 
-    async def erase(self, db: Db, erasing: Erasing) -> None:
-        """Close what is open, and empty what may be personal data."""
+    async def erase(self, db: Db, erasing: Erasing) -> Balance | None:
+        """Close what is open, and empty what may be personal data. Who closes balances gives what they were."""
         ...
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:

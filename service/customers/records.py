@@ -78,7 +78,7 @@ async def _join_profiles(db: Db, program_id: int, source: Customer, target: Cust
 
 
 async def erase(db: Db, *, program_id: int, customer_id: str, keepers: Keepers, entropy: int) -> Customer:
-    """Erase a customer: all balances are closed, and no personal data is left. Gives the record as it was.
+    """Erase a customer: all balances are closed, and no personal data is left. Gives the record as it was, settled.
 
     Its ids, and those of records that went into it, are unknown from now on; keyed hashes of them remain, by which a
     later newcomer can be known again. Raises NotFound.
@@ -90,12 +90,13 @@ async def erase(db: Db, *, program_id: int, customer_id: str, keepers: Keepers, 
     opened, others = await _locked(db, program_id, {customer_id: own}, own)
     customer, ids = opened.customers[customer_id], IdSource(opened.now, entropy)
     erasing = Erasing(ids.next(), program_id, customer, [own, *others], opened.now, entropy)
+    closed = customer.balance
     for keeper in keepers:
-        await keeper.erase(db, erasing)
+        closed = await keeper.erase(db, erasing) or closed
     await _forget(db, erasing)
     event = Event(ids.next(), CUSTOMER_ERASED, customer.id, erasing.id)
     await write_together(db, [announcing(program_id, [event], opened.now)])
-    return customer
+    return msgspec.structs.replace(customer, balance=closed)
 
 
 async def _forget(db: Db, erasing: Erasing) -> None:

@@ -50,19 +50,20 @@ class PointsKeeper:
         await _write(db, program_id, list(accounts.values()))
         await store.rehome(db, program_id=program_id, source=source.id, target=target.id)
 
-    async def erase(self, db: Db, erasing: Erasing) -> None:
-        """Close all balances; what went into the record has none. Empty notes of adjustments, and refuse what waits."""
+    async def erase(self, db: Db, erasing: Erasing) -> Balance:
+        """Close all balances, and give what they were; what went into the record has none.
+
+        Notes of adjustments are emptied, and what waits is refused.
+        """
         name = erasing.customer.external_id
-        accounts = await _accounts(db, erasing.program_id, [name], erasing.entropy)
-        close(accounts[name], Cause("erasure", to_wire("ers", erasing.id)))
-        await _write(db, erasing.program_id, [accounts[name]])
+        account = (await _accounts(db, erasing.program_id, [name], erasing.entropy))[name]
+        closed = account.customer.balance
+        close(account, Cause("erasure", to_wire("ers", erasing.id)))
+        await _write(db, erasing.program_id, [account])
         await adjusting.forget(
-            db,
-            program_id=erasing.program_id,
-            all_ids=erasing.all_ids,
-            now=accounts[name].now,
-            ids=accounts[name].ids,
+            db, program_id=erasing.program_id, all_ids=erasing.all_ids, now=account.now, ids=account.ids
         )
+        return closed
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
         """Give all lots, transfers, redemptions of points, notices, adjustments and opening balances."""

@@ -249,6 +249,18 @@ async def test_of_an_erased_customer_nothing_is_left_and_the_books_still_prove(s
     assert new.body["balance"] == NOTHING | {"available": 100}
 
 
+async def test_an_erasure_closes_what_there_is_by_its_time_whether_or_not_it_was_booked(
+    new_shop: NewShop, owner: Db
+) -> None:
+    shop = await new_shop(expiry={"kind": "rolling", "days": 30}, pending={"kind": "after", "days": 10})
+    await shop.buy(total=10_000, occurred_at=now())
+    await pass_time(owner, shop.program.id, 25 * DAY)
+    await shop.buy(total=2_000, occurred_at=now())
+    await pass_time(owner, shop.program.id, 12 * DAY)
+    erased = await admin(shop, "DELETE", "/v1/customers/c-42")
+    assert erased.body["closed"] == NOTHING | {"available": 20}
+
+
 async def test_a_bulk_call_that_is_repeated_tells_what_is_gone_since_and_all_else_as_it_was(shop: Shop) -> None:
     entries = [
         {"id": unique("b"), "customer_id": name, "currency": "EUR", "total": 1_000, "occurred_at": now()}
