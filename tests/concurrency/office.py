@@ -12,6 +12,7 @@ from service.platform.roles import Role
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs.rules import Program
+from tests.metrics.reading import scrape
 from tests.shop import Answer, Shop, unique
 
 
@@ -129,3 +130,20 @@ async def merge(shop: Shop, customer_id: str, into: str) -> Answer:
 async def erase(shop: Shop, customer_id: str) -> Answer:
     """Call for an erasure."""
     return await shop.call("DELETE", f"/v1/customers/{customer_id}", role=Role.ADMIN)
+
+
+async def deadlocks(shop: Shop) -> float:
+    """Count the transactions that a deadlock ended so far."""
+    numbers = await scrape(shop.client, shop.address)
+    return numbers.value("loyalty_transactions_begun_again_total", reason="DeadlockDetectedError")
+
+
+def entry(customer_id: str) -> dict[str, object]:
+    """Make a purchase of ten points, as an entry of a bulk call."""
+    return {
+        "id": unique("order"),
+        "customer_id": customer_id,
+        "currency": "EUR",
+        "total": 1_000,
+        "occurred_at": "2026-01-02T10:00:00Z",
+    }

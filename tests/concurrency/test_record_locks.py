@@ -9,9 +9,8 @@ from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import Settings
 from service.platform.statements import Db
-from tests.concurrency.office import Office, erase, merge, queue_behind
-from tests.metrics.reading import scrape
-from tests.shop import Shop, unique
+from tests.concurrency.office import Office, deadlocks, entry, erase, merge, queue_behind
+from tests.shop import Shop
 
 WORD = "heron-4417"
 
@@ -22,12 +21,6 @@ async def office(settings: Settings, shop: Shop) -> AsyncGenerator[Office]:
     db = await Database(settings).connect()
     yield Office(db, shop.program)
     await db.close()
-
-
-async def deadlocks(shop: Shop) -> float:
-    """Count the transactions that a deadlock ended so far."""
-    numbers = await scrape(shop.client, shop.address)
-    return numbers.value("loyalty_transactions_begun_again_total", reason="DeadlockDetectedError")
 
 
 async def test_a_record_that_went_into_one_while_this_was_being_erased_is_erased_with_it(
@@ -118,7 +111,7 @@ async def test_a_merge_into_one_who_went_into_another_locks_that_one_in_its_orde
     await office.merge(third, first)
     merging = asyncio.create_task(merge(shop, second, third))
     await queue_behind(owner, office.pid)
-    batch = {"purchases": [_entry(name) for name in (first, second)]}
+    batch = {"purchases": [entry(name) for name in (first, second)]}
     selling = asyncio.create_task(shop.post("/v1/purchases/batch", batch))
     await queue_behind(owner, office.pid, 2)
     await office.end()
@@ -126,13 +119,3 @@ async def test_a_merge_into_one_who_went_into_another_locks_that_one_in_its_orde
     assert [each["status"] for each in (await selling).body["results"]] == [201, 201]
     assert (await shop.balance(second))["available"] == 50
     assert await deadlocks(shop) == before
-
-
-def _entry(customer_id: str) -> dict[str, object]:
-    return {
-        "id": unique("order"),
-        "customer_id": customer_id,
-        "currency": "EUR",
-        "total": 1_000,
-        "occurred_at": "2026-01-02T10:00:00Z",
-    }
