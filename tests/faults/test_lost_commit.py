@@ -2,6 +2,7 @@
 
 import asyncio
 
+from service.platform.roles import Role
 from tests.faults.conftest import ShopBehindProxy
 from tests.faults.proxy import AtCommit
 from tests.shop import purchase
@@ -91,3 +92,50 @@ async def test_a_commit_that_is_never_answered_is_told_as_unknown_and_the_servic
     assert (again.status, again.replayed) == (200, True)
     assert (await behind.shop.buy(id="order-2")).status == 201
     assert (await behind.shop.balance("c-42"))["available"] == 2 * 129
+
+
+async def test_a_refund_whose_commit_answer_is_lost_is_answered_as_new_and_booked_once(behind: ShopBehindProxy) -> None:
+    """Also of the whole: nothing is left of the purchase when it runs again."""
+    await behind.shop.buy(id="order-1", total=10_000)
+    body = {"id": "r-1", "amount": 10_000}
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    first = await behind.shop.post("/v1/purchases/order-1/refunds", body)
+    assert behind.proxy.broken_commits == 1
+    assert (first.status, first.replayed) == (201, False)
+    again = await behind.shop.post("/v1/purchases/order-1/refunds", body)
+    assert (again.status, again.replayed, again.text) == (200, True, first.text)
+
+
+async def test_a_merge_whose_commit_answer_is_lost_is_done_once(behind: ShopBehindProxy) -> None:
+    for name in ("guest", "c-42"):
+        await behind.shop.buy(customer_id=name, total=1_000)
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    path, body = "/v1/customers/guest/merge", {"into": "c-42"}
+    merged = await behind.shop.post(path, body, Role.ADMIN, Idempotency_Key="k-1")
+    assert behind.proxy.broken_commits == 1
+    assert (merged.status, merged.replayed, merged.body["balance"]["available"]) == (200, False, 20)
+    again = await behind.shop.post(path, body, Role.ADMIN, Idempotency_Key="k-1")
+    assert (again.status, again.replayed, again.text) == (200, True, merged.text)
+
+
+async def test_an_erasure_whose_commit_answer_is_lost_tells_what_it_closed(behind: ShopBehindProxy) -> None:
+    await behind.shop.buy(total=1_000)
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    erased = await behind.shop.call("DELETE", "/v1/customers/c-42", role=Role.ADMIN)
+    assert behind.proxy.broken_commits == 1
+    assert (erased.status, erased.body["closed"]["available"]) == (200, 10)
+    assert (await behind.shop.call("DELETE", "/v1/customers/c-42", role=Role.ADMIN)).status == 404
+
+
+async def test_redemptions_whose_commit_answers_are_lost_are_done_once(behind: ShopBehindProxy) -> None:
+    await behind.shop.buy(total=1_000)
+    body = {"customer_id": "c-42", "points": 4}
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    held = await behind.shop.post("/v1/redemptions", body, Idempotency_Key="k-1")
+    assert (held.status, held.replayed) == (201, False)
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    path = f"/v1/redemptions/{held.body['id']}/capture"
+    captured = await behind.shop.post(path, {"points": 3}, Idempotency_Key="k-2")
+    assert behind.proxy.broken_commits == 2
+    assert (captured.status, captured.replayed, captured.body["captured"]) == (200, False, 3)
+    assert (await behind.shop.balance("c-42"))["available"] == 7
