@@ -20,7 +20,7 @@ from service.customers.schemas import (
     customer_out,
     export_out,
 )
-from service.kernel.errors import Invalid, NotFound
+from service.kernel.errors import Invalid
 from service.platform.database import Database
 from service.platform.http.commanding import REPLAYED, run_once
 from service.platform.http.operation import COMMAND_KEY, CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
@@ -111,18 +111,14 @@ async def erase_customer(request: ApiRequest, customer_id: FromPath[str]) -> Era
     external_id, done = caller_id(customer_id), list[Customer]()
 
     async def work(db: Db) -> Customer:
-        try:
-            erased = await records.erase(
-                db,
-                program_id=request.actor.program_id,
-                customer_id=external_id,
-                keepers=request.part(Keepers),
-                entropy=random.getrandbits(62),
-            )
-        except NotFound:
-            if not done:
-                raise
-            return done[-1]  # by an earlier attempt of this call, of which only the commit's answer was lost
+        erased = await records.erase(
+            db,
+            program_id=request.actor.program_id,
+            customer_id=external_id,
+            keepers=request.part(Keepers),
+            entropy=random.getrandbits(62),
+            earlier=done,
+        )
         done.append(erased)
         return erased
 

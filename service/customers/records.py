@@ -77,12 +77,18 @@ async def _join_profiles(db: Db, program_id: int, source: Customer, target: Cust
     await store.write_profile(db, program_id=program_id, customer_id=source.id, profile=Profile())
 
 
-async def erase(db: Db, *, program_id: int, customer_id: str, keepers: Keepers, entropy: int) -> Customer:
+async def erase(
+    db: Db, *, program_id: int, customer_id: str, keepers: Keepers, entropy: int, earlier: Sequence[Customer] = ()
+) -> Customer:
     """Erase a customer: all balances are closed, and no personal data is left. Gives the record as it was, settled.
 
     Its ids, and those of records that went into it, are unknown from now on; keyed hashes of them remain, by which a
-    later newcomer can be known again. Raises NotFound.
+    later newcomer can be known again. `earlier` is what earlier attempts of the same call gave: where that was
+    committed and only the answer was lost, it is given again, whoever has the id since. Raises NotFound.
     """
+    for record in earlier:
+        if not await store.names(db, program_id=program_id, customers=[record.id]):
+            return record
     found = await store.read(db, program_id=program_id, customer_ids=[customer_id])
     if customer_id not in found:
         raise NotFound

@@ -8,11 +8,14 @@ from uuid import UUID
 
 import pytest
 
+from service.app import KEEPERS
+from service.customers import records
 from service.customers import usecases as customers
-from service.customers.rules import CustomerErased, Standing
+from service.customers.rules import Customer, CustomerErased, Standing
 from service.kernel.errors import NotFound
 from service.kernel.ids import from_wire
 from service.platform.statements import Db
+from service.platform.transaction import transact
 from service.points import holding
 from service.points import usecases as points
 from service.purchases import usecases as purchases
@@ -102,6 +105,27 @@ async def test_what_is_asked_for_one_who_goes_into_another_at_that_moment_is_don
     await interrupted(shop, work, OF_HOLD if of_hold else OF_PURCHASE, partial(merge, shop, "c-42", "other"))
     after = {refunding: (11, 4), confirming: (16, 4), capturing: (16, 0), releasing: (20, 0)}[verb]
     assert await shop.balance("c-42") == NOTHING | dict(zip(("available", "held"), after, strict=True))
+
+
+async def test_an_erasure_that_runs_again_after_it_was_committed_leaves_alone_who_has_the_id_since(shop: Shop) -> None:
+    await shop.buy(total=1_000)
+    assert shop.database is not None
+    done = list[Customer]()
+
+    async def work(db: Db) -> Customer:
+        return await records.erase(
+            db,
+            program_id=shop.program.id,
+            customer_id="c-42",
+            keepers=KEEPERS,
+            entropy=random.getrandbits(62),
+            earlier=done,
+        )
+
+    done.append(await transact(shop.database.connection, work))
+    await shop.buy(total=3_000)
+    assert await transact(shop.database.connection, work) == done[0]
+    assert await shop.balance("c-42") == NOTHING | {"available": 30}
 
 
 async def guest_of(shop: Shop) -> None:
