@@ -16,7 +16,8 @@ def take_back(
 ) -> Reversed:
     """Take back points that were granted as a lot: from it first, then from others, those that end first at the front.
 
-    What is spent already, or held, becomes debt, up to `debt_limit` in all (None: without limit); the rest is written
+    What is spent already, or held, becomes debt, up to `debt_limit` in all (None: without limit) beside what is held:
+    that may come back and repays it then, and were it written off, it would come back for nothing. The rest is written
     off. All lots of the customer were read that have something left.
     """
     left = points - _from_pending(account, points, lot_id, cause, at)
@@ -32,7 +33,8 @@ def take_back(
                 account.take(lot.id, taken, transfer)
             rest -= taken
     left -= available
-    owed = left if debt_limit is None else min(left, max(0, debt_limit - account.customer.balance.debt))
+    has = account.customer.balance
+    owed = left if debt_limit is None else min(left, max(0, debt_limit + has.held - has.debt))
     for source, amount in ((Bucket.DEBT, owed), (Bucket.WRITTEN_OFF, left - owed)):
         if amount:
             account.move(source, Bucket.REVERSED, amount, reason="reversal", cause=cause, at=at, reverses=lot_id)

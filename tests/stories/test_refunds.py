@@ -163,6 +163,29 @@ async def test_held_points_are_not_touched(shop: Shop) -> None:
     assert released.body["balance"] == NOTHING
 
 
+async def test_points_that_are_held_are_no_way_round_the_limit_of_debt(new_shop: NewShop) -> None:
+    """What is held may come back: if it were written off, who buys, holds, returns and releases would keep it."""
+    shop = await new_shop(debt_limit=30)
+    await shop.buy(id="o-1", total=10_000)
+    body = {"customer_id": "c-42", "points": 90}
+    held = (await shop.post("/v1/redemptions", body, Idempotency_Key=unique("key"))).body["id"]
+    back = [await refund(shop, amount=5_000) for _ in range(2)]
+    assert [points(each) for each in back] == [(50, 10, 40, 0, 0), (50, 0, 50, 0, 0)]
+    released = await shop.post(f"/v1/redemptions/{held}/release", {}, Idempotency_Key=unique("key"))
+    assert released.body["balance"] == NOTHING
+
+
+async def test_what_was_spent_before_is_written_off_beyond_the_limit_whatever_is_held(new_shop: NewShop) -> None:
+    shop = await new_shop(debt_limit=30)
+    await shop.buy(id="o-1", total=10_000)
+    await spend(shop, 80)
+    body = {"customer_id": "c-42", "points": 20}
+    held = (await shop.post("/v1/redemptions", body, Idempotency_Key=unique("key"))).body["id"]
+    assert points(await refund(shop, amount=10_000)) == (100, 0, 50, 50, 0)
+    released = await shop.post(f"/v1/redemptions/{held}/release", {}, Idempotency_Key=unique("key"))
+    assert released.body["balance"] == NOTHING | {"debt": 30}
+
+
 @pytest.mark.parametrize(
     ("content", "pointer"),
     [
