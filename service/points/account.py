@@ -264,17 +264,29 @@ class Account:
         return sorted(parts, key=lambda part: expiry_order(self.lot(part.lot_id), self.customer.alive_until))
 
     def _give_back(self, parts: Sequence[Part], cause: Cause, at: datetime, *, reason: str) -> None:
-        """Give back what was not captured: to lots that are open, else it expires."""
-        back = [(self.lot(part.lot_id), part.points - part.captured) for part in parts if part.points > part.captured]
-        alive = [(lot, points) for lot, points in back if not self.has_ended(lot, at)]
-        ended = [(lot, points) for lot, points in back if self.has_ended(lot, at)]
-        if alive:
-            total = sum(points for _, points in alive)
+        """Give back what was not captured: to lots that are open, else it expires.
+
+        Debt is repaid first, also by what would expire: it was made while these points were held, and would have taken
+        them had they been open.
+        """
+        back = list[tuple[Lot, int]]()
+        for part in parts:
+            lot, points = self.lot(part.lot_id), part.points - part.captured
+            if self.has_ended(lot, at):
+                owed = min(points, max(0, self.customer.balance.debt - sum(each for _, each in back)))
+                self._expire_held(lot, points - owed, at)
+                points = owed
+            if points:
+                back.append((lot, points))
+        if back:
+            total = sum(points for _, points in back)
             transfer = self.move(Bucket.HELD, Bucket.AVAILABLE, total, reason=reason, cause=cause, at=at)
-            for lot, points in alive:
+            for lot, points in back:
                 self.take(lot.id, -points, transfer)
-            self.repay([lot for lot, _ in alive], cause, at)
-        for lot, points in ended:
+            self.repay([lot for lot, _ in back], cause, at)
+
+    def _expire_held(self, lot: Lot, points: int, at: datetime) -> None:
+        if points:
             transfer = self.move(Bucket.HELD, Bucket.EXPIRED, points, reason="expiry", cause=lot.cause, at=at)
             self.keep(_replace(lot, expired=lot.expired + points))
             self.news.append(("points.expired", transfer))

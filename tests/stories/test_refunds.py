@@ -163,6 +163,28 @@ async def test_held_points_are_not_touched(shop: Shop) -> None:
     assert released.body["balance"] == NOTHING
 
 
+async def test_points_that_were_held_when_they_were_taken_back_repay_that_also_after_their_end(
+    new_shop: NewShop, owner: Db
+) -> None:
+    """Else they would be lost twice: they end, and are owed all the same."""
+    shop = await new_shop(expiry={"kind": "rolling", "days": 10})
+    await shop.buy(id="o-1", total=10_000, occurred_at=now())
+    held = list[str]()
+    for each in (50, 40):
+        body = {"customer_id": "c-42", "points": each, "expires_in": 30 * 86_400}
+        held.append((await shop.post("/v1/redemptions", body, Idempotency_Key=unique("key"))).body["id"])
+    await pass_time(owner, shop.program.id, timedelta(days=5))
+    assert (await refund(shop, amount=6_000)).body["balance"] == NOTHING | {"held": 90, "debt": 50}
+    await pass_time(owner, shop.program.id, timedelta(days=7))
+    released = await shop.post(f"/v1/redemptions/{held[1]}/release", {}, Idempotency_Key=unique("key"))
+    assert released.body["balance"] == NOTHING | {"held": 50, "debt": 10}
+    await pass_time(owner, shop.program.id, timedelta(days=20))  # the other lapses
+    assert await shop.balance("c-42") == NOTHING
+    await shop.buy(total=0)
+    listed = (await shop.get("/v1/customers/c-42/transactions")).body["data"]
+    assert [each["points"] for each in listed if each["to"] == "expired"] == [40]
+
+
 async def test_points_that_are_held_are_no_way_round_the_limit_of_debt(new_shop: NewShop) -> None:
     """What is held may come back: if it were written off, who buys, holds, returns and releases would keep it."""
     shop = await new_shop(debt_limit=30)
