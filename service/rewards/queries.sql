@@ -262,18 +262,18 @@ VALUES (
     $1::integer, $2::uuid, $3::uuid, $4::integer, $5::text, $6::bigint, $7::text, $8::bigint, $9::timestamptz
 );
 
--- name: voucher_rehome
--- Before the pieces: they tell which vouchers these are.
-UPDATE voucher AS v SET customer_id = $3::bigint
-FROM reward_piece AS p
-WHERE
-    p.program_id = $1::integer AND p.customer_id = $2::bigint AND p.state != 'given_back'
-    AND v.program_id = p.program_id AND v.id = p.id;
-
 -- name: piece_rehome
 -- What was given back stays: it is nobody's any more.
 UPDATE reward_piece SET customer_id = $3::bigint
 WHERE program_id = $1::integer AND customer_id = $2::bigint AND state != 'given_back';
+
+-- name: voucher_rehome
+-- Behind the pieces, which tell which vouchers these are: who issues one of them has locked its piece.
+UPDATE voucher AS v SET customer_id = $3::bigint
+FROM reward_piece AS p
+WHERE
+    p.program_id = $1::integer AND p.customer_id = $3::bigint AND p.state = 'issued'
+    AND v.program_id = p.program_id AND v.id = p.id AND v.customer_id = $2::bigint;
 
 -- name: piece_held
 SELECT p.id FROM reward_piece AS p

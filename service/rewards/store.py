@@ -215,7 +215,7 @@ async def cancel_voucher(db: Db, *, program_id: int, voucher_id: UUID, now: date
 
 async def rehome(db: Db, *, program_id: int, source: int, target: int) -> None:
     """Let pieces and vouchers of one customer be another's, by internal ids; both are locked."""
-    for statement in ("voucher_rehome", "piece_rehome"):
+    for statement in ("piece_rehome", "voucher_rehome"):
         await db.execute(_STATEMENTS[statement].sql, program_id, source, target)
 
 

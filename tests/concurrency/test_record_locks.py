@@ -9,8 +9,10 @@ from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import Settings
 from service.platform.statements import Db
+from service.platform.transaction import transact
 from tests.concurrency.office import Office, deadlocks, entry, erase, merge, queue_behind
 from tests.shop import Shop
+from tests.vouchers import issue_piece, make, take
 
 WORD = "heron-4417"
 
@@ -119,3 +121,20 @@ async def test_a_merge_into_one_who_went_into_another_locks_that_one_in_its_orde
     assert [each["status"] for each in (await selling).body["results"]] == [201, 201]
     assert (await shop.balance(second))["available"] == 50
     assert await deadlocks(shop) == before
+
+
+async def test_a_voucher_that_is_being_issued_goes_over_with_its_piece(shop: Shop, office: Office, owner: Db) -> None:
+    """Who issues it need not hold the customer's lock: the piece is his already."""
+    reward = await make(shop)
+    for name in ("guest", "c-42"):
+        await shop.buy(customer_id=name)
+    assert shop.database is not None
+    piece = await transact(shop.database.connection, lambda db: take(db, shop, reward, "guest"))
+    await office.db.execute("BEGIN")
+    await issue_piece(office.db, shop, piece)
+    merging = asyncio.create_task(merge(shop, "guest", "c-42"))
+    await queue_behind(owner, office.pid)
+    await office.end()
+    assert (await merging).status == 200
+    export = await shop.get("/v1/customers/c-42/export", Role.ADMIN)
+    assert len(export.body["records"]["vouchers"]) == 1

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from service.platform.database import Database
+from service.platform.roles import Role
 from service.platform.statements import Db
+from service.platform.transaction import transact
 from service.points.jobs import settle_due
 from tests.concurrency.office import deadlocks, entry, erase, merge
 from tests.conftest import NewShop
@@ -16,6 +18,7 @@ from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
 from tests.stories.test_lives import DAY, NOTHING, command, now
 from tests.stories.test_records import redeem
+from tests.vouchers import issue, make, take
 
 TURNS = range(4)
 
@@ -221,3 +224,36 @@ async def test_who_reads_during_a_merge_sees_both_before_it_or_one_behind_it(sho
     assert merged.status == 200
     seen = {(each.body["customer_id"], each.body["available"]) for each in read}
     assert seen <= {("guest", 10), ("c-42", 10), ("c-42", 20)}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+async def test_vouchers_and_pieces_meet_a_merge_and_an_erasure(shop: Shop, database: Database, turn: int) -> None:
+    """Vouchers are used while they change their owner; pieces are taken under one name and given back under another."""
+    reward = await make(shop, stock=10, voucher={"uses": 5})
+    issued = await issue(shop, reward, "guest")
+    await shop.buy(customer_id="c-42")
+    for name in ("guest", "c-42"):
+        await transact(database.connection, lambda db, name=name: take(db, shop, reward, name))
+    orders = [{"order_id": unique("order"), "amount": 5_000, "currency": "EUR"} for _ in range(8)]
+    path = f"/v1/vouchers/{issued.code}/redeem"
+
+    async def taking(name: str) -> Answer:
+        await transact(database.connection, lambda db: take(db, shop, reward, name))
+        return Answer(200, {}, "")
+
+    merged, *used = await at_once(
+        turn,
+        merge(shop, "guest", "c-42"),
+        *(command(shop, path, order) for order in orders),
+        *(taking(name) for name in ("guest", "c-42")),
+    )
+    assert merged.status == 200
+    assert sorted(statuses(used[:8])) == [200] * 5 + [409] * 3
+    assert (await shop.get(f"/v1/rewards/{reward}")).body["left"] == 10 - 5
+    export = await shop.get("/v1/customers/c-42/export", Role.ADMIN)
+    assert [each["used"] for each in export.body["records"]["vouchers"]] == [5]
+    erased, again = await at_once(turn, erase(shop, "guest"), command(shop, path, orders[0]))
+    assert erased.status == 200
+    assert again.status == statuses(used)[0]  # the order that was there before, or one too many
+    # Those that were only held are given back, the issued one stays.
+    assert (await shop.get(f"/v1/rewards/{reward}")).body["left"] == 10 - 1
