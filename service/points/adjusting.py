@@ -36,7 +36,10 @@ async def adjust(
 
     What can't be booked now is refused, whether or not it would wait. Raises NotFound, Invalid, InsufficientPoints.
     """
-    opened, account = await _open(db, program.id, customer_id, entropy)
+    opened = await points.open_accounts(db, program_id=program.id, customer_ids=[customer_id], entropy=entropy)
+    account = opened.accounts.get(customer_id)
+    if account is None:
+        raise NotFound
     adjustment = correcting.asked(
         new, adjustment_id=opened.ids.next(), customer_id=account.customer.id, by=by, now=opened.now
     )
@@ -82,13 +85,6 @@ async def refuse(db: Db, *, program_id: int, adjustment_id: UUID, by: Keyholder,
     return Adjusted(refused, account.customer.balance)
 
 
-async def _open(db: Db, program_id: int, customer_id: str, entropy: int) -> tuple[Opened, Account]:
-    opened = await points.open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
-    if customer_id not in opened.accounts:
-        raise NotFound
-    return opened, opened.accounts[customer_id]
-
-
 async def _open_adjustment(
     db: Db, program_id: int, adjustment_id: UUID, entropy: int
 ) -> tuple[Opened, Account, Adjustment]:
@@ -96,10 +92,11 @@ async def _open_adjustment(
 
     One that is booked may name a record that went into the customer's since.
     """
-    customer_id, _ = await read(db, program_id=program_id, adjustment_id=adjustment_id)
+    customer_id, before = await read(db, program_id=program_id, adjustment_id=adjustment_id)
     if customer_id is None:
         raise CustomerErased
-    opened, account = await _open(db, program_id, customer_id, entropy)
+    opened = await points.open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
+    account = points.owned(opened, customer_id, before.customer_id)
     _, found = await read(db, program_id=program_id, adjustment_id=adjustment_id)
     return opened, account, found
 

@@ -74,7 +74,8 @@ class Keyholder(msgspec.Struct, frozen=True):
 class Adjustment(msgspec.Struct, frozen=True):
     """An adjustment as it stands. `expires_at` None: as the program says when it is booked.
 
-    `decided_by` is who approved or refused it; None where it was booked at once.
+    `customer_id` is the internal id of the record that it is of now, after merges. `decided_by` is who approved or
+    refused it; None where it was booked at once.
     """
 
     id: UUID

@@ -193,9 +193,10 @@ WHERE
     AND a.decided_by IS NULL;
 
 -- name: adjustment_read
+-- An adjustment with the customer's id, as the caller knows it, and the record that this stands for now.
 SELECT
-    a.id, a.customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by, a.asked_origin, a.asked_at, a.status,
-    a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
+    a.id, coalesce(c.merged_into, c.id) AS customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by,
+    a.asked_origin, a.asked_at, a.status, a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
 FROM adjustment AS a
 INNER JOIN customer AS c ON a.program_id = c.program_id AND a.customer_id = c.id
 WHERE a.program_id = $1::integer AND a.id = $2::uuid;
@@ -203,8 +204,8 @@ WHERE a.program_id = $1::integer AND a.id = $2::uuid;
 -- name: adjustment_list
 -- A page of a program's adjustments, newest first.
 SELECT
-    a.id, a.customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by, a.asked_origin, a.asked_at, a.status,
-    a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
+    a.id, coalesce(c.merged_into, c.id) AS customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by,
+    a.asked_origin, a.asked_at, a.status, a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
 FROM adjustment AS a
 INNER JOIN customer AS c ON a.program_id = c.program_id AND a.customer_id = c.id
 WHERE a.program_id = $1::integer AND a.id < $2::uuid
@@ -214,8 +215,8 @@ LIMIT $3::integer;
 -- name: adjustment_list_by_status
 -- Likewise of those with a status, by an index of its own: few wait among many.
 SELECT
-    a.id, a.customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by, a.asked_origin, a.asked_at, a.status,
-    a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
+    a.id, coalesce(c.merged_into, c.id) AS customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by,
+    a.asked_origin, a.asked_at, a.status, a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
 FROM adjustment AS a
 INNER JOIN customer AS c ON a.program_id = c.program_id AND a.customer_id = c.id
 WHERE a.program_id = $1::integer AND a.id < $2::uuid AND a.status = $4::text
@@ -225,8 +226,8 @@ LIMIT $3::integer;
 -- name: adjustment_list_of_customer
 -- Likewise of records; only of a status where it is given.
 SELECT
-    a.id, a.customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by, a.asked_origin, a.asked_at, a.status,
-    a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
+    a.id, coalesce(c.merged_into, c.id) AS customer_id, a.points, a.reason, a.note, a.expires_at, a.asked_by,
+    a.asked_origin, a.asked_at, a.status, a.transfer_id, a.decided_by, a.decided_origin, a.decided_at, c.external_id
 FROM adjustment AS a
 INNER JOIN customer AS c ON a.program_id = c.program_id AND a.customer_id = c.id
 WHERE

@@ -2,20 +2,27 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
+from service.customers.rules import CustomerErased
+from service.kernel.ids import from_wire
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import Settings
 from service.platform.statements import Db, RowsMissing
 from service.platform.transaction import transact
-from service.points import migrating
+from service.points import adjusting, migrating
+from service.points.correcting import Adjusted, Keyholder
 from service.points.migrating import Accepted, Outcome
 from service.points.opening import Draft, OpeningBalance, OpeningBalanceConflict
+from tests.concurrency.office import erase, interrupted, merge
 from tests.concurrency.till import Till, waits_for
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
@@ -85,6 +92,48 @@ async def test_taking_points_while_their_customer_buys_and_captures_loses_nothin
     calls += [command(shop, f"/v1/redemptions/{each}/capture", {"points": 20}) for each in held]
     assert {answer.status for answer in await asyncio.gather(*calls)} == {200, 201}
     assert await shop.balance("c-42") == NOTHING | {"available": 100 + 60 - 50 + 100}
+
+
+BY = Keyholder(UUID(int=1), UUID(int=1))
+
+
+def deciding(shop: Shop, adjustment: str, verb: str) -> Callable[[Db], Awaitable[Adjusted]]:
+    its_id = from_wire("adj", adjustment)
+    assert its_id is not None
+    bits = random.getrandbits(62)
+    if verb == "approve":
+        return lambda db: adjusting.approve(db, program=shop.program, adjustment_id=its_id, by=BY, entropy=bits)
+    return lambda db: adjusting.refuse(db, program_id=shop.program.id, adjustment_id=its_id, by=BY, entropy=bits)
+
+
+@pytest.mark.parametrize("comes_back", [False, True], ids=["gone", "somebody new"])
+@pytest.mark.parametrize("verb", ["approve", "refuse"])
+async def test_what_is_decided_for_one_who_is_erased_at_that_moment_is_not_done_to_who_comes_with_the_id_then(
+    new_shop: NewShop, verb: str, *, comes_back: bool
+) -> None:
+    shop = await new_shop(adjustment_limit=0)
+    await shop.buy(total=0)
+    its_id = (await adjust(shop, 10)).body["id"]
+
+    async def meanwhile() -> None:
+        assert (await erase(shop, "c-42")).status == 200
+        if comes_back:
+            await shop.buy(total=3_000)
+
+    with pytest.raises(CustomerErased):
+        await interrupted(shop, deciding(shop, its_id, verb), "FROM adjustment AS a", meanwhile)
+    if comes_back:
+        assert await shop.balance("c-42") == NOTHING | {"available": 30}
+
+
+async def test_what_is_approved_for_one_who_goes_into_another_at_that_moment_is_booked_there(new_shop: NewShop) -> None:
+    shop = await new_shop(adjustment_limit=0)
+    for name in ("c-42", "other"):
+        await shop.buy(customer_id=name, total=1_000)
+    its_id = (await adjust(shop, 10)).body["id"]
+    meanwhile = partial(merge, shop, "c-42", "other")
+    await interrupted(shop, deciding(shop, its_id, "approve"), "FROM adjustment AS a", meanwhile)
+    assert await shop.balance("other") == NOTHING | {"available": 30}
 
 
 def draft(**changes: Any) -> Draft:
