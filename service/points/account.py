@@ -192,9 +192,12 @@ class Account:
 
     def touch(self, alive: Alive | None) -> None:
         """Keep the points that slide alive until then, if they aren't for longer already. None: nothing slides."""
-        before = self.customer.alive_until
+        before, due = self.customer.alive_until, self.customer.next_due_at
         if alive is not None and (before is None or alive.until > before):
             self.customer = _replace(self.customer, alive_until=alive.until, notify_at=alive.notify_at)
+            if before is None:  # what slides, and had no end so far, has one now
+                first = alive.notify_at or alive.until
+                self.customer = _replace(self.customer, next_due_at=first if due is None else min(due, first))
 
     def open_lots(self) -> list[Lot]:
         """Give the lots from which points can be taken, those that end first at the front."""
@@ -236,12 +239,15 @@ class Account:
         self, lots: Iterable[Lot], due: list[datetime], ends: datetime | None, ending: int, sliding: int
     ) -> None:
         """Count what comes of lots, besides what is `due` and what is `ending` and `sliding` already."""
-        slid = sliding
+        customer, slid = self.customer, sliding
         for lot in lots:
             if not lot.remaining:
                 continue
             if lot.is_pending:
                 due.append(lot.available_at)
+                # Nobody is told of the end of what is pending: what needs a notice goes on until it is available.
+                if lot.slides and customer.alive_until is not None and not (lot.needs_notice and customer.notify_at):
+                    due.append(customer.alive_until)
             elif lot.slides:
                 sliding += lot.remaining
             elif lot.expires_at != NEVER and (ends is None or lot.expires_at <= ends):
@@ -249,7 +255,6 @@ class Account:
                 ends = lot.expires_at
             if lot.expires_at != NEVER:
                 due.append(lot.notify_at or lot.expires_at)
-        customer = self.customer
         if sliding != slid and customer.alive_until is not None:
             due.append(customer.notify_at or customer.alive_until)
         self.customer = _replace(

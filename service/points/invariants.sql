@@ -108,6 +108,10 @@ INNER JOIN (
         SELECT s.program_id, s.id, coalesce(s.notify_at, s.alive_until) FROM customer AS s
         WHERE s.sliding > 0 AND s.alive_until < 'infinity'
         UNION ALL
+        SELECT l.program_id, l.customer_id, s.alive_until FROM lot AS l
+        INNER JOIN customer AS s ON l.program_id = s.program_id AND l.customer_id = s.id
+        WHERE l.is_pending AND l.slides AND l.remaining > 0 AND NOT l.needs_notice AND s.alive_until < 'infinity'
+        UNION ALL
         SELECT h.program_id, h.customer_id, h.expires_at FROM hold AS h
         WHERE h.status = 'held'
     ) AS d

@@ -106,6 +106,28 @@ async def test_who_stays_active_keeps_all_and_who_is_away_for_too_long_loses_all
     assert back.body["balance"] == NOTHING | {"available": 100}
 
 
+async def test_points_held_back_end_too_with_their_customer_being_away_for_too_long(
+    new_shop: NewShop, owner: Db
+) -> None:
+    shop = await new_shop(expiry={"kind": "sliding", "days": 2}, pending={"kind": "after", "days": 14})
+    await shop.buy(occurred_at=now())
+    await pass_time(owner, shop.program.id, 4 * DAY)
+    # Nobody booked it, and they would not have been available for days to come.
+    assert await shop.balance("c-42") == NOTHING
+
+
+async def test_the_first_activity_that_counts_is_noted_for_points_that_were_there_before(
+    new_shop: NewShop, owner: Db
+) -> None:
+    shop = await new_shop(expiry={"kind": "sliding", "days": 2, "counts": ["redemption"]})
+    await shop.buy(occurred_at=now())
+    purchases_count = {"settings": {"expiry": {"kind": "sliding", "days": 2}}}
+    assert (await shop.call("PATCH", "/v1/program", purchases_count, role=Role.ADMIN)).status == 200
+    await shop.buy(occurred_at=now(), total=0)
+    await pass_time(owner, shop.program.id, 4 * DAY)
+    assert await shop.balance("c-42") == NOTHING
+
+
 async def test_a_redemption_is_captured_in_part_and_the_rest_goes_back(shop: Shop) -> None:
     await shop.buy(total=10_000)
     held = await redeem(shop, 80, order_id="order-7")

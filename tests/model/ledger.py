@@ -1,0 +1,215 @@
+"""The plain model: a customer's points as pebbles. Each lies in one bucket, and is counted when it moves.
+
+It knows nothing of the service: no rows, no notes of what is due, no numbers that must be kept in step. Time is told;
+`shift` moves all that is remembered into the past, as if time had passed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+Cause = tuple[str, str]
+FAR = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(eq=False)
+class Lot:
+    """Points that were earned together. `available_at` None: when they were booked; `ends_at` None: never."""
+
+    cause: Cause
+    granted: int
+    available_at: datetime | None
+    ends_at: datetime | None
+    slides: bool
+    is_pending: bool
+    lapses: bool
+    number: int = 0
+
+
+@dataclass(eq=False)
+class Point:
+    """One pebble."""
+
+    lot: Lot
+    bucket: str
+
+
+@dataclass(eq=False)
+class Hold:
+    """Pebbles set aside; `captured` of them were spent, of which `restored` came back."""
+
+    id: str
+    cause: Cause
+    order: str | None
+    lapses_at: datetime
+    held: list[Point]
+    status: str = "held"
+    captured: list[Point] = field(default_factory=list[Point])
+    restored: list[Point] = field(default_factory=list[Point])
+
+    @property
+    def spent(self) -> list[Point]:
+        """The captured pebbles that are not back."""
+        return [point for point in self.captured if point not in self.restored]
+
+
+@dataclass(eq=False)
+class Customer:
+    """One customer's pebbles, and how they moved: points by (reason, from, to, type and id of the cause)."""
+
+    name: str
+    lots: list[Lot] = field(default_factory=list[Lot])
+    points: list[Point] = field(default_factory=list[Point])
+    holds: dict[str, Hold] = field(default_factory=dict[str, Hold])
+    alive_until: datetime | None = None
+    debt: int = 0
+    lifetime_earned: int = 0
+    purchases: int = 0
+    moves: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
+
+    def within(self, bucket: str, lot: Lot | None = None) -> list[Point]:
+        """Give the pebbles in a bucket, all or those of a lot, in the order in which they are spent."""
+        found = [point for point in self.points if point.bucket == bucket and lot in {None, point.lot}]
+        return sorted(found, key=self.order)
+
+    def order(self, point: Point) -> tuple[datetime, int]:
+        """Order pebbles by what ends first, then by age."""
+        return self.ends_at(point.lot), point.lot.number
+
+    def ends_at(self, lot: Lot) -> datetime:
+        """Return when a lot ends: at its date, and if it slides with the customer's inactivity."""
+        return min(lot.ends_at or FAR, (lot.slides and self.alive_until) or FAR)
+
+    def balance(self) -> dict[str, int]:
+        """Count."""
+        counted = Counter(point.bucket for point in self.points)
+        return {"available": counted["available"], "pending": counted["pending"], "held": counted["held"],
+                "debt": self.debt}  # fmt: skip
+
+    def next_expiry(self) -> tuple[int, datetime] | None:
+        """Tell how many of the available points end next, and when."""
+        ends = [at for point in self.within("available") if (at := self.ends_at(point.lot)) < FAR]
+        return (ends.count(min(ends)), min(ends)) if ends else None
+
+    def move(self, points: Iterable[Point], target: str, reason: str, cause: Cause) -> None:
+        """Move pebbles into another bucket."""
+        for point in points:
+            self.moves[reason, point.bucket, target, *cause] += 1
+            point.bucket = target
+
+    def touch(self, alive_until: datetime | None) -> None:
+        """Keep what slides alive."""
+        if alive_until is not None:
+            self.alive_until = max(alive_until, self.alive_until or alive_until)
+
+    def grant(self, count: int, lot: Lot, reason: str, now: datetime) -> None:
+        """Bring in pebbles. Debt takes its part of those that are available; what has ended already ends at once."""
+        if not count:
+            return
+        lot.number, new = len(self.lots), [Point(lot, "issued") for _ in range(count)]
+        self.lots.append(lot)
+        self.points += new
+        self.move(new, "pending" if lot.is_pending else "available", reason, lot.cause)
+        if not lot.is_pending:
+            self.repay(new, lot.cause)
+        self.end(lot, now)
+
+    def repay(self, points: Iterable[Point], cause: Cause) -> None:
+        """Let available pebbles repay debt, in this order."""
+        for point in points:
+            if self.debt and point.bucket == "available":
+                self.move([point], "debt", "debt_repayment", cause)
+                self.debt -= 1
+
+    def end(self, lot: Lot, at: datetime) -> None:
+        """Let a lot end that has come to its end."""
+        if self.ends_at(lot) <= at:
+            self.move(self.within("available", lot) + self.within("pending", lot), "expired", "expiry", lot.cause)
+
+    def activate(self, lot: Lot) -> None:
+        """Make pending pebbles available."""
+        lot.is_pending, waiting = False, self.within("pending", lot)
+        self.move(waiting, "available", "activation", lot.cause)
+        self.repay(waiting, lot.cause)
+
+    def settle(self, now: datetime) -> None:
+        """Let everything happen that happens by itself until now, moment by moment."""
+        while (at := self.next_moment()) <= now:
+            for lot in self.lots:
+                self.end(lot, at)
+            for lot in self.lots:
+                waiting = self.within("pending", lot)
+                if waiting and lot.available_at is not None and lot.available_at <= at:
+                    if lot.lapses:
+                        self.move(waiting, "expired", "lapse", lot.cause)
+                    else:
+                        self.activate(lot)
+            for hold in [hold for hold in self.holds.values() if hold.status == "held" and hold.lapses_at <= at]:
+                self.release(hold, at, "lapsed")
+
+    def next_moment(self) -> datetime:
+        """Return when something happens next by itself."""
+        moments = [hold.lapses_at for hold in self.holds.values() if hold.status == "held"]
+        moments += [self.ends_at(point.lot) for point in self.points if point.bucket in {"available", "pending"}]
+        moments += [point.lot.available_at or FAR for point in self.points if point.bucket == "pending"]
+        return min(moments, default=FAR)
+
+    def hold(self, hold_id: str, count: int, lapses_at: datetime, order: str | None) -> None:
+        """Set pebbles aside: those that end first."""
+        taken = self.within("available")[:count]
+        hold = Hold(hold_id, ("redemption", hold_id), order, lapses_at, taken)
+        self.holds[hold_id] = hold
+        self.move(taken, "held", "redemption", hold.cause)
+
+    def capture(self, hold: Hold, count: int, at: datetime) -> None:
+        """Spend pebbles of a hold, those that end first; the others go back."""
+        points = sorted(hold.held, key=self.order)
+        hold.status, hold.captured = "captured", points[:count]
+        self.move(hold.captured, "redeemed", "redemption", hold.cause)
+        self.give_back(points[count:], at, "release", hold.cause)
+
+    def release(self, hold: Hold, at: datetime, status: str = "released") -> None:
+        """Give back the pebbles of a hold."""
+        hold.status = status
+        self.give_back(sorted(hold.held, key=self.order), at, "lapse" if status == "lapsed" else "release", hold.cause)
+
+    def give_back(self, points: Sequence[Point], at: datetime, reason: str, cause: Cause) -> None:
+        """Give back held pebbles; those whose lot has ended end."""
+        for point in points:
+            if self.ends_at(point.lot) <= at:
+                self.move([point], "expired", "expiry", point.lot.cause)
+            else:
+                self.move([point], "available", reason, cause)
+        self.repay(points, cause)
+
+    def restore(self, hold: Hold, count: int, now: datetime, cause: Cause) -> None:
+        """Give back spent pebbles: those that end last first. Those whose lot has ended end again."""
+        back = sorted(hold.spent, key=self.order, reverse=True)[:count]
+        hold.restored += back
+        self.move(back, "available", "restoration", cause)
+        self.repay(back, cause)
+        for point in back:
+            self.end(point.lot, now)
+
+    def take_back(self, lot: Lot, count: int, limit: int | None, cause: Cause) -> tuple[int, int, int]:
+        """Take back pebbles: of a lot, then of others. Gives how many, what became debt, what was written off."""
+        others = [point for point in self.within("available") if point.lot is not lot]
+        taken = [*self.within("pending", lot), *self.within("available", lot), *others][:count]
+        self.move(taken, "reversed", "reversal", cause)
+        missing = count - len(taken)
+        owed = missing if limit is None else min(missing, max(0, limit - self.debt))
+        self.debt += owed
+        for bucket, points in (("debt", owed), ("written_off", missing - owed)):
+            if points:
+                self.moves["reversal", bucket, "reversed", *cause] += points
+        return len(taken), owed, missing - owed
+
+    def shift(self, passing: timedelta) -> None:
+        """Let time pass: all moments lie further back."""
+        for lot in self.lots:
+            lot.available_at = lot.available_at and lot.available_at - passing
+            lot.ends_at = lot.ends_at and lot.ends_at - passing
+        for hold in self.holds.values():
+            hold.lapses_at -= passing
+        self.alive_until = self.alive_until and self.alive_until - passing

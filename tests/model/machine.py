@@ -1,0 +1,7 @@
+"""The machine of all operations: a new group of them is a file beside these, and one name here."""
+
+from tests.model.visits import Visits
+
+
+class Machine(Visits):
+    """Random lives of a program's customers."""

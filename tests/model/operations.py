@@ -1,0 +1,41 @@
+"""Operations of the machine: what may happen, how often, and with which values.
+
+Hypothesis chooses among its own rules evenly, and leaves out half of them in each sequence: then hardly anybody redeems
+what was bought before, and has it refunded. So the machine has one rule, and chooses by weights.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+
+F = TypeVar("F", bound=Callable[..., None])
+_NAME = "__operation__"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A method of the machine; `needs` names an attribute of it that must not be empty."""
+
+    name: str
+    weight: int
+    needs: str | None
+    values: Mapping[str, st.SearchStrategy[Any]] = field(repr=False)
+
+
+def operation(weight: int, *, needs: str | None = None, **values: st.SearchStrategy[Any]) -> Callable[[F], F]:
+    """Make a method an operation, called with values that are drawn."""
+
+    def mark(method: F) -> F:
+        setattr(method, _NAME, Operation(method.__name__, weight, needs, values))
+        return method
+
+    return mark
+
+
+def operations(machine: type) -> list[Operation]:
+    """Give all operations of a machine, each as often as it weighs; first what needs no values, as the simplest."""
+    found = [getattr(getattr(machine, name), _NAME, None) for name in sorted(dir(machine))]
+    simplest_first = sorted((each for each in found if each is not None), key=lambda each: len(each.values))
+    return [each for each in simplest_first for _ in range(each.weight)]

@@ -1,0 +1,72 @@
+"""Mistakes for the service to have, so that the machine proves its power: it must find each of them."""
+
+import inspect
+import textwrap
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from operator import attrgetter
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A function of the service, and a piece of its text that is replaced."""
+
+    module: str
+    function: str
+    right: str
+    wrong: str
+
+
+_REST = 'self._give_back(parts, cause, self.now, reason="release")'
+_DOWN, _NEAREST = "Rounding.DOWN", "Rounding.HALF_UP"
+_ACCOUNT, _REVERSING, _POINTS = "points.account", "points.reversing", "points.usecases"
+_SHARES, _REFUNDS = "purchases.refunding", "purchases.returning"
+
+MISTAKES = {
+    "refunds have no cap": Mistake(_SHARES, "_by_amount", "purchase.total - before.amount", "purchase.total"),
+    "returned pieces have no cap": Mistake(_SHARES, "_by_items", "item.quantity - earlier", "item.quantity"),
+    "what is kept is rounded to the nearest": Mistake(_SHARES, "_due", _DOWN, _NEAREST),
+    "what pieces are worth is rounded to the nearest": Mistake(_SHARES, "_worth", _DOWN, _NEAREST),
+    "what is restored is rounded to the nearest": Mistake(_SHARES, "restorable", _DOWN, _NEAREST),
+    "lots are spent by age": Mistake(_ACCOUNT, "Account.open_lots", "expiry_order(lot, alive_until)", "lot.id"),
+    "points end a day early": Mistake("points.policies", "_end_of", "last, zone", "last - timedelta(1), zone"),
+    "points that come back repay no debt": Mistake(_ACCOUNT, "Account._give_back", "self.repay(", "("),
+    "points that become available repay no debt": Mistake(_ACCOUNT, "Account.activate", "self.repay(", "("),
+    "restored points repay no debt": Mistake(_REVERSING, "restore", "account.repay(", "("),
+    "a capture of a part keeps the rest": Mistake(_ACCOUNT, "Account.capture", _REST, "()"),
+    "what comes back after its end lives on": Mistake(_ACCOUNT, "Account._give_back", "self.has_ended(lot, at)", "0"),
+    "what is restored after its end lives on": Mistake(_REVERSING, "restore", "account.has_ended(", "not ("),
+    "what ends first is restored first": Mistake(_REVERSING, "restore", "reverse=True", "reverse=False"),
+    "the limit of debt is for each refund": Mistake(_REVERSING, "take_back", "- account.customer.balance.debt", ""),
+    "a refund takes from other lots first": Mistake(_REVERSING, "take_back", "lot.id != lot_id", "lot.id == lot_id"),
+    "what ended unspent is claimed again": Mistake(_POINTS, "refund", "own.granted - own.expired", "own.granted"),
+    "the oldest redemption is restored first": Mistake(_POINTS, "refund", "reverse=True", "reverse=False"),
+    "balances are read as booked": Mistake(_POINTS, "balances", "if standing.is_due", "if False"),
+    "lots are read as booked": Mistake(_POINTS, "lots", "if not is_due(customer, now)", "if True"),
+    "a redemption is no activity": Mistake("points.holding", "capture", "account.touch(", "("),
+    "when pending points come is not noted": Mistake(_ACCOUNT, "Account._count", "due.append(lot.available_at)", "()"),
+    "when a hold lapses is not noted": Mistake(_ACCOUNT, "Account._count_again", "is HoldStatus.HELD", "is None"),
+    "activity moves an end to the front": Mistake(_ACCOUNT, "Account.touch", "alive.until > before", "alive"),
+    "what should lapse becomes available": Mistake("points.settling", "_activate", "if lot.lapses", "if False"),
+    "what is due is booked in any order": Mistake("points.settling", "settle", "sorted(", "("),
+    "a repeated refund is booked again": Mistake(_REFUNDS, "report_refund", "if claim is not None:", "if False:"),
+    "a conflict is taken for a repetition": Mistake(_REFUNDS, "report_refund", "claim.content_hash != hashed", "False"),
+}
+
+
+@contextmanager
+def planted(mistake: Mistake) -> Generator[None]:
+    """Let the service have a mistake, whoever calls the function."""
+    function: Any = attrgetter(mistake.function)(import_module(f"service.{mistake.module}"))
+    text = textwrap.dedent(inspect.getsource(function))
+    assert mistake.right in text, f"{mistake.right} has moved: plant the mistake where it is now"
+    made: dict[str, Any] = {}
+    exec(text.replace(mistake.right, mistake.wrong), function.__globals__, made)  # noqa: S102
+    real, function.__code__ = function.__code__, made[function.__name__].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = real

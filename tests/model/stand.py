@@ -1,0 +1,191 @@
+"""The service under test, for a machine that knows nothing of loops: a new program for each sequence."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+
+from service.platform.database import Database
+from service.platform.roles import Role
+from service.platform.statements import Db
+from service.platform.verify import invariants
+from service.points.jobs import settle_due
+from tests.conftest import Servers, make_shop, new_database, running
+from tests.shop import Answer, Shop
+from tests.stories.months import pass_time
+
+T = TypeVar("T")
+_CALL_SECONDS = 60
+_PAGE = 40
+
+# Whatever belongs to a program: removed in one statement, so that foreign keys need no order.
+_TABLES = """
+SELECT c.relname FROM pg_class AS c
+INNER JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'program_id' AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
+"""
+_CUSTOMERS = """
+SELECT c.id, c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned, c.purchase_count, c.alive_until,
+    coalesce(c.next_due_at <= clock_timestamp(), FALSE) AS is_due
+FROM customer AS c WHERE c.program_id = $1
+"""
+_LOTS = """
+SELECT l.customer_id, l.cause_type, l.cause_id, l.granted, l.remaining, l.expired, l.is_pending, l.slides,
+    l.available_at, nullif(l.expires_at, 'infinity') AS ends_at
+FROM lot AS l WHERE l.program_id = $1
+"""
+_HOLDS = """
+SELECT h.customer_id, h.id, h.status, h.points, h.captured, h.order_id, h.expires_at,
+    (
+        SELECT json_object_agg(l.cause_type || ' ' || l.cause_id, ARRAY[p.points, p.captured, p.restored])
+        FROM hold_part AS p
+        INNER JOIN lot AS l ON l.program_id = p.program_id AND l.customer_id = p.customer_id AND l.id = p.lot_id
+        WHERE p.program_id = h.program_id AND p.hold_id = h.id
+    ) AS parts
+FROM hold AS h WHERE h.program_id = $1
+"""
+_MOVES = """
+SELECT t.customer_id, t.reason, t.from_bucket::text AS source, t.to_bucket::text AS target, t.cause_type, t.cause_id,
+    sum(t.points)::bigint AS points
+FROM transfer AS t WHERE t.program_id = $1 GROUP BY 1, 2, 3, 4, 5, 6
+"""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the database holds of the program."""
+
+    customers: list[asyncpg.Record]
+    lots: list[asyncpg.Record]
+    holds: list[asyncpg.Record]
+    moves: list[asyncpg.Record]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is there after a step: balances as callers read them, and the rows."""
+
+    balances: dict[str, Answer]
+    rows: Rows
+
+
+@dataclass
+class Stand:
+    """A running service, its newest program, and its database as the owner sees it. All calls wait for their answer."""
+
+    address: str
+    client: aiohttp.ClientSession
+    owner: Db
+    service: Database
+    loop: asyncio.AbstractEventLoop
+    tables: Sequence[str]
+    proofs: str
+    """One statement that names the invariants that don't hold."""
+    shop: Shop
+    sequences: set[str] = field(default_factory=set[str])
+    """The different sequences that went well, each in words."""
+    steps: int = 0
+    changes: int = 0
+    """How often the program's settings were changed."""
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run work in the service's loop. Not to be called from there."""
+        return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, _CALL_SECONDS), self.loop).result()
+
+    def begin(self, settings: dict[str, Any]) -> None:
+        """Make a program, and remove the one before it."""
+        doomed = [f"d{number} AS (DELETE FROM {table} WHERE program_id = $1)" for number, table in
+                  enumerate(self.tables)]  # fmt: skip
+        clearing = f"WITH {', '.join(doomed)} DELETE FROM program WHERE id = $1"
+        self.wait(self.owner.fetch(clearing, self.shop.program.id))
+        self.shop = self.wait(make_shop(self.service, self.address, self.client, **settings))
+        self.changes = 0
+
+    def now(self) -> datetime:
+        """Read the database's time."""
+        return self.wait(self.owner.fetchval("SELECT clock_timestamp()"))
+
+    def change_program(self, settings: dict[str, Any]) -> Any:
+        """Change the program's settings; returns the program."""
+        changed = self.wait(self.shop.call("PATCH", "/v1/program", {"settings": settings}, role=Role.ADMIN))
+        assert changed.status == 200, changed.text
+        self.changes += 1
+        return changed.body
+
+    def get(self, path: str) -> Answer:
+        """Read."""
+        return self.wait(self.shop.get(path))
+
+    def pages(self, path: str) -> list[dict[str, Any]]:
+        """Read a list, page by page."""
+        found, place = list[dict[str, Any]](), ""
+        while place is not None:
+            page = self.get(f"{path}?limit={_PAGE}{place and f'&cursor={place}'}").body
+            found, place = found + page["data"], page["next_cursor"]
+        return found
+
+    def post(self, path: str, body: dict[str, Any], key: str | None = None) -> Answer:
+        """Report a fact; with a key, give a command."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self.wait(self.shop.call("POST", path, body, headers=headers))
+
+    def new_key(self) -> str:
+        """Make an `Idempotency-Key`: Redis remembers those of earlier sequences."""
+        return uuid4().hex
+
+    def pass_time(self, passing: timedelta) -> None:
+        """Let time pass. Since when settings apply, the service remembers: it is told to look again."""
+        self.wait(pass_time(self.owner, self.shop.program.id, passing))
+        if self.changes:
+            self.wait(self.owner.fetch("UPDATE catalogue_version SET version = version + 1"))
+            self.change_program({})
+
+    def run_job(self) -> None:
+        """Book what has come due and nobody touched."""
+        self.wait(settle_due(self.service))
+
+    def look(self, customers: Sequence[str]) -> Seen:
+        """Read everybody's balance, and the rows."""
+        self.steps += 1
+        return self.wait(self._look(customers))
+
+    def broken(self) -> list[str]:
+        """Name the invariants that don't hold."""
+        return [row["name"] for row in self.wait(self.owner.fetch(self.proofs))]
+
+    async def _look(self, customers: Sequence[str]) -> Seen:
+        reading = asyncio.create_task(self._rows())
+        answers = await asyncio.gather(*(self.shop.get(f"/v1/customers/{each}/balance") for each in customers))
+        return Seen(dict(zip(customers, answers, strict=True)), await reading)
+
+    async def _rows(self) -> Rows:
+        found = [await self.owner.fetch(sql, self.shop.program.id) for sql in (_CUSTOMERS, _LOTS, _HOLDS, _MOVES)]
+        return Rows(*found)
+
+
+@asynccontextmanager
+async def standing(servers: Servers) -> AsyncGenerator[Stand]:
+    """Run a service on a database of its own, with one program."""
+    async with AsyncExitStack() as closing:
+        name = await closing.enter_async_context(new_database(servers))
+        settings = servers.settings(name)
+        service = Database(settings)
+        await service.open()
+        closing.push_async_callback(service.close)
+        address = await closing.enter_async_context(running(settings))
+        client = await closing.enter_async_context(aiohttp.ClientSession())
+        owner = await asyncpg.connect(servers.database_url(name, owner=True))
+        closing.push_async_callback(owner.close)
+        tables = [row["relname"] for row in await owner.fetch(_TABLES)]
+        rooms = [statement for room, statement in invariants() if room != "platform"]
+        proofs = "\nUNION ALL ".join(
+            f"SELECT '{statement.name}' AS name WHERE EXISTS (\n{statement.sql}\n)" for statement in rooms
+        )
+        shop = await make_shop(service, address, client)
+        yield Stand(address, client, owner, service, asyncio.get_running_loop(), tables, proofs, shop)

@@ -1,0 +1,196 @@
+"""What all steps share: how a call is made and its answer held against the model, and all books after each step."""
+
+import sys
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, TypeVar, cast
+
+import asyncpg
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.model import pictures
+from tests.model.ledger import Customer, Hold
+from tests.model.operations import operations
+from tests.model.program import PROGRAMS, Program
+from tests.model.returns import Purchase
+from tests.model.stand import Stand
+from tests.shop import Answer
+
+T = TypeVar("T")
+NAMES = ("ann", "bob", "eve")
+WHO = st.sampled_from(["ann", "ann", "ann", "bob", "bob", "eve"])
+PAYER = st.sampled_from(["richest", "richest", "ann", "bob", "eve"])
+WHICH = st.sampled_from([0, 0, 0, 1, 1, 2, 3, 4])
+"""Which of those that there are, counted from the newest."""
+HOW = st.sampled_from(["once", "once", "once", "rehearsed", "repeated"])
+"""How a call is made: once, after a dry run, or twice with the same id or key."""
+BY_ITSELF = {"expiry", "activation", "lapse", "debt_repayment"}
+"""Why points move when nobody calls."""
+
+
+class Steps(RuleBasedStateMachine):
+    """One sequence: a program of its own, some customers, and the model of both."""
+
+    stand: ClassVar[Stand]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now: datetime = self.stand.now()
+        self.programs: list[tuple[datetime, Program]] = []
+        """The program's settings, each from a moment on; the first also before."""
+        self.customers: dict[str, Customer] = {}
+        self.purchases: list[Purchase] = []
+        self.holds: list[tuple[Customer, Hold]] = []
+        self.script: list[str] = []
+
+    @initialize(program=PROGRAMS)
+    def begin(self, program: Program) -> None:
+        """Make the program."""
+        self.programs.append((self.now, program.placed(self.now)))
+        self.stand.begin(self.program.settings())
+
+    @property
+    def program(self) -> Program:
+        """The program as it is set now."""
+        return self.programs[-1][1]
+
+    def program_at(self, moment: datetime) -> Program:
+        """Return the program as it was set at a moment."""
+        return [program for since, program in self.programs if since <= moment or since == self.programs[0][0]][-1]
+
+    @rule(data=st.data())
+    def happens(self, data: st.DataObject) -> None:
+        """Let one thing happen."""
+        possible = [each for each in operations(type(self)) if each.needs is None or getattr(self, each.needs)]
+        chosen = data.draw(st.sampled_from(possible))
+        values = data.draw(st.fixed_dictionaries(dict(chosen.values)))
+        self.script.append(f"{chosen.name} {values}")
+        getattr(self, chosen.name)(**values)
+
+    def shift(self, passing: timedelta) -> None:
+        """Let time pass: all that was lies further back."""
+        self.stand.pass_time(passing)
+        for customer in self.customers.values():
+            customer.shift(passing)
+        self.programs = [(since - passing, program) for since, program in self.programs]
+        self.come()
+
+    def come(self) -> None:
+        """Come to now: what was due until then has happened."""
+        self.now = self.stand.now()
+        for customer in self.customers.values():
+            customer.settle(self.now)
+
+    def call(
+        self, path: str, body: dict[str, Any], how: str, *, key: str | None = None, unlike: tuple[str, ...] = ()
+    ) -> Answer:
+        """Make a call, in one of the ways how. `unlike` names what a dry run answers differently."""
+        tried = self.stand.post(f"{path}?dry_run=true", body, key) if how == "rehearsed" else None
+        answer = self.stand.post(path, body, key)
+        done = answer.status in {200, 201}
+        if tried is not None:
+            assert tried.status == (200 if done else answer.status), (tried.text, answer.text)
+            expected = _without(answer.body, *unlike) if done else answer.code
+            same("a dry run", _without(tried.body, *unlike) if done else tried.code, expected)
+        if how == "repeated":
+            again = self.stand.post(path, body, key)
+            if done:
+                assert again.replayed, again.text
+                same("a repetition", again.text, answer.text)
+                assert again.status == (answer.status if key is not None else 200)
+            else:
+                same("a repeated refusal", again.code, answer.code)
+        return answer
+
+    def command(self, path: str, body: dict[str, Any], how: str, unlike: tuple[str, ...] = ()) -> Answer:
+        """Give a command, under a key of its own."""
+        return self.call(path, body, how, key=self.stand.new_key(), unlike=unlike)
+
+    def named(self, who: str) -> str:
+        """Name a customer: the one with the most to spend is asked for as the richest."""
+        self.come()
+        return max(NAMES, key=self.available) if who == "richest" else who
+
+    def available(self, name: str) -> int:
+        """Return what a customer has to spend."""
+        return self.customers[name].balance()["available"] if name in self.customers else 0
+
+    @invariant()
+    def books_agree(self) -> None:
+        """Compare every balance, and the rows, with the model."""
+        seen = self.stand.look(list(self.customers))
+        rows = {row["external_id"]: row for row in seen.rows.customers}
+        same("the customers", sorted(rows), sorted(self.customers))
+        for name, answer in seen.balances.items():
+            customer = self.customers[name]
+            same(f"the balance of {name}", pictures.balance_told(answer.body), pictures.balance(customer))
+            own = {table: _of(rows[name]["id"], getattr(seen.rows, table)) for table in ("lots", "holds", "moves")}
+            self._compare(customer, rows[name], **own)
+
+    def _compare(
+        self,
+        customer: Customer,
+        row: asyncpg.Record,
+        lots: list[asyncpg.Record],
+        holds: list[asyncpg.Record],
+        moves: list[asyncpg.Record],
+    ) -> None:
+        """Compare one customer's rows. While something is due that nobody booked yet, the ledger may lag behind."""
+        name, moved = customer.name, Counter({tuple(each)[1:6]: each["points"] for each in moves})
+        lasting = ("lifetime_earned", "purchase_count", "alive_until")
+        expected = (customer.lifetime_earned, customer.purchases, customer.alive_until)
+        same(f"the row of {name}", tuple(row[each] for each in lasting), expected)
+        if row["is_due"]:
+            missing = Counter(customer.moves)
+            missing.subtract(moved)
+            assert all(points >= 0 for points in missing.values()), (moved, customer.moves)
+            assert {key[0] for key, points in missing.items() if points} <= BY_ITSELF, missing
+            return
+        same(f"the points of {name}", {each: row[each] for each in customer.balance()}, customer.balance())
+        same(f"the transfers of {name}", moved, customer.moves)
+        expected_lots = pictures.lots(customer)
+        same(f"the lots of {name}", pictures.lot_rows(lots, expected_lots), expected_lots)
+        same(f"the holds of {name}", pictures.hold_rows(holds), pictures.holds(customer))
+
+    def teardown(self) -> None:
+        """End the sequence: the rest of all time passes, is booked, and all invariants hold."""
+        if sys.exc_info()[0] is not None:
+            return
+        for passing in (timedelta(days=40), timedelta(days=1000)):
+            self.shift(passing)
+            self.books_agree()
+        self.stand.run_job()
+        self.books_agree()
+        same("broken invariants", self.stand.broken(), [])
+        self.stand.sequences.add("\n".join(self.script))
+
+
+def newest(those: list[T], which: int) -> T:
+    """Choose one, counting from the newest."""
+    return those[-1 - which % len(those)]
+
+
+def same(what: str, seen: object, expected: object) -> None:
+    """Compare, and tell what differs."""
+    if seen == expected:
+        return
+    if isinstance(seen, dict) and isinstance(expected, dict):
+        left, right = cast("dict[Any, Any]", seen), cast("dict[Any, Any]", expected)
+        keys = [key for key in left | right if left.get(key) != right.get(key)]
+        seen, expected = {key: left.get(key) for key in keys}, {key: right.get(key) for key in keys}
+    raise AssertionError(f"{what}:\n  the service: {seen}\n  the model:   {expected}")
+
+
+def refused(answer: Answer, status: int, code: str, pointer: str | None = None) -> None:
+    """Expect a refusal."""
+    assert answer.status == status, answer.text
+    same("the refusal", (answer.code, pointer and answer.pointer), (code, pointer))
+
+
+def _without(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def _of(customer_id: int, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
+    return [row for row in rows if row["customer_id"] == customer_id]
