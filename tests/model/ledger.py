@@ -175,13 +175,15 @@ class Customer:
         self.give_back(sorted(hold.held, key=self.order), at, "lapse" if status == "lapsed" else "release", hold.cause)
 
     def give_back(self, points: Sequence[Point], at: datetime, reason: str, cause: Cause) -> None:
-        """Give back held pebbles; those whose lot has ended end."""
+        """Give back held pebbles. Those whose lot has ended repay the debt that was made meanwhile, or end."""
+        back = list[Point]()
         for point in points:
-            if self.ends_at(point.lot) <= at:
+            if self.ends_at(point.lot) <= at and len(back) >= self.debt:
                 self.move([point], "expired", "expiry", point.lot.cause)
             else:
-                self.move([point], "available", reason, cause)
-        self.repay(points, cause)
+                back.append(point)
+        self.move(back, "available", reason, cause)
+        self.repay(back, cause)
 
     def restore(self, hold: Hold, count: int, now: datetime, cause: Cause) -> None:
         """Give back spent pebbles: those that end last first. Those whose lot has ended end again."""
@@ -198,7 +200,8 @@ class Customer:
         taken = [*self.within("pending", lot), *self.within("available", lot), *others][:count]
         self.move(taken, "reversed", "reversal", cause)
         missing = count - len(taken)
-        owed = missing if limit is None else min(missing, max(0, limit - self.debt))
+        # What is held may come back, and repays debt then: it counts beside the limit.
+        owed = missing if limit is None else min(missing, max(0, limit + len(self.within("held")) - self.debt))
         self.debt += owed
         for bucket, points in (("debt", owed), ("written_off", missing - owed)):
             if points:

@@ -40,7 +40,7 @@ MISTAKES = {
     "what comes back after its end lives on": Mistake(_ACCOUNT, "Account._give_back", "self.has_ended(lot, at)", "0"),
     "what is restored after its end lives on": Mistake(_REVERSING, "restore", "account.has_ended(", "not ("),
     "what ends first is restored first": Mistake(_REVERSING, "restore", "reverse=True", "reverse=False"),
-    "the limit of debt is for each refund": Mistake(_REVERSING, "take_back", "- account.customer.balance.debt", ""),
+    "the limit of debt is for each refund": Mistake(_REVERSING, "take_back", "+ has.held - has.debt", "+ has.held"),
     "a refund takes from other lots first": Mistake(_REVERSING, "take_back", "lot.id != lot_id", "lot.id == lot_id"),
     "what ended unspent is claimed again": Mistake(_POINTS, "refund", "own.granted - own.expired", "own.granted"),
     "the oldest redemption is restored first": Mistake(_POINTS, "refund", "reverse=True", "reverse=False"),
