@@ -13,11 +13,13 @@ from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
 from service.points.jobs import settle_due
+from service.rewards.jobs import give_back_lapsed
 from tests.concurrency.office import deadlocks, entry, erase, merge
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
 from tests.stories.test_lives import command, now
+from tests.vouchers import make
 
 NAMES: Final = [f"c-{number}" for number in range(8)]
 POLICIES: Final[list[dict[str, Any]]] = [
@@ -32,8 +34,9 @@ POLICIES: Final[list[dict[str, Any]]] = [
     {"pending": {"kind": "until_confirmed", "days": 5, "otherwise": "lapse"}},
 ]
 REFUSALS: Final = {
-    "customer_erased", "customer_merged", "customer_unknown", "hold_not_open", "insufficient_points",
-    "invalid_content", "not_found", "points_lapsed", "refund_exceeds_purchase",
+    "adjustment_not_waiting", "customer_erased", "customer_merged", "customer_unknown", "hold_not_open",
+    "insufficient_points", "invalid_content", "not_found", "points_lapsed", "refund_exceeds_purchase",
+    "reward_out_of_stock", "voucher_used_up",
 }  # fmt: skip
 """What may be answered, where it comes too late."""
 
@@ -45,8 +48,11 @@ class Callers:
     shop: Shop
     database: Database
     chance: random.Random
+    reward: str
     orders: list[str] = field(default_factory=lambda: ["unknown"])
     holds: list[str] = field(default_factory=lambda: ["hold_" + "0" * 32])
+    vouchers: list[str] = field(default_factory=lambda: ["unknown"])
+    adjustments: list[str] = field(default_factory=lambda: ["adj_" + "0" * 32])
 
     def anybody(self) -> str:
         """Name a customer."""
@@ -97,7 +103,48 @@ class Callers:
     async def ends_a_hold(self) -> Answer:
         """Capture or release."""
         verb = self.chance.choice(["capture", "release"])
-        return await command(self.shop, f"/v1/redemptions/{self.chance.choice(self.holds)}/{verb}")
+        ended = await command(self.shop, f"/v1/redemptions/{self.chance.choice(self.holds)}/{verb}")
+        if ended.status == 200 and ended.body["voucher"] is not None:
+            self.vouchers.append(ended.body["voucher"]["code"])
+        return ended
+
+    async def redeems_a_reward(self) -> Answer:
+        """Take one of few pieces, for a second or for a day."""
+        body = {
+            "customer_id": self.anybody(),
+            "reward_id": self.reward,
+            "expires_in": self.chance.choice([1, 86_400]),
+        }
+        held = await command(self.shop, "/v1/redemptions", body)
+        if held.status == 201:
+            self.holds.append(held.body["id"])
+        return held
+
+    async def uses_a_voucher(self) -> Answer:
+        """Use what a redemption issued."""
+        order = {"order_id": unique("order"), "amount": 1_000, "currency": "EUR"}
+        return await command(self.shop, f"/v1/vouchers/{self.chance.choice(self.vouchers)}/redeem", order)
+
+    async def adjusts(self) -> Answer:
+        """Give or take points; some wait for a second key."""
+        body = {"points": self.chance.choice([-5, 3, 8]), "reason": "correction", "note": "told by telephone"}
+        path = f"/v1/customers/{self.anybody()}/adjustments"
+        answer = await self.shop.post(path, body, Role.SUPPORT, Idempotency_Key=unique("key"))
+        if answer.status == 201:
+            self.adjustments.append(answer.body["id"])
+        return answer
+
+    async def decides(self) -> Answer:
+        """Approve or refuse."""
+        verb = self.chance.choice(["approve", "refuse"])
+        path = f"/v1/adjustments/{self.chance.choice(self.adjustments)}/{verb}"
+        return await self.shop.post(path, {}, Role.ADMIN, Idempotency_Key=unique("key"))
+
+    async def brings(self) -> Answer:
+        """Bring balances from elsewhere, of two who may be one."""
+        brought: list[dict[str, Any]] = [{"lots": [{"points": 5, "earned_at": now()}]}, {"lots": [], "debt": 3}]
+        balances = [each | {"id": unique("old"), "customer_id": self.anybody()} for each in brought]
+        return await self.shop.post("/v1/opening-balances", {"balances": balances}, Role.ADMIN)
 
     async def confirms(self) -> Answer:
         """Confirm a purchase."""
@@ -123,21 +170,32 @@ class Callers:
         return await self.shop.get(f"/v1/customers/{self.anybody()}{what}", Role.ADMIN)
 
     async def settles(self) -> None:
-        """Let the job run."""
+        """Let the jobs run."""
         await settle_due(self.database)
+        await give_back_lapsed(self.database)
 
     def anything(self) -> Awaitable[Answer | None]:
         """Do one of all these, what is usual more often."""
-        usual = [self.buys] * 8 + [self.returns] * 5 + [self.redeems] * 4 + [self.ends_a_hold] * 4 + [self.reads] * 4
+        usual = (
+            [self.buys] * 8
+            + [self.redeems_a_reward] * 4
+            + [self.uses_a_voucher] * 2
+            + [self.returns] * 5
+            + [self.redeems] * 4
+            + [self.ends_a_hold] * 4
+            + [self.reads] * 4
+        )
+        office = [self.adjusts] * 3 + [self.decides] * 2 + [self.brings]
         rare = [self.buys_in_bulk] * 2 + [self.confirms] * 2 + [self.merges] * 2 + [self.enrols] * 2 + [self.erases]
-        kinds: list[Callable[[], Awaitable[Answer | None]]] = [*usual, *rare, self.settles]
+        kinds: list[Callable[[], Awaitable[Answer | None]]] = [*usual, *office, *rare, self.settles]
         return self.chance.choice(kinds)()
 
 
 @pytest.mark.parametrize("seed", range(len(POLICIES)))
 async def test_whatever_meets_the_books_hold(new_shop: NewShop, database: Database, owner: Db, seed: int) -> None:
-    shop = await new_shop(**POLICIES[seed])
-    callers, before = Callers(shop, database, random.Random(seed)), await deadlocks(shop)
+    shop = await new_shop(adjustment_limit=10, **POLICIES[seed])
+    reward = await make(shop, points=5, stock=4, voucher={"uses": 2})
+    callers, before = Callers(shop, database, random.Random(seed), reward), await deadlocks(shop)
     for _ in range(3):
         for answer in await asyncio.gather(*(callers.anything() for _ in range(60))):
             if answer is not None and answer.status >= 400:
