@@ -7,11 +7,11 @@ import os
 import click
 import structlog
 
+from service.opening_balances import commands as opening_balances
 from service.platform import command_line, telemetry, tracing
 from service.platform.database import Database
 from service.platform.importing.command import import_
 from service.platform.settings import Pooler
-from service.points import commands as points
 from service.programs import commands as programs
 from service.purchases import commands as purchases
 
@@ -158,7 +158,7 @@ loyalty.add_command(programs.programs)
 loyalty.add_command(programs.keys)
 loyalty.add_command(import_)
 import_.add_command(purchases.purchases)
-import_.add_command(points.balances)
+import_.add_command(opening_balances.balances)
 
 
 @loyalty.command()

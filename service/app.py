@@ -14,8 +14,12 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from service.adjustments import handlers as adjustments
+from service.adjustments.keeping import AdjustmentsKeeper
 from service.customers import handlers as customers
 from service.customers.keeping import Keepers
+from service.opening_balances import handlers as opening_balances
+from service.opening_balances.keeping import OpeningBalancesKeeper
 from service.platform import redis as redis_client
 from service.platform import telemetry, tracing
 from service.platform.authentication import Authenticate, Gate
@@ -31,7 +35,6 @@ from service.platform.idempotency import Commands, RecentAnswers
 from service.platform.metrics.process import Numbers
 from service.platform.rate_limits import FailedLogins, RateLimiter, WrongCodes
 from service.platform.settings import Settings
-from service.points import adjustments, opening_balances
 from service.points import handlers as points
 from service.points.balances import Balances
 from service.points.keeping import PointsKeeper
@@ -56,7 +59,9 @@ _COLLECT_AFTER = (50_000, 20, 50)
 LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
 
 
-KEEPERS: Final = Keepers((PointsKeeper(), PurchasesKeeper(), RewardsKeeper()))
+KEEPERS: Final = Keepers(
+    (PointsKeeper(), AdjustmentsKeeper(), OpeningBalancesKeeper(), PurchasesKeeper(), RewardsKeeper())
+)
 """What answers for customers' rows, in the order in which it locks: shared rows come last."""
 
 

@@ -16,11 +16,11 @@ from service.app import Parts, framework_app
 from service.kernel.errors import Kind
 from service.kernel.ids import CALLER_ID_PATTERN
 from service.openapi_components import as_change, components, key_of, reference
+from service.opening_balances.rules import OpeningBalance
 from service.platform.http.operation import Told
 from service.platform.http.problems import STATUS, Problem
 from service.platform.roles import RIGHTS
 from service.platform.settings import CHECKOUT, Settings
-from service.points.opening import OpeningBalance
 from service.programs.rules import ProgramSettings
 from service.purchases.rules import Purchase
 

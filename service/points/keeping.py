@@ -12,11 +12,11 @@ from service.kernel.ids import GREATEST_ID, to_wire
 from service.kernel.times import Time
 from service.platform.outbox import announcing
 from service.platform.statements import Db, write_together
-from service.points import adjusting, store, usecases
+from service.points import store, usecases
 from service.points.account import Account
 from service.points.merging import close, merge
 from service.points.rules import Cause, Hold
-from service.points.schemas import lot_out, recorded_adjustment_out, transfer_out
+from service.points.schemas import lot_out, transfer_out
 
 _MANY: Final = 10**9
 
@@ -24,22 +24,10 @@ _MANY: Final = 10**9
 class PointsKeeper:
     """Answers for the ledger."""
 
-    tables = frozenset(
-        {
-            "customer",
-            "transfer",
-            "lot",
-            "lot_entry",
-            "hold",
-            "hold_part",
-            "expiry_notice",
-            "adjustment",
-            "opening_balance",
-        }
-    )
+    tables = frozenset({"customer", "transfer", "lot", "lot_entry", "hold", "hold_part", "expiry_notice"})
 
     async def merge(self, db: Db, merging: Merging) -> None:
-        """Move all points, and let lots, holds and what waits be the target's."""
+        """Move all points, and let lots and holds be the target's."""
         program_id, source, target = merging.program_id, merging.source, merging.target
         accounts = await _accounts(db, program_id, [source.external_id, target.external_id], merging.entropy)
         merge(
@@ -51,22 +39,16 @@ class PointsKeeper:
         await store.rehome(db, program_id=program_id, source=source.id, target=target.id)
 
     async def erase(self, db: Db, erasing: Erasing) -> Balance:
-        """Close all balances, and give what they were; what went into the record has none.
-
-        Notes of adjustments are emptied, and what waits is refused.
-        """
+        """Close all balances, and give what they were; what went into the record has none."""
         name = erasing.customer.external_id
         account = (await _accounts(db, erasing.program_id, [name], erasing.entropy))[name]
         closed = account.customer.balance
         close(account, Cause("erasure", to_wire("ers", erasing.id)))
         await _write(db, erasing.program_id, [account])
-        await adjusting.forget(
-            db, program_id=erasing.program_id, all_ids=erasing.all_ids, now=account.now, ids=account.ids
-        )
         return closed
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
-        """Give all lots, transfers, redemptions of points, notices, adjustments and opening balances."""
+        """Give all lots, transfers, redemptions of points and notices."""
         (customer,) = await customers.read_by_id(db, program_id=program_id, customers=all_ids[:1])
         booked = await store.list_transfers(
             db, program_id=program_id, customer_ids=all_ids, before=GREATEST_ID, limit=_MANY
@@ -74,15 +56,11 @@ class PointsKeeper:
         lots = await store.all_lots(db, program_id=program_id, customer_id=all_ids[0])
         holds = await store.all_holds(db, program_id=program_id, customer_id=all_ids[0])
         notices = await store.all_notices(db, program_id=program_id, customer_ids=all_ids)
-        adjusted = await adjusting.export(db, program_id=program_id, all_ids=all_ids)
-        brought = await store.list_opening_balances(db, program_id=program_id, customer_ids=all_ids)
         return {
             "transactions": [transfer_out(each) for each in booked],
             "lots": [lot_out(each, customer.alive_until) for each in lots],
             "redemptions": [_hold_out(each) for each in holds],
             "notices": [NoticeOut(each.points, each.ends_at, told_at) for each, told_at in notices],
-            "adjustments": [recorded_adjustment_out(*each) for each in adjusted],
-            "opening_balances": [BroughtOut(its_id, each.granted, each.debt, each.balance) for its_id, each in brought],
         }
 
 
@@ -104,15 +82,6 @@ class NoticeOut(msgspec.Struct, frozen=True):
     points: int
     ends_at: Time
     told_at: Time
-
-
-class BroughtOut(msgspec.Struct, frozen=True):
-    """An opening balance as an export shows it, with the customer's balance then."""
-
-    id: str
-    points: int
-    debt: int
-    balance: Balance
 
 
 def _hold_out(hold: Hold) -> HeldOut:

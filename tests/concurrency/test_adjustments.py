@@ -11,17 +11,18 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from service.adjustments import usecases as adjustments
+from service.adjustments.rules import Adjusted, Keyholder
 from service.customers.rules import CustomerErased
 from service.kernel.ids import from_wire
+from service.opening_balances import usecases as opening_balances
+from service.opening_balances.rules import Draft, OpeningBalance, OpeningBalanceConflict
+from service.opening_balances.usecases import Accepted, Outcome
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import Settings
 from service.platform.statements import Db, RowsMissing
 from service.platform.transaction import transact
-from service.points import adjusting, migrating
-from service.points.correcting import Adjusted, Keyholder
-from service.points.migrating import Accepted, Outcome
-from service.points.opening import Draft, OpeningBalance, OpeningBalanceConflict
 from tests.concurrency.office import erase, interrupted, merge
 from tests.concurrency.till import Till, waits_for
 from tests.conftest import NewShop
@@ -102,8 +103,8 @@ def deciding(shop: Shop, adjustment: str, verb: str) -> Callable[[Db], Awaitable
     assert its_id is not None
     bits = random.getrandbits(62)
     if verb == "approve":
-        return lambda db: adjusting.approve(db, program=shop.program, adjustment_id=its_id, by=BY, entropy=bits)
-    return lambda db: adjusting.refuse(db, program_id=shop.program.id, adjustment_id=its_id, by=BY, entropy=bits)
+        return lambda db: adjustments.approve(db, program=shop.program, adjustment_id=its_id, by=BY, entropy=bits)
+    return lambda db: adjustments.refuse(db, program_id=shop.program.id, adjustment_id=its_id, by=BY, entropy=bits)
 
 
 @pytest.mark.parametrize("comes_back", [False, True], ids=["gone", "somebody new"])
@@ -139,11 +140,11 @@ async def test_what_is_approved_for_one_who_goes_into_another_at_that_moment_is_
 def draft(**changes: Any) -> Draft:
     lots = [{"points": 100, "earned_at": "2025-03-01T09:00:00Z"}]
     content = msgspec.convert({"id": "old-1", "customer_id": "c-42", "lots": lots} | changes, OpeningBalance)
-    return migrating.draft(content, randomness=random.getrandbits(62))
+    return opening_balances.draft(content, randomness=random.getrandbits(62))
 
 
 async def report(till: Till, *drafts: Draft) -> list[Outcome]:
-    return await migrating.report(till.db, program=till.program, drafts=drafts, entropy=random.getrandbits(62))
+    return await opening_balances.report(till.db, program=till.program, drafts=drafts, entropy=random.getrandbits(62))
 
 
 async def begin(till: Till, *drafts: Draft) -> list[Outcome]:
@@ -158,7 +159,9 @@ async def test_one_opening_balance_twenty_times_at_once_over_two_connections_is_
         drafts = [draft()]
 
         async def work(db: Db) -> list[Outcome]:
-            return await migrating.report(db, program=shop.program, drafts=drafts, entropy=random.getrandbits(62))
+            return await opening_balances.report(
+                db, program=shop.program, drafts=drafts, entropy=random.getrandbits(62)
+            )
 
         (outcome,) = await transact(database.connection, work)
         return outcome

@@ -8,7 +8,7 @@ import pytest
 from service.platform.settings import CHECKOUT
 
 SERVICE = CHECKOUT / "service"
-ROOMS = ["customers", "earning", "points", "programs", "purchases", "rewards"]
+ROOMS = ["adjustments", "customers", "earning", "opening_balances", "points", "programs", "purchases", "rewards"]
 SAME_IN_EVERY_ROOM = {
     "__init__.py",
     "handlers.py",
@@ -27,12 +27,6 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "customers": {"records.py"},
     "points": {
         "account.py",
-        "adjusting.py",
-        "adjustments.py",
-        "correcting.py",
-        "migrating.py",
-        "opening.py",
-        "opening_balances.py",
         "balances.py",
         "explaining.py",
         "holding.py",

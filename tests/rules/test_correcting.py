@@ -7,11 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from service.customers.rules import Balance, newcomer
-from service.kernel.errors import Invalid
-from service.kernel.ids import IdSource
-from service.points.account import Account
-from service.points.correcting import (
+from service.adjustments.rules import (
     Adjustment,
     AdjustmentEnded,
     AdjustmentNotWaiting,
@@ -26,6 +22,10 @@ from service.points.correcting import (
     must_wait,
     refused,
 )
+from service.customers.rules import Balance, newcomer
+from service.kernel.errors import Invalid
+from service.kernel.ids import IdSource
+from service.points.account import Account
 from service.points.rules import NEVER, Alive, Bucket, Cause, InsufficientPoints, Life
 from service.programs.policies import ExpiryNotice, RollingExpiry, SlidingExpiry
 from service.programs.rules import ProgramSettings

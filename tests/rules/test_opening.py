@@ -10,9 +10,9 @@ import pytest
 from service.customers.rules import Balance, newcomer
 from service.kernel.errors import Invalid
 from service.kernel.ids import IdSource
+from service.opening_balances.rules import MOST_LOTS, Brought, OpeningBalance, bring_in, normalised
 from service.platform.claims import content_hash
 from service.points.account import Account
-from service.points.opening import MOST_LOTS, Brought, OpeningBalance, bring_in, normalised
 from service.points.rules import NEVER, Alive, Bucket, Cause
 from service.programs.policies import ExpiryNotice, ExpiryPolicy, RollingExpiry, SlidingExpiry
 from service.programs.rules import Program, ProgramSettings, SettingsVersion

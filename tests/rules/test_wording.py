@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from service.adjustments.rules import AdjustmentReason, Keyholder, NewAdjustment, asked, book
 from service.customers.rules import newcomer
 from service.kernel.ids import IdSource
+from service.opening_balances.rules import OpeningBalance, OpeningLot, bring_in
 from service.points.account import Account
-from service.points.correcting import AdjustmentReason, Keyholder, NewAdjustment, asked, book
 from service.points.merging import close, merge
-from service.points.opening import OpeningBalance, OpeningLot, bring_in
 from service.points.reversing import restore, take_back
 from service.points.rules import NEVER, Bucket, Cause, Life, Lot
 from service.points.settling import settle

@@ -9,13 +9,14 @@ import asyncpg
 import msgspec
 import pytest
 
+from service.adjustments import usecases as adjustments
+from service.adjustments.rules import AdjustmentReason, Keyholder, NewAdjustment
 from service.customers import usecases as customers
+from service.opening_balances import usecases as opening_balances
+from service.opening_balances.rules import OpeningBalance, OpeningLot
 from service.platform import verify as proof
 from service.platform.statements import Db
 from service.platform.verify import invariants, verify
-from service.points import adjusting, migrating
-from service.points.correcting import AdjustmentReason, Keyholder, NewAdjustment
-from service.points.opening import OpeningBalance, OpeningLot
 from service.points.rules import HoldStatus
 from service.programs import usecases as programs
 from service.programs.rules import Program, ProgramSettings, SettingsVersion
@@ -192,17 +193,17 @@ async def adjust(db: Db, program: Program) -> None:
         OpeningBalance("old-1", "c-1", [OpeningLot(40, datetime(2025, 3, 1, tzinfo=UTC))]),
         OpeningBalance("old-2", "c-1", [], 5),
     ]
-    drafts = [migrating.draft(each, randomness=number) for number, each in enumerate(content, 100)]
-    await migrating.report(db, program=program, drafts=drafts, entropy=50)
+    drafts = [opening_balances.draft(each, randomness=number) for number, each in enumerate(content, 100)]
+    await opening_balances.report(db, program=program, drafts=drafts, entropy=50)
     limited = msgspec.structs.replace(program, newest=SettingsVersion(1, ProgramSettings(adjustment_limit=10)))
     asker, other = (Keyholder(UUID(int=number), UUID(int=number)) for number in (1, 2))
     asked = list[UUID]()
     for number, points in enumerate((7, -3, 20, 30, 40)):
         new = NewAdjustment(points, AdjustmentReason.GOODWILL)
-        made = await adjusting.adjust(db, program=limited, customer_id="c-1", new=new, by=asker, entropy=60 + number)
+        made = await adjustments.adjust(db, program=limited, customer_id="c-1", new=new, by=asker, entropy=60 + number)
         asked.append(made.adjustment.id)
-    await adjusting.approve(db, program=limited, adjustment_id=asked[2], by=other, entropy=70)
-    await adjusting.refuse(db, program_id=program.id, adjustment_id=asked[3], by=other, entropy=71)
+    await adjustments.approve(db, program=limited, adjustment_id=asked[2], by=other, entropy=70)
+    await adjustments.refuse(db, program_id=program.id, adjustment_id=asked[3], by=other, entropy=71)
 
 
 async def give_rewards(db: Db, program: Program) -> None:

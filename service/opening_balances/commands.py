@@ -5,9 +5,9 @@ from typing import Unpack
 
 import click
 
+from service.opening_balances.importing.line_reader import FIELDS, check
+from service.opening_balances.importing.table import import_balances
 from service.platform.importing.command import Options, run_import, table_options
-from service.points.importing.line_reader import FIELDS, check
-from service.points.importing.table import import_balances
 
 
 @click.command()

@@ -5,16 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from service.customers import usecases as customers
-from service.customers.rules import CustomerErased
-from service.kernel.errors import NotFound
-from service.kernel.ids import GREATEST_ID, IdSource
-from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, write_together
-from service.points import correcting, store
-from service.points import usecases as points
-from service.points.account import Account
-from service.points.correcting import (
+from service.adjustments import rules, store
+from service.adjustments.rules import (
     COUNTED,
     Adjusted,
     Adjustment,
@@ -22,6 +14,14 @@ from service.points.correcting import (
     Keyholder,
     NewAdjustment,
 )
+from service.customers import usecases as customers
+from service.customers.rules import CustomerErased
+from service.kernel.errors import NotFound
+from service.kernel.ids import GREATEST_ID, IdSource
+from service.platform.outbox import Event, announcing
+from service.platform.statements import Db, write_together
+from service.points import usecases as points
+from service.points.account import Account
 from service.points.usecases import Opened
 from service.programs.rules import Program
 
@@ -40,18 +40,18 @@ async def adjust(
     account = opened.accounts.get(customer_id)
     if account is None:
         raise NotFound
-    adjustment = correcting.asked(
+    adjustment = rules.asked(
         new, adjustment_id=opened.ids.next(), customer_id=account.customer.id, by=by, now=opened.now
     )
     before = account.customer.balance
-    booked = correcting.book(adjustment, account=account, settings=program.settings)
+    booked = rules.book(adjustment, account=account, settings=program.settings)
     records = await customers.all_ids(db, program_id=program.id, customer=account.customer)
     counted = await store.read_adjusted(
         db, program_id=program.id, customer_ids=records, origin=by.origin, since=opened.now - COUNTED
     )
-    if correcting.must_wait(new.points, counted=counted, limit=program.settings.adjustment_limit):
+    if rules.must_wait(new.points, counted=counted, limit=program.settings.adjustment_limit):
         event = Event(opened.ids.next(), EVENTS[adjustment.status], account.customer.id, adjustment.id)
-        adding = store.adding_adjustment(program.id, adjustment)
+        adding = store.adding(program.id, adjustment)
         await write_together(db, [adding, announcing(program.id, [event], opened.now)])
         return Adjusted(adjustment, before)
     await _write(db, program.id, opened, account, booked, new=True)
@@ -65,7 +65,7 @@ async def approve(db: Db, *, program: Program, adjustment_id: UUID, by: Keyholde
     InsufficientPoints, AdjustmentEnded.
     """
     opened, account, found = await _open_adjustment(db, program.id, adjustment_id, entropy)
-    approved = correcting.approved(found, by=by, account=account, settings=program.settings)
+    approved = rules.approved(found, by=by, account=account, settings=program.settings)
     if approved != found:
         await _write(db, program.id, opened, account, approved)
     return Adjusted(approved, account.customer.balance)
@@ -77,10 +77,10 @@ async def refuse(db: Db, *, program_id: int, adjustment_id: UUID, by: Keyholder,
     Raises NotFound, CustomerErased, AdjustmentNotWaiting.
     """
     opened, account, found = await _open_adjustment(db, program_id, adjustment_id, entropy)
-    refused = correcting.refused(found, by=by, now=opened.now)
+    refused = rules.refused(found, by=by, now=opened.now)
     if refused != found:
         event = Event(opened.ids.next(), EVENTS[refused.status], account.customer.id, refused.id)
-        deciding = store.deciding_adjustment(program_id, refused)
+        deciding = store.deciding(program_id, refused)
         await write_together(db, [deciding, announcing(program_id, [event], opened.now)])
     return Adjusted(refused, account.customer.balance)
 
@@ -106,14 +106,14 @@ async def _write(
 ) -> None:
     told = Event(opened.ids.next(), EVENTS[booked.status], account.customer.id, booked.id)
     events = [*points.news([account], opened.ids), told]
-    write = store.adding_adjustment if new else store.deciding_adjustment
+    write = store.adding if new else store.deciding
     writes = points.booking(program_id, [account], recorded_at=opened.now)
     await write_together(db, [*writes, write(program_id, booked), announcing(program_id, events, opened.now)])
 
 
 async def read(db: Db, *, program_id: int, adjustment_id: UUID) -> tuple[str | None, Adjustment]:
     """Read an adjustment, with its customer's id as the caller knows it; None where that is erased. Raises NotFound."""
-    found = await store.read_adjustment(db, program_id=program_id, adjustment_id=adjustment_id)
+    found = await store.read(db, program_id=program_id, adjustment_id=adjustment_id)
     if found is None:
         raise NotFound
     return found
@@ -135,7 +135,7 @@ async def list_adjustments(
         if customer_id not in found:
             raise NotFound
         records = await customers.all_ids(db, program_id=program_id, customer=found[customer_id])
-    return await store.list_adjustments(
+    return await store.list_newest(
         db,
         program_id=program_id,
         before=before or GREATEST_ID,
@@ -147,11 +147,11 @@ async def list_adjustments(
 
 async def forget(db: Db, *, program_id: int, all_ids: Sequence[int], now: datetime, ids: IdSource) -> None:
     """Empty the notes on a customer who is erased, and refuse what waits. The records of the customer are locked."""
-    refused = await store.forget_adjustments(db, program_id=program_id, customer_ids=all_ids, now=now)
+    refused = await store.forget(db, program_id=program_id, customer_ids=all_ids, now=now)
     events = [Event(ids.next(), EVENTS[AdjustmentStatus.REFUSED], all_ids[0], each) for each in refused]
     await write_together(db, [announcing(program_id, events, now)])
 
 
 async def export(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[tuple[str | None, Adjustment]]:
     """Read all adjustments of a customer's records, newest first."""
-    return await store.list_adjustments(db, program_id=program_id, before=GREATEST_ID, limit=_ALL, customer_ids=all_ids)
+    return await store.list_newest(db, program_id=program_id, before=GREATEST_ID, limit=_ALL, customer_ids=all_ids)

@@ -10,14 +10,8 @@ from service.customers import usecases as customers
 from service.customers.rules import Customer, CustomerErased, CustomerUnknown, newcomer
 from service.kernel.errors import Refusal
 from service.kernel.ids import randomness_of
-from service.platform.claims import Claim, ClaimKind, claiming, content_hash
-from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, write_together
-from service.platform.transaction import apart
-from service.points import store
-from service.points import usecases as points
-from service.points.account import Account
-from service.points.opening import (
+from service.opening_balances import store
+from service.opening_balances.rules import (
     Booking,
     Brought,
     Draft,
@@ -26,6 +20,12 @@ from service.points.opening import (
     bring_in,
     normalised,
 )
+from service.platform.claims import Claim, ClaimKind, claiming, content_hash
+from service.platform.outbox import Event, announcing
+from service.platform.statements import Db, write_together
+from service.platform.transaction import apart
+from service.points import usecases as points
+from service.points.account import Account
 from service.points.usecases import Opened
 from service.programs.rules import Enrolment, Program
 
@@ -119,9 +119,7 @@ async def _batch(
     db: Db, program: Program, drafts: Sequence[Draft], opened: Opened, enrolled: Iterable[Customer]
 ) -> _Batch:
     claims = [opened.claims[each.content.id] for each in drafts if each.content.id in opened.claims]
-    brought = await store.read_opening_balances(
-        db, program_id=program.id, row_ids=list({claim.subject_id for claim in claims})
-    )
+    brought = await store.read(db, program_id=program.id, row_ids=list({claim.subject_id for claim in claims}))
     known = {claim.id: brought[claim.subject_id] for claim in claims}
     new = points.newcomers(enrolled, opened.now, opened.ids)
     return _Batch(program, opened, known, {**opened.accounts, **new})
@@ -169,7 +167,7 @@ async def _write(db: Db, batch: _Batch) -> None:
         [
             *points.booking(program_id, changed, recorded_at=now),
             claiming(program_id, ClaimKind.OPENING_BALANCE, list(batch.claims.values())),
-            store.adding_opening_balances(program_id, bookings, now),
+            store.adding(program_id, bookings, now),
             announcing(program_id, events, now),
         ],
     )

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from service.kernel.errors import Refusal
+from service.opening_balances import usecases
+from service.opening_balances.importing.balances import Read, read_balances
+from service.opening_balances.importing.line_reader import FIELDS, BalanceReader
+from service.opening_balances.rules import Draft
+from service.opening_balances.usecases import Accepted, Outcome
 from service.platform.database import Database
 from service.platform.importing.table import BATCH, PATIENCE, Lines, Table, Tally, Told
 from service.platform.statements import Db
 from service.platform.transaction import transact
-from service.points import migrating
-from service.points.importing.balances import Read, read_balances
-from service.points.importing.line_reader import FIELDS, BalanceReader
-from service.points.migrating import Accepted, Outcome
-from service.points.opening import Draft
 from service.programs import usecases as programs
 
 
@@ -59,7 +59,7 @@ def _draft(read: Read) -> Draft | Refusal | None:
     if read.fault is not None:
         return None
     try:
-        return migrating.draft(read.whole(), randomness=random.getrandbits(62))
+        return usecases.draft(read.whole(), randomness=random.getrandbits(62))
     except Refusal as refusal:
         return refusal
 
@@ -69,7 +69,7 @@ async def _book(
 ) -> Iterator[Outcome | None]:
     """Book the drafts in one transaction; give an outcome for each entry, in order."""
     accepted = [each for each in drafts if isinstance(each, Draft)]
-    verb = migrating.preview if dry_run else migrating.report_apart
+    verb = usecases.preview if dry_run else usecases.report_apart
 
     async def work(db: Db) -> Sequence[Outcome]:
         # Read anew for each batch: an import may take an hour, and a setting changed meanwhile counts from then on.

@@ -4,13 +4,22 @@ import random
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
-from service.customers.rules import Balance, CustomerErased
+from service.adjustments import usecases
+from service.adjustments.rules import (
+    AdjustmentEnded,
+    AdjustmentNotWaiting,
+    AdjustmentStatus,
+    Keyholder,
+    NewAdjustment,
+    SecondKeyNeeded,
+)
+from service.adjustments.schemas import AdjustmentOut, RecordedAdjustmentOut, adjustment_out, recorded_adjustment_out
+from service.customers.rules import CustomerErased
 from service.kernel.errors import Invalid, NotFound
-from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id, to_wire
+from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id
 from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import command
@@ -19,19 +28,7 @@ from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id
 from service.platform.roles import Right
 from service.platform.statements import Db
-from service.points import adjusting
-from service.points.correcting import (
-    Adjusted,
-    AdjustmentEnded,
-    AdjustmentNotWaiting,
-    AdjustmentReason,
-    AdjustmentStatus,
-    Keyholder,
-    NewAdjustment,
-    SecondKeyNeeded,
-)
 from service.points.rules import InsufficientPoints
-from service.points.schemas import RecordedAdjustmentOut, recorded_adjustment_out
 from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 
@@ -49,17 +46,6 @@ OF_CUSTOMER: Final = Parameter(
     "Only those of this customer.",
     {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN},
 )
-
-
-class AdjustmentOut(msgspec.Struct, frozen=True):
-    """What became of an adjustment, and the customer's balance with it. Whose it is, only reading it tells."""
-
-    id: str
-    status: AdjustmentStatus
-    points: int
-    reason: AdjustmentReason
-    transaction_id: str | None
-    balance: Balance
 
 
 @post(
@@ -84,10 +70,10 @@ async def adjust(
     named, program = caller_id(customer_id), _program(request)
 
     async def work(db: Db) -> AdjustmentOut:
-        adjusted = await adjusting.adjust(
+        adjusted = await usecases.adjust(
             db, program=program, customer_id=named, new=data, by=_by(request), entropy=random.getrandbits(62)
         )
-        return _rendered(adjusted)
+        return adjustment_out(adjusted)
 
     return await command(request, f"adjustPoints {named}", data, work, AdjustmentOut, status=201)
 
@@ -101,7 +87,7 @@ async def list_adjustments(request: ApiRequest) -> Page[RecordedAdjustmentOut]:
     """List adjustments, newest first; `?status=waiting` are those to decide on."""
     limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
     async with request.part(Database).reading() as db:
-        found = await adjusting.list_adjustments(
+        found = await usecases.list_adjustments(
             db,
             program_id=request.actor.program_id,
             before=None if place is None else UUID(bytes=place),
@@ -118,7 +104,7 @@ async def get_adjustment(request: ApiRequest, adjustment_id: FromPath[str]) -> R
     """Read an adjustment."""
     its_id = _adjustment_id(adjustment_id)
     async with request.part(Database).reading() as db:
-        found = await adjusting.read(db, program_id=request.actor.program_id, adjustment_id=its_id)
+        found = await usecases.read(db, program_id=request.actor.program_id, adjustment_id=its_id)
     return recorded_adjustment_out(*found)
 
 
@@ -139,10 +125,10 @@ async def approve(
     its_id, program = _adjustment_id(adjustment_id), _program(request)
 
     async def work(db: Db) -> AdjustmentOut:
-        adjusted = await adjusting.approve(
+        adjusted = await usecases.approve(
             db, program=program, adjustment_id=its_id, by=_by(request), entropy=random.getrandbits(62)
         )
-        return _rendered(adjusted)
+        return adjustment_out(adjusted)
 
     # The key is part of it: another key's approval is another command.
     return await command(request, f"approveAdjustment {its_id} by {request.actor.key_id}", data, work, AdjustmentOut)
@@ -163,22 +149,16 @@ async def refuse(
     its_id = _adjustment_id(adjustment_id)
 
     async def work(db: Db) -> AdjustmentOut:
-        adjusted = await adjusting.refuse(
+        adjusted = await usecases.refuse(
             db,
             program_id=request.actor.program_id,
             adjustment_id=its_id,
             by=_by(request),
             entropy=random.getrandbits(62),
         )
-        return _rendered(adjusted)
+        return adjustment_out(adjusted)
 
     return await command(request, f"refuseAdjustment {its_id} by {request.actor.key_id}", data, work, AdjustmentOut)
-
-
-def _rendered(adjusted: Adjusted) -> AdjustmentOut:
-    each = adjusted.adjustment
-    transfer = None if each.transfer_id is None else to_wire("txn", each.transfer_id)
-    return AdjustmentOut(to_wire("adj", each.id), each.status, each.points, each.reason, transfer, adjusted.balance)
 
 
 def _by(request: ApiRequest) -> Keyholder:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from service.kernel.errors import Invalid, Refusal
+from service.opening_balances.importing.line_reader import BalanceReader
+from service.opening_balances.rules import MOST_LOTS, OpeningBalance
 from service.platform.importing.csv_lines import Record
 from service.platform.importing.line_reader import BadLine
-from service.points.importing.line_reader import BalanceReader
-from service.points.opening import MOST_LOTS, OpeningBalance
 
 Lines = tuple[int, int]
 """The first and the last line of a record."""

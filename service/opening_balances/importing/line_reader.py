@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from service.kernel.errors import Invalid, Refusal
+from service.opening_balances.rules import OpeningBalance, normalised
 from service.platform.http.body import decode
 from service.platform.importing.line_reader import BadLine, LineReader, example_time
 from service.platform.importing.mapping import Fields, Kind, Mapping, MappingFault, check_fields
-from service.points.opening import OpeningBalance, normalised
 
 FIELDS: Final = Fields(
     thing="balance",

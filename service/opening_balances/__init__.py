@@ -1,0 +1,1 @@
+"""What customers bring from elsewhere: points with their ends, or a debt."""
