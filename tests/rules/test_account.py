@@ -117,11 +117,13 @@ class Model:
                 self.release(hold, at)
 
     def release(self, hold: int, at: datetime) -> None:
-        """Give a hold's points back."""
+        """Give a hold's points back; what has ended meanwhile still repays what is owed."""
         del self.holds[hold]
-        back = sorted((point for point in self.points if point.hold == hold), key=self.order)
+        back, owed = sorted((point for point in self.points if point.hold == hold), key=self.order), self.debt
         for point in back:
-            point.state, point.hold = ("expired" if self.ends(point) <= at else "available"), None
+            is_over = self.ends(point) <= at and not owed
+            point.state, point.hold = ("expired" if is_over else "available"), None
+            owed -= owed > 0
         self.repay(back)
 
     def take_back(self, born: int, count: int) -> None:
@@ -131,7 +133,8 @@ class Model:
         taken = (own + others)[:count]
         for point in taken:
             point.state = "reversed"
-        self.debt += min(count - len(taken), max(0, DEBT_LIMIT - self.debt))
+        held = sum(point.state == "held" for point in self.points)
+        self.debt += min(count - len(taken), max(0, DEBT_LIMIT + held - self.debt))
 
     def restore(self, hold: int, count: int, at: datetime) -> None:
         """Give spent points back, those that end last first."""
