@@ -101,7 +101,14 @@ def _scheduled(name: str, job: Job, database: Database) -> Callable[[Schedule], 
 
 
 async def _run(name: str, job: Job, database: Database) -> None:
-    await job(database)
+    """Run a job. One that fails is told of and runs again at its next time; it keeps no other from running."""
+    try:
+        await job(database)
+    except (*CONNECTION_FAULTS, *_NOT_MIGRATED):
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it is, it is this job's
+        _log.error("job_failed", job=name, exc_info=fault)
+        return
     _log.info("job_done", job=name)
 
 
