@@ -3,7 +3,8 @@
 from typing import Any
 
 from service.app import KEEPERS
-from service.customers.records import export
+from service.customers.records import export, was_erased
+from service.customers.rules import Profile
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
@@ -278,6 +279,23 @@ async def test_a_bulk_call_that_is_repeated_tells_what_is_gone_since_and_all_els
     assert ([each["status"] for each in first], again) == ([201, 201, 201, 422], first)
     assert (later[0]["status"], later[0]["problem"]["code"], "purchase" in later[0]) == (410, "customer_erased", False)
     assert later[1:] == first[1:]
+
+
+async def test_who_was_erased_is_known_again_by_a_keyed_hash_and_in_no_other_program(new_shop: NewShop) -> None:
+    shop, other = await new_shop(), await new_shop()
+    await shop.call("PUT", "/v1/customers/c-42", {"email": "Ann.Lee+shop@x.de", "phone": "+49 228 1234"})
+    await admin(shop, "DELETE", "/v1/customers/c-42")
+    for known, program, customer_id, profile in (
+        (True, shop, "c-42", Profile()),
+        (True, shop, "new", Profile(email="annlee@X.de")),
+        (True, shop, "new", Profile(phone="0049 (228) 12-34")),
+        (False, shop, "new", Profile(email="ann.leex@x.de", phone="+49 228 1235")),
+        (False, other, "c-42", Profile(email="annlee@x.de")),
+    ):
+        assert program.database is not None
+        async with program.database.connection() as db:
+            found = await was_erased(db, program_id=program.program.id, customer_id=customer_id, profile=profile)
+        assert found is known, (customer_id, profile)
 
 
 async def test_debt_of_an_erased_customer_is_written_off_and_redemptions_are_gone(shop: Shop) -> None:
