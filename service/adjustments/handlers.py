@@ -18,14 +18,14 @@ from service.adjustments.rules import (
 )
 from service.adjustments.schemas import AdjustmentOut, RecordedAdjustmentOut, adjustment_out, recorded_adjustment_out
 from service.customers.rules import CustomerErased
-from service.kernel.errors import Invalid, NotFound
-from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id
+from service.kernel.errors import NotFound
+from service.kernel.ids import CALLER_ID_PATTERN
 from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import command
 from service.platform.http.operation import COMMAND_KEY, CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
-from service.platform.http.request import ApiRequest, caller_id
+from service.platform.http.request import ApiRequest, caller_id, choice, customer_asked_for, own_id
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.points.rules import InsufficientPoints
@@ -92,8 +92,8 @@ async def list_adjustments(request: ApiRequest) -> Page[RecordedAdjustmentOut]:
             program_id=request.actor.program_id,
             before=None if place is None else UUID(bytes=place),
             limit=limit,
-            status=_status(request),
-            customer_id=_customer_id(request),
+            status=choice(request, "status", AdjustmentStatus),
+            customer_id=customer_asked_for(request),
         )
     last = found[limit - 1][1].id.bytes if len(found) > limit else None
     return page([recorded_adjustment_out(*each) for each in found], limit, last)
@@ -102,7 +102,7 @@ async def list_adjustments(request: ApiRequest) -> Page[RecordedAdjustmentOut]:
 @get("/adjustments/{adjustment_id:str}", operation_id="getAdjustment", opt=operation(Right.READ_ADJUSTMENTS))
 async def get_adjustment(request: ApiRequest, adjustment_id: FromPath[str]) -> RecordedAdjustmentOut:
     """Read an adjustment."""
-    its_id = _adjustment_id(adjustment_id)
+    its_id = own_id("adj", adjustment_id)
     async with request.part(Database).reading() as db:
         found = await usecases.read(db, program_id=request.actor.program_id, adjustment_id=its_id)
     return recorded_adjustment_out(*found)
@@ -122,7 +122,7 @@ async def approve(
     request: ApiRequest, adjustment_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[AdjustmentOut]:
     """Approve an adjustment that waits: it is booked now. Not by the key that asked for it. The body may be empty."""
-    its_id, program = _adjustment_id(adjustment_id), _program(request)
+    its_id, program = own_id("adj", adjustment_id), _program(request)
 
     async def work(db: Db) -> AdjustmentOut:
         adjusted = await usecases.approve(
@@ -146,7 +146,7 @@ async def refuse(
     request: ApiRequest, adjustment_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[AdjustmentOut]:
     """Refuse an adjustment that waits: nothing is booked. The body may be empty."""
-    its_id = _adjustment_id(adjustment_id)
+    its_id = own_id("adj", adjustment_id)
 
     async def work(db: Db) -> AdjustmentOut:
         adjusted = await usecases.refuse(
@@ -167,29 +167,6 @@ def _by(request: ApiRequest) -> Keyholder:
 
 def _program(request: ApiRequest) -> Program:
     return request.part(Catalogue).program(request.actor.program_id)
-
-
-def _adjustment_id(text: str) -> UUID:
-    adjustment_id = from_wire("adj", text)
-    if adjustment_id is None:
-        raise NotFound
-    return adjustment_id
-
-
-def _status(request: ApiRequest) -> AdjustmentStatus | None:
-    text = request.query_params.get("status")
-    try:
-        return None if text is None else AdjustmentStatus(text)
-    except ValueError:
-        detail = "A status is waiting, booked or refused."
-        raise Invalid(detail, pointer="?status", reason="invalid_format") from None
-
-
-def _customer_id(request: ApiRequest) -> str | None:
-    text = request.query_params.get("customer_id")
-    if text is not None and not is_caller_id(text):
-        raise NotFound
-    return text
 
 
 router = Router("/", route_handlers=[adjust, list_adjustments, get_adjustment, approve, refuse], tags=["Adjustments"])

@@ -11,15 +11,13 @@ import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from service.kernel.errors import NotFound
-from service.kernel.ids import from_wire
 from service.platform.authentication import key_of, new_key, repeatable_secret
 from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import REPLAYED, run_once
 from service.platform.http.operation import CURSOR, DRY_RUN, IDEMPOTENCY_KEY, LIMIT, Link, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
-from service.platform.http.request import ApiRequest, flag
+from service.platform.http.request import ApiRequest, flag, own_id
 from service.platform.idempotency import Answered
 from service.platform.roles import Right, Role
 from service.platform.statements import Db
@@ -107,7 +105,7 @@ async def create_key(request: ApiRequest, data: JSONBody[NewKey]) -> Response[Ke
 @patch("/api-keys/{key_id:str}", operation_id="changeApiKey", opt=operation(Right.MANAGE_KEYS, parameters=(DRY_RUN,)))
 async def change_key(request: ApiRequest, key_id: FromPath[str], data: JSONBody[KeyChange]) -> KeyOut:
     """Change a key's rate limit, on every process within a second."""
-    its_id = _key_id(key_id)
+    its_id = own_id("key", key_id)
 
     async def work(db: Db) -> ApiKey:
         if isinstance(data.rate_limit, msgspec.UnsetType):
@@ -133,7 +131,7 @@ async def rotate_key(
     request: ApiRequest, key_id: FromPath[str], data: JSONBody[Rotation] = _ROTATION
 ) -> Response[KeyOut]:
     """Make a key of the same role, name and limit; the old one goes on for the grace period. The body may be empty."""
-    old_id = _key_id(key_id)
+    old_id = own_id("key", key_id)
 
     async def work(db: Db) -> tuple[int, Any]:
         old = await usecases.retire_key(
@@ -155,7 +153,7 @@ async def revoke_key(
     request: ApiRequest, key_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[KeyOut]:
     """End a key now, on every process within a second. The body may be empty."""
-    its_id = _key_id(key_id)
+    its_id = own_id("key", key_id)
 
     async def work(db: Db) -> tuple[int, Any]:
         key = await usecases.revoke_key(db, program_id=request.actor.program_id, key_id=its_id)
@@ -164,13 +162,6 @@ async def revoke_key(
     answered = await _run(request, f"revokeApiKey {its_id}", data, work)
     key = msgspec.convert(answered.answer, ApiKey)
     return Response(key_out(key), headers=REPLAYED if answered.replayed else None)
-
-
-def _key_id(text: str) -> UUID:
-    key_id = from_wire("key", text)
-    if key_id is None:
-        raise NotFound
-    return key_id
 
 
 async def _made(

@@ -7,12 +7,11 @@ from litestar import Router, get
 from litestar.params import FromPath
 
 from service.customers.rules import Balance
-from service.kernel.errors import NotFound
-from service.kernel.ids import from_wire, to_wire
+from service.kernel.ids import to_wire
 from service.kernel.times import Time
 from service.platform.database import Database
 from service.platform.http.operation import operation
-from service.platform.http.request import ApiRequest
+from service.platform.http.request import ApiRequest, own_id
 from service.platform.roles import Right
 from service.points.explaining import Share
 from service.points.rules import NEVER, Cause, lot_ends_at
@@ -74,9 +73,7 @@ class ExplanationOut(msgspec.Struct, frozen=True):
 @get("/{transaction_id:str}/explain", operation_id="explainTransaction", opt=operation(Right.READ_HISTORY))
 async def explain_transaction(request: ApiRequest, transaction_id: FromPath[str]) -> ExplanationOut:
     """Explain a transaction: why its number is what it is."""
-    transfer_id = from_wire("txn", transaction_id)
-    if transfer_id is None:
-        raise NotFound
+    transfer_id = own_id("txn", transaction_id)
     program = request.part(Catalogue).program(request.actor.program_id)
     async with request.part(Database).reading() as db:
         return _rendered(await explain(db, program=program, transfer_id=transfer_id))

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid, NotFound
-from service.kernel.ids import CALLER_ID_PATTERN, from_wire, is_caller_id
+from service.kernel.ids import CALLER_ID_PATTERN
 from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import command
@@ -26,7 +26,7 @@ from service.platform.http.operation import (
     operation,
 )
 from service.platform.http.paging import Page, cursor_of, limit_of, page
-from service.platform.http.request import ApiRequest, caller_id, flag
+from service.platform.http.request import ApiRequest, caller_id, choice, customer_asked_for, flag, own_id
 from service.platform.rate_limits import WrongCodes
 from service.platform.roles import Right
 from service.platform.statements import Db
@@ -110,8 +110,8 @@ _OF_ANSWER: Final = (
 )
 async def list_rewards(request: ApiRequest) -> Page[RewardOut]:
     """List the rewards, newest first; `?customer_id=` tells which of them the customer can have now."""
-    limit, place, status = limit_of(request), cursor_of(request, _ID_BYTES), _status(request)
-    program_id, customer_id = request.actor.program_id, _customer_id(request)
+    limit, place, status = limit_of(request), cursor_of(request, _ID_BYTES), choice(request, "status", RewardStatus)
+    program_id, customer_id = request.actor.program_id, customer_asked_for(request)
     async with request.part(Database).reading() as db:
         found = await usecases.list_rewards(
             db,
@@ -150,7 +150,7 @@ async def get_reward(request: ApiRequest, reward_id: FromPath[str]) -> RewardOut
     """Read a reward."""
     async with request.part(Database).reading() as db:
         return reward_out(
-            await usecases.read_reward(db, program_id=request.actor.program_id, reward_id=_reward_id(reward_id))
+            await usecases.read_reward(db, program_id=request.actor.program_id, reward_id=own_id("rwd", reward_id))
         )
 
 
@@ -161,7 +161,7 @@ async def get_reward(request: ApiRequest, reward_id: FromPath[str]) -> RewardOut
 )
 async def change_reward(request: ApiRequest, reward_id: FromPath[str], data: JSONBody[RewardChange]) -> RewardOut:
     """Change a reward, from now on; what was held or issued keeps the terms that it had."""
-    its_id = _reward_id(reward_id)
+    its_id = own_id("rwd", reward_id)
 
     async def work(db: Db) -> Reward:
         return await usecases.change_reward(
@@ -184,7 +184,7 @@ async def change_reward(request: ApiRequest, reward_id: FromPath[str], data: JSO
 )
 async def load_codes(request: ApiRequest, reward_id: FromPath[str], data: JSONBody[LoadedCodes]) -> Response[LoadOut]:
     """Load up to 5,000 codes of a third party; each is handed out once, in the order in which they were loaded."""
-    its_id = _reward_id(reward_id)
+    its_id = own_id("rwd", reward_id)
 
     async def work(db: Db) -> LoadOut:
         duplicates, reward = await usecases.load_codes(
@@ -291,29 +291,6 @@ def _order(request: ApiRequest) -> Order | None:
         detail = f"At most {MOST_CATEGORIES} categories."
         raise Invalid(detail, pointer="?categories", reason="out_of_range")
     return checked_order(int(amount), currency, names, pointer="?")
-
-
-def _reward_id(text: str) -> UUID:
-    reward_id = from_wire("rwd", text)
-    if reward_id is None:
-        raise NotFound
-    return reward_id
-
-
-def _status(request: ApiRequest) -> RewardStatus | None:
-    text = request.query_params.get("status")
-    try:
-        return None if text is None else RewardStatus(text)
-    except ValueError:
-        detail = "A status is draft, active or archived."
-        raise Invalid(detail, pointer="?status", reason="invalid_format") from None
-
-
-def _customer_id(request: ApiRequest) -> str | None:
-    text = request.query_params.get("customer_id")
-    if text is not None and not is_caller_id(text):
-        raise NotFound
-    return text
 
 
 _of_rewards = Router(

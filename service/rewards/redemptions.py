@@ -15,13 +15,13 @@ from msgspec import Meta
 from service.customers.rules import Balance, CustomerErased, CustomerUnknown
 from service.kernel.amounts import BOUND, MinorUnits
 from service.kernel.errors import Invalid, NotFound
-from service.kernel.ids import CallerId, from_wire, to_wire
+from service.kernel.ids import CallerId, to_wire
 from service.kernel.times import Time
 from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import command
 from service.platform.http.operation import COMMAND_KEY, DRY_RUN, Link, operation
-from service.platform.http.request import ApiRequest, flag
+from service.platform.http.request import ApiRequest, flag, own_id
 from service.platform.roles import RIGHTS, Right
 from service.platform.statements import Db
 from service.points import holding
@@ -149,7 +149,7 @@ async def redeem(request: ApiRequest, data: JSONBody[NewRedemption]) -> Response
 )
 async def get_redemption(request: ApiRequest, redemption_id: FromPath[str]) -> RedemptionOut:
     """Read a redemption as it is now."""
-    hold_id, program = _hold_id(redemption_id), _program(request)
+    hold_id, program = own_id("hold", redemption_id), _program(request)
     async with request.part(Database).reading() as db:
         found = await redeeming.read(db, program_id=program.id, hold_id=hold_id)
     return _rendered(found, program, with_voucher=Right.READ_VOUCHERS in RIGHTS[request.actor.role])
@@ -168,7 +168,7 @@ async def capture(
 
     The body may be empty.
     """
-    hold_id = _hold_id(redemption_id)
+    hold_id = own_id("hold", redemption_id)
 
     async def work(db: Db, program: Program) -> Redemption:
         return await redeeming.capture(
@@ -193,7 +193,7 @@ async def release(
     request: ApiRequest, redemption_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[RedemptionOut]:
     """Give held points back, and the piece of a reward. The body may be empty."""
-    hold_id = _hold_id(redemption_id)
+    hold_id = own_id("hold", redemption_id)
 
     async def work(db: Db, program: Program) -> Redemption:
         return await redeeming.release(db, program=program, hold_id=hold_id, entropy=random.getrandbits(62))
@@ -249,17 +249,7 @@ def _reward_id(data: NewRedemption) -> UUID | None:
     if data.points is not None:
         detail = "A redemption is of points or of a reward, which has a cost of its own."
         raise Invalid(detail, pointer="/reward_id", reason="contradictory")
-    reward_id = from_wire("rwd", data.reward_id)
-    if reward_id is None:
-        raise NotFound
-    return reward_id
-
-
-def _hold_id(text: str) -> UUID:
-    hold_id = from_wire("hold", text)
-    if hold_id is None:
-        raise NotFound
-    return hold_id
+    return own_id("rwd", data.reward_id)
 
 
 def _program(request: ApiRequest) -> Program:

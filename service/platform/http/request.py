@@ -1,17 +1,20 @@
 """The request as handlers see it: who calls, the parts of the service they may ask, the body decoded strictly."""
 
 import re
+from enum import Enum
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
+from uuid import UUID
 
 from litestar import Request
 
 from service.kernel.errors import Invalid, Kind, NotFound, Refusal
-from service.kernel.ids import is_caller_id
+from service.kernel.ids import from_wire, is_caller_id
 from service.platform.authentication import Actor
 from service.platform.http.body import check_syntax, decode
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=Enum)
 _IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
 
 
@@ -99,6 +102,33 @@ def new_caller_id(segment: str) -> str:
     except NotFound:
         detail = "An id is 1 to 128 printable ASCII characters without blanks at the ends."
         raise Invalid(detail, pointer="", reason="invalid_format") from None
+
+
+def own_id(prefix: str, text: str) -> UUID:
+    """Read an id of the service's, as callers name what it made. Raises NotFound for what can't be one."""
+    found = from_wire(prefix, text)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def customer_asked_for(request: Request[Any, Any, Any]) -> str | None:
+    """Read `?customer_id=`. Raises NotFound for what can't be one."""
+    text = request.query_params.get("customer_id")
+    if text is not None and not is_caller_id(text):
+        raise NotFound
+    return text
+
+
+def choice(request: Request[Any, Any, Any], name: str, kind: type[Choice]) -> Choice | None:
+    """Read `?name=` as one of a few values. Raises Invalid for any other."""
+    text = request.query_params.get(name)
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        *others, last = [each.value for each in kind]
+        detail = f"A {name} is {', '.join(others)} or {last}."
+        raise Invalid(detail, pointer=f"?{name}", reason="invalid_format") from None
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
