@@ -158,8 +158,7 @@ async def _write(db: Db, batch: _Batch) -> None:
     program_id, now, ids = batch.program.id, batch.opened.now, batch.opened.ids
     bookings = list(batch.bookings.values())
     owners = {booking.content.customer_id for booking in bookings}
-    # By internal ids: after a merge two names are one customer.
-    changed = list({each.customer.id: each for name, each in batch.accounts.items() if name in owners}.values())
+    changed = points.each_once(each for name, each in batch.accounts.items() if name in owners)
     events = customers.enrolments([account.customer for account in changed], ids) + points.news(changed, ids)
     events += [Event(ids.next(), BOOKED, booking.customer, booking.id) for booking in bookings]
     await write_together(

@@ -97,6 +97,11 @@ def newcomers(found: Iterable[Customer], now: datetime, ids: IdSource) -> dict[s
     return {customer.external_id: Account(customer, now, ids, {}, {}) for customer in found}
 
 
+def each_once(accounts: Iterable[Account]) -> list[Account]:
+    """Give accounts without repetition: after a merge two ids are of one customer."""
+    return list({account.customer.id: account for account in accounts}.values())
+
+
 def booking(program_id: int, accounts: Sequence[Account], *, recorded_at: datetime) -> list[Write]:
     """Write what was moved in accounts, with the balances that it led to: all or none."""
     after = [account.closed() for account in accounts]
@@ -215,9 +220,7 @@ async def settle_customers(db: Db, *, program_id: int, customer_ids: Sequence[st
     """Book what has come due of customers; returns of how many."""
     facts = [(customer_id, "") for customer_id in customer_ids]
     opened = await open_booking(db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy)
-    # By internal ids: after a merge two names are one customer.
-    accounts = {account.customer.id: account for account in opened.accounts.values()}
-    due = [account for account in accounts.values() if account.lots is not None]
+    due = each_once(account for account in opened.accounts.values() if account.lots is not None)
     await write(db, program_id=program_id, opened=opened, accounts=due)
     return len(due)
 

@@ -180,8 +180,7 @@ async def _write(db: Db, batch: _Batch) -> None:
     program_id, now, ids = batch.program.id, batch.opened.now, batch.opened.ids
     bookings = list(batch.bookings.values())
     buyers = {booking.purchase.customer_id for booking in bookings}
-    # By internal ids: after a merge two names are one customer.
-    changed = list({each.customer.id: each for name, each in batch.accounts.items() if name in buyers}.values())
+    changed = points.each_once(each for name, each in batch.accounts.items() if name in buyers)
     events = customers.enrolments([account.customer for account in changed], ids) + points.news(changed, ids)
     events += [Event(ids.next(), PURCHASE_REWARDED, booking.customer, booking.id) for booking in bookings]
     await write_together(

@@ -71,8 +71,8 @@ async def redeem_reward(
         cause=redemption(hold_id),
     )
     account.news.append(("redemption.held", hold_id))
-    moved = {each.customer.id: each for each in opened.accounts.values() if each.transfers}  # two ids may be of one
-    await points.write(db, program_id=program.id, opened=opened, accounts=list(moved.values()))
+    moved = points.each_once(each for each in opened.accounts.values() if each.transfers)
+    await points.write(db, program_id=program.id, opened=opened, accounts=moved)
     await give_back_ended(db, program_id=program.id, piece_ids=[piece_id for piece_id, _ in lapsed])
     try:
         await usecases.take(
