@@ -18,6 +18,9 @@ from service.adjustments import handlers as adjustments
 from service.adjustments.keeping import AdjustmentsKeeper
 from service.customers import handlers as customers
 from service.customers.keeping import Keepers
+from service.events import handlers as events
+from service.events.following import Following
+from service.news import KINDS
 from service.opening_balances import handlers as opening_balances
 from service.opening_balances.keeping import OpeningBalancesKeeper
 from service.platform import redis as redis_client
@@ -78,6 +81,7 @@ class Parts:
         )
         self.purchases = Purchases(self.database, self.catalogue)
         self.balances = Balances(self.database)
+        self.following = Following(self.database)
         commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
         self.numbers = Numbers(settings.metrics_folder, settings.build)
         self.services = Services(
@@ -89,6 +93,8 @@ class Parts:
             commands,
             self.numbers,
             KEEPERS,
+            KINDS,
+            self.following,
             WrongCodes(self.redis, per_minute=settings.wrong_codes_per_minute),
         )
 
@@ -100,11 +106,13 @@ class Parts:
         self.limiter.open()
         self.purchases.open()
         self.balances.open()
+        self.following.open()
 
     async def close(self) -> None:
         """Finish what was begun, then close the connections."""
         await self.purchases.close()
         await self.balances.close()
+        await self.following.close()
         await self.limiter.close()
         await self.catalogue.close()
         await self.database.close()
@@ -126,6 +134,7 @@ def routes() -> Router:
             transactions.router,
             adjustments.router,
             opening_balances.router,
+            events.router,
             programs.router,
         ],
         middleware=[Authenticate()],

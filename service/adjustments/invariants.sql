@@ -28,7 +28,7 @@ FROM (
     WHERE d.decided_at IS NOT NULL
 ) AS w
 FULL JOIN (
-    SELECT e.program_id, e.subject_id, e.type, count(*) AS events FROM outbox AS e
+    SELECT e.program_id, e.subject_id, e.type, count(*) AS events FROM announced AS e
     WHERE e.type LIKE 'adjustment.%'
     GROUP BY e.program_id, e.subject_id, e.type
 ) AS o ON w.program_id = o.program_id AND w.id = o.subject_id AND w.type = o.type

@@ -108,7 +108,7 @@ async def erase(
 async def _forget(db: Db, erasing: Erasing) -> None:
     """Empty ids and profiles, and keep the keyed hashes of what named the customer."""
     program_id, known = erasing.program_id, list[tuple[str, str]]()
-    for name in await store.names(db, program_id=program_id, customers=erasing.all_ids):
+    for name in (await store.names(db, program_id=program_id, customers=erasing.all_ids)).values():
         known.append(("customer_id", name))
     for each in erasing.all_ids:
         known += identities(await store.read_profile(db, program_id=program_id, customer_id=each))
@@ -146,5 +146,5 @@ async def export(db: Db, *, program_id: int, customer_id: str, keepers: Keepers)
         records = dict[str, list[Any]]()
         for keeper in keepers:
             records |= await keeper.export(db, program_id, [customer.id, *others])
-        names = await store.names(db, program_id=program_id, customers=others)
+        names = [*(await store.names(db, program_id=program_id, customers=others)).values()]
         return Export(customer, profile, names, await store.read_time(db), records)

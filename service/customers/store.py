@@ -181,10 +181,10 @@ async def list_newest(
     return [(_customer(row), _profile(row)) for row in rows]
 
 
-async def names(db: Db, *, program_id: int, customers: Sequence[int]) -> list[str]:
-    """Read the callers' ids of records by their internal ids."""
+async def names(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, str]:
+    """Read the callers' ids of records by their internal ids; who was erased is missing."""
     rows = await db.fetch(_STATEMENTS["customer_read_by_id"].sql, program_id, customers)
-    return [row["external_id"] for row in rows if row["external_id"] is not None]
+    return {row["id"]: row["external_id"] for row in rows if row["external_id"] is not None}
 
 
 async def identity_key(db: Db, *, program_id: int) -> bytes:
@@ -212,3 +212,9 @@ async def read_time(db: Db) -> datetime:
     """Read the database's time."""
     now: datetime = await db.fetchval(_STATEMENTS["time_read"].sql)
     return now
+
+
+async def names_of_merged(db: Db, *, program_id: int, merge_ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    """Read the callers' ids of the records that went into others, by the ids of the merges; None once erased."""
+    rows = await db.fetch(_STATEMENTS["merge_names"].sql, program_id, merge_ids)
+    return {row["id"]: row["external_id"] for row in rows}

@@ -133,3 +133,8 @@ async def list_newest(
     """Read up to `limit` + 1 customers, newest first, behind the internal id `before`."""
     top = GREATEST_INTERNAL_ID if before is None else before
     return await store.list_newest(db, program_id=program_id, before=top, email=email, limit=limit + 1)
+
+
+async def names(db: Db, program_id: int, customers: Sequence[int]) -> dict[int, str]:
+    """Read the callers' ids of records by their internal ids; who was erased is missing."""
+    return await store.names(db, program_id=program_id, customers=customers)

@@ -30,7 +30,7 @@ WHERE b.id IS NULL OR (b.granted, b.debt) != (coalesce(t.granted, 0), coalesce(t
 SELECT coalesce(b.program_id, o.program_id) AS program_id, coalesce(b.id, o.subject_id) AS id, o.events
 FROM opening_balance AS b
 FULL JOIN (
-    SELECT e.program_id, e.subject_id, count(*) AS events FROM outbox AS e
+    SELECT e.program_id, e.subject_id, count(*) AS events FROM announced AS e
     WHERE e.type = 'opening_balance.booked'
     GROUP BY e.program_id, e.subject_id
 ) AS o ON b.program_id = o.program_id AND b.id = o.subject_id

@@ -42,6 +42,8 @@ class Right(Enum):
     READ_PROGRAM = "program.read"
     CHANGE_PROGRAM = "program.change"
     MANAGE_KEYS = "keys.manage"
+    READ_EVENTS = "events.read"
+    MANAGE_WEBHOOKS = "webhooks.manage"
 
 
 _READS: Final = frozenset(
@@ -71,11 +73,11 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.USE_VOUCHERS,
         }
     ),
-    Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES}),
+    Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_EVENTS}),
     Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY, Right.READ_REWARDS}),
     Role.SUPPORT: _READS | {Right.ADJUST, Right.EXPORT_CUSTOMERS},
     Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_VOUCHERS, Right.READ_ADJUSTMENTS}
-    | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS},
-    Role.ANALYST: _READS | {Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM},
+    | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS, Right.READ_EVENTS},
+    Role.ANALYST: _READS | {Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM, Right.READ_EVENTS},
     Role.ADMIN: frozenset(Right),
 }

@@ -142,7 +142,7 @@ WHERE t.to_bucket = 'expired' AND t.reason = 'expiry' AND l.needs_notice AND NOT
 SELECT coalesce(n.program_id, o.program_id) AS program_id, coalesce(n.id, o.subject_id) AS id, o.events
 FROM expiry_notice AS n
 FULL JOIN (
-    SELECT e.program_id, e.subject_id, e.customer_id, count(*) AS events FROM outbox AS e
+    SELECT e.program_id, e.subject_id, e.customer_id, count(*) AS events FROM announced AS e
     WHERE e.type = 'points.expiring'
     GROUP BY e.program_id, e.subject_id, e.customer_id
 ) AS o ON n.program_id = o.program_id AND n.id = o.subject_id AND n.customer_id = o.customer_id

@@ -216,10 +216,14 @@ async def write(db: Db, *, program_id: int, opened: Opened, accounts: Sequence[A
     await write_together(db, [*writes, announcing(program_id, events, opened.now)])
 
 
-async def settle_customers(db: Db, *, program_id: int, customer_ids: Sequence[str], entropy: int) -> int:
-    """Book what has come due of customers; returns of how many."""
+async def settle_customers(
+    db: Db, *, program_id: int, customer_ids: Sequence[str], entropy: int, lock: bool = True
+) -> int:
+    """Book what has come due of customers; returns of how many. Without `lock` it may raise RowsMissing."""
     facts = [(customer_id, "") for customer_id in customer_ids]
-    opened = await open_booking(db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy)
+    opened = await open_booking(
+        db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, lock=lock
+    )
     due = each_once(account for account in opened.accounts.values() if account.lots is not None)
     await write(db, program_id=program_id, opened=opened, accounts=due)
     return len(due)

@@ -19,7 +19,7 @@ FROM (
     UNION
     SELECT DISTINCT 'claim' AS kind, program_id FROM claim
     UNION
-    SELECT DISTINCT 'outbox' AS kind, program_id FROM outbox
+    SELECT DISTINCT 'event' AS kind, program_id FROM announced
 ) AS r
 WHERE NOT EXISTS (
     SELECT FROM program AS p

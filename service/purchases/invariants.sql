@@ -83,7 +83,7 @@ WHERE
 SELECT coalesce(p.program_id, o.program_id) AS program_id, coalesce(p.id, o.subject_id) AS id, o.events
 FROM purchase AS p
 FULL JOIN (
-    SELECT e.program_id, e.subject_id, count(*) AS events FROM outbox AS e
+    SELECT e.program_id, e.subject_id, count(*) AS events FROM announced AS e
     WHERE e.type = 'purchase.rewarded'
     GROUP BY e.program_id, e.subject_id
 ) AS o ON p.program_id = o.program_id AND p.id = o.subject_id

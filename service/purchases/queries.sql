@@ -82,3 +82,24 @@ SELECT
 FROM refund AS r
 WHERE r.program_id = $1::integer AND r.purchase_id = any($2::uuid[])
 ORDER BY r.id;
+
+-- name: purchase_news
+-- What is told of purchases, by the ids of their rows.
+SELECT
+    p.id, p.external_id, p.currency, p.total, p.earned, p.pending, p.available_after, p.pending_after, p.held_after,
+    p.debt_after, p.occurred_at
+FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
+CROSS JOIN LATERAL (
+    SELECT o.* FROM purchase AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS p;
+
+-- name: refund_news
+-- What is told of refunds, by the ids of their rows.
+SELECT
+    r.id, r.external_id, p.external_id AS purchase_id, r.amount, r.from_lots, r.to_debt, r.written_off, r.restored,
+    r.available_after, r.pending_after, r.held_after, r.debt_after, r.occurred_at
+FROM unnest($2::uuid[]) AS w (id)
+INNER JOIN refund AS r ON r.program_id = $1::integer AND w.id = r.id
+INNER JOIN purchase AS p ON p.program_id = $1::integer AND r.purchase_id = p.id;

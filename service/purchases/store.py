@@ -165,3 +165,13 @@ async def refunds_of_many(db: Db, *, program_id: int, purchase_ids: Sequence[UUI
 def _refund(row: Record) -> Refund:
     taken, balance = Reversed(row[3], row[4], row[5]), Balance(*row[8:12])
     return Refund(row[0], row[1], row[2], taken, row[6], _decode_state(row[7]), balance, row[12])
+
+
+async def news_of_purchases(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of purchases, by the ids of their rows."""
+    return await db.fetch(_STATEMENTS["purchase_news"].sql, program_id, purchase_ids)
+
+
+async def news_of_refunds(db: Db, *, program_id: int, refund_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of refunds, by the ids of their rows."""
+    return await db.fetch(_STATEMENTS["refund_news"].sql, program_id, refund_ids)

@@ -85,7 +85,7 @@ FROM (
     SELECT u.program_id, u.id, 'voucher.redeemed' AS type FROM voucher_use AS u
 ) AS w
 FULL JOIN (
-    SELECT e.program_id, e.subject_id, e.type, count(*) AS events FROM outbox AS e
+    SELECT e.program_id, e.subject_id, e.type, count(*) AS events FROM announced AS e
     WHERE e.type IN ('voucher.issued', 'voucher.cancelled', 'voucher.redeemed')
     GROUP BY e.program_id, e.subject_id, e.type
 ) AS o ON w.program_id = o.program_id AND w.id = o.subject_id AND w.type = o.type

@@ -8,7 +8,17 @@ import pytest
 from service.platform.settings import CHECKOUT
 
 SERVICE = CHECKOUT / "service"
-ROOMS = ["adjustments", "customers", "earning", "opening_balances", "points", "programs", "purchases", "rewards"]
+ROOMS = [
+    "adjustments",
+    "customers",
+    "earning",
+    "events",
+    "opening_balances",
+    "points",
+    "programs",
+    "purchases",
+    "rewards",
+]
 SAME_IN_EVERY_ROOM = {
     "__init__.py",
     "handlers.py",
@@ -21,10 +31,12 @@ SAME_IN_EVERY_ROOM = {
     "invariants.sql",
     "jobs.py",
     "keeping.py",
+    "news.py",
 }
 NAMED_FOR_WHAT_THEY_ARE = {
     "purchases": {"booking.py", "explaining.py", "refunding.py", "returning.py", "transactions.py"},
     "customers": {"records.py"},
+    "events": {"following.py", "kinds.py", "sequencing.py"},
     "points": {
         "account.py",
         "balances.py",

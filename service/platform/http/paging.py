@@ -51,5 +51,9 @@ def page(items: list[Item], limit: int, last_place: bytes | None) -> Page[Item]:
     """Make a page of up to `limit` items out of up to `limit` + 1; `last_place` is where its last item stands."""
     if len(items) <= limit or last_place is None:
         return Page(data=items, has_more=False)
-    cursor = base64.urlsafe_b64encode(last_place).rstrip(b"=").decode()
-    return Page(data=items[:limit], has_more=True, next_cursor=cursor)
+    return Page(data=items[:limit], has_more=True, next_cursor=cursor_to(last_place))
+
+
+def cursor_to(place: bytes) -> str:
+    """Write a place into a cursor."""
+    return base64.urlsafe_b64encode(place).rstrip(b"=").decode()

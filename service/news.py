@@ -1,0 +1,11 @@
+"""What is told of all that happens: the kinds of events of all rooms."""
+
+from typing import Final
+
+from service.customers import news as customers
+from service.customers.usecases import names
+from service.events.kinds import EventKinds
+from service.purchases import news as purchases
+
+KINDS: Final = EventKinds(names, (*customers.KINDS, *purchases.KINDS))
+"""Every type of events that is told, in the feed and to webhooks."""
