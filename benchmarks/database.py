@@ -38,7 +38,8 @@ async def fill(url: str, *, program_id: int, customers: int, purchases: int) -> 
                 arguments: list[Any] = [program_id, start, end, first, between]
                 await db.execute(_FILL[name].sql, *arguments, *([] if name == "fill_claims" else [customers]))
                 progress.advance(task, end - start + 1)
-        await db.execute(_FILL["fill_outbox"].sql, program_id)
+        for name in ("fill_events", "fill_feed"):
+            await db.execute(_FILL[name].sql, program_id)
         progress.advance(task, purchases)
     await db.execute("VACUUM ANALYZE")
     await db.close()

@@ -57,8 +57,15 @@ SELECT
     100, 100, '2026-01-01', 'infinity', 'purchase', 'past-' || md5(n::text)
 FROM generate_series($2::bigint, $3::bigint) AS n;
 
--- name: fill_outbox
-INSERT INTO outbox (program_id, id, type, customer_id, subject_id, recorded_at)
-SELECT p.program_id, p.id, 'purchase.rewarded', p.customer_id, p.id, p.recorded_at
+-- name: fill_events
+-- What happened has its place: the outbox holds only what is new.
+INSERT INTO event (program_id, position, id, type, customer_id, subject_id, recorded_at)
+SELECT
+    p.program_id, row_number() OVER (ORDER BY p.id), p.id, 'purchase.rewarded', p.customer_id, p.id, p.recorded_at
 FROM purchase AS p
 WHERE p.program_id = $1::integer;
+
+-- name: fill_feed
+INSERT INTO feed (program_id, position)
+SELECT $1::integer, count(*) FROM event AS e
+WHERE e.program_id = $1::integer;

@@ -42,9 +42,11 @@ POSTGRES_SETTINGS = {
 class Stand:
     """What is measured: `url` is the database's for its superuser, `pgbench` the program of that name.
 
-    pgbench calls the database at the address `host` over TCP, as callers call the service.
+    pgbench calls the database at the address `host` over TCP, as callers call the service. `settings` are the
+    service's.
     """
 
+    settings: Settings
     url: str
     host: str
     key: str
@@ -86,24 +88,29 @@ def standing(console: Console, folder: Path, *, customers: int, purchases: int, 
         postgres_pid = servers.process_ids["Postgres"]
         assert postgres_pid is not None
         pgbench = str(Path(f"/proc/{postgres_pid}/exe").resolve().parent / "pgbench")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        with _serving(settings, port, processes) as service_pid:
-            yield Stand(owner, address, key, program_id, port, service_pid, postgres_pid, pgbench, customers)
+        port = free_port()
+        with serving(settings, port, processes) as service_pid:
+            yield Stand(settings, owner, address, key, program_id, port, service_pid, postgres_pid, pgbench, customers)
     finally:
         servers.stop()
 
 
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @contextmanager
-def _serving(settings: Settings, port: int, processes: int) -> Generator[int]:
-    """Run the service as in production; gives the process id."""
+def serving(settings: Settings, port: int, processes: int, *, path: Path | None = None) -> Generator[int]:
+    """Run the service as in production, with a folder of modules before all others; gives the process id."""
     environment = os.environ | {
         "DATABASE_URL": settings.database_url or "",
         "DATABASE_OWNER_URL": settings.database_owner_url or "",
         "REDIS_URL": settings.redis_url or "",
         "LOYALTY_PORT": str(port),
-        "PYTHONPATH": str(CHECKOUT),
+        "PYTHONPATH": os.pathsep.join(str(each) for each in (path, CHECKOUT) if each),
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "serve", "--processes", str(processes)],
