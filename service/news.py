@@ -3,9 +3,9 @@
 from typing import Final
 
 from service.customers import news as customers
-from service.customers.usecases import names
+from service.customers.usecases import named
 from service.events.kinds import EventKinds
 from service.purchases import news as purchases
 
-KINDS: Final = EventKinds(names, (*customers.KINDS, *purchases.KINDS))
+KINDS: Final = EventKinds(named, (*customers.KINDS, *purchases.KINDS))
 """Every type of events that is told, in the feed and to webhooks."""

@@ -1,5 +1,7 @@
 """What a customer is. Pure."""
 
+import hashlib
+import hmac
 from datetime import date, datetime
 from typing import Annotated, Final
 
@@ -230,3 +232,9 @@ def normal_email(email: str) -> str:
     """
     name, _, domain = email.strip().casefold().rpartition("@")
     return f"{name.partition('+')[0].replace('.', '')}@{domain}"
+
+
+def reference(key: bytes, customer: int) -> str:
+    """Make the reference of a customer from the internal id and the program's key: 32 digits that tell neither."""
+    digest = hmac.digest(key, f"customer_ref\n{customer}".encode(), hashlib.sha256)
+    return f"cus_{digest[:16].hex()}"

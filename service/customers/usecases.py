@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.customers import store
-from service.customers.rules import Customer, Profile, ProfileChange, Standing, changed, newcomer
+from service.customers.rules import Customer, Profile, ProfileChange, Standing, changed, newcomer, reference
+from service.events.rules import Named
 from service.kernel.errors import NotFound
 from service.kernel.ids import IdSource
 from service.platform.claims import Claim, ClaimKind
@@ -135,6 +136,8 @@ async def list_newest(
     return await store.list_newest(db, program_id=program_id, before=top, email=email, limit=limit + 1)
 
 
-async def names(db: Db, program_id: int, customers: Sequence[int]) -> dict[int, str]:
-    """Read the callers' ids of records by their internal ids; who was erased is missing."""
-    return await store.names(db, program_id=program_id, customers=customers)
+async def named(db: Db, program_id: int, customers: Sequence[int]) -> dict[int, Named]:
+    """Read how customers are named to those outside, by their internal ids: also who was erased keeps the reference."""
+    key = await store.identity_key(db, program_id=program_id)
+    names = await store.names(db, program_id=program_id, customers=customers)
+    return {each: Named(reference(key, each), names.get(each)) for each in customers}

@@ -8,15 +8,15 @@ from uuid import UUID
 
 import msgspec
 
-from service.events.rules import Event, Placed
+from service.events.rules import Event, Named, Placed
 from service.kernel.ids import to_wire
 from service.platform.statements import Db
 
 Reader: TypeAlias = Callable[[Db, int, Sequence[Placed]], Awaitable[Mapping[UUID, msgspec.Struct]]]
 """Reads what is told of events of a program, by the events' ids, from rows that don't change any more."""
 
-Namer: TypeAlias = Callable[[Db, int, Sequence[int]], Awaitable[Mapping[int, str]]]
-"""Reads the callers' ids of a program's customers by the internal ones; who was erased is missing."""
+Namer: TypeAlias = Callable[[Db, int, Sequence[int]], Awaitable[Mapping[int, Named]]]
+"""Reads how a program's customers are named to those outside, by their internal ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,17 @@ class EventKinds:
         names = await self._names(db, program_id, concerned)
         return [self._told(event, data.get(event.id), names) for event in events]
 
-    def _told(self, event: Placed, data: msgspec.Struct | None, names: Mapping[int, str]) -> Event:
+    def _told(self, event: Placed, data: msgspec.Struct | None, names: Mapping[int, Named]) -> Event:
         kind = self._kinds.get(event.type)
         content: dict[str, Any] = {} if data is None else msgspec.to_builtins(data)
+        named = None if event.customer_id is None else names[event.customer_id]
         return Event(
             id=to_wire("evt", event.id),
             type=event.type,
             version=1 if kind is None else kind.version,
             timestamp=event.recorded_at,
             position=event.position,
-            customer_id=None if event.customer_id is None else names.get(event.customer_id),
+            customer_ref=None if named is None else named.reference,
+            customer_id=None if named is None else named.customer_id,
             data=content,
         )

@@ -24,11 +24,19 @@ class Placed(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+class Named(msgspec.Struct, frozen=True):
+    """How a customer is named to those outside: by a reference that never changes, and the caller's id as it is now."""
+
+    reference: str
+    customer_id: str | None
+
+
 class Event(msgspec.Struct, frozen=True):
     """What is told of something that happened: the same in the feed and to webhooks, however often it is told.
 
     `timestamp` is when it was booked, `version` that of the shape of `data`. `customer_id` is the caller's id as it is
-    now; null where no customer is concerned, and once the customer was erased.
+    now; null where no customer is concerned, and once the customer was erased. `customer_ref` is the same in all events
+    of a customer, also when it is erased: who keeps something of customers knows by it whose to empty.
     """
 
     id: str
@@ -36,5 +44,6 @@ class Event(msgspec.Struct, frozen=True):
     version: int
     timestamp: Time
     position: int
+    customer_ref: str | None
     customer_id: str | None
     data: dict[str, Any]

@@ -36,7 +36,8 @@ async def test_a_purchase_is_told_with_what_it_earned(shop: Shop) -> None:
     assert enrolled["type"] == "customer.enrolled"
     assert rewarded["id"].startswith("evt_")
     assert rewarded["timestamp"].endswith("Z")
-    assert {name: rewarded[name] for name in rewarded.keys() - {"id", "timestamp"}} == {
+    assert rewarded["customer_ref"] == enrolled["customer_ref"]
+    assert {name: rewarded[name] for name in rewarded.keys() - {"id", "timestamp", "customer_ref"}} == {
         "type": "purchase.rewarded",
         "version": 1,
         "position": 2,
@@ -166,14 +167,18 @@ async def test_a_bad_question_is_refused_with_a_pointer(shop: Shop, query: str, 
     assert (await shop.get(f"/v1/events?{query}", Role.ADMIN)).pointer == pointer
 
 
-async def test_an_erased_customer_is_named_by_no_event(shop: Shop) -> None:
+async def test_an_erased_customer_is_named_by_no_event_but_by_the_reference_that_all_had(shop: Shop) -> None:
     await shop.buy(customer_id="gone@example.com")
+    await shop.buy(customer_id="stays")
     await sequenced(shop)
+    references = {event["customer_id"]: event["customer_ref"] for event in await read_all(shop)}
+    assert len(set(references.values())) == 2
     assert (await shop.call("DELETE", "/v1/customers/gone@example.com", role=Role.ADMIN)).status == 200
     await sequenced(shop)
     events = await read_all(shop)
     assert events[-1]["type"] == "customer.erased"
-    assert {event["customer_id"] for event in events} == {None}
+    assert events[-1]["customer_ref"] == references["gone@example.com"]
+    assert {event["customer_id"] for event in events} == {None, "stays"}
     assert "gone@example" not in str(events)
 
 
