@@ -22,6 +22,8 @@ Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 _COMMIT_GRACE_SECONDS: Final = 0.4
+_LOST_WITHOUT_A_PAUSE: Final = 2
+"""Who loses once finds the other gone by the time it has begun again; who goes on losing lets others go first."""
 _BEGUN_AGAIN: Final = Counter(
     "loyalty_transactions_begun_again", "Transactions that lost against another and began again.", ("kind", "reason")
 )
@@ -55,7 +57,7 @@ async def transact(
     `kind` names the work in the numbers.
     """
     deadline = asyncio.get_running_loop().time() + patience
-    pause, commit = 0.0, _Commit()
+    pause, lost, commit = 0.0, 0, _Commit()
     while True:
         try:
             async with AsyncExitStack() as borrowed:
@@ -68,6 +70,9 @@ async def transact(
         except (*TRY_AGAIN_FAULTS, RowsMissing) as fault:
             _BEGUN_AGAIN.add((kind, type(fault).__name__))
             _log.info("transaction_begun_again", reason=type(fault).__name__)
+            lost += 1
+            if lost > _LOST_WITHOUT_A_PAUSE:
+                pause = min(2 * pause + 0.001, 0.1)
         except CONNECTION_FAULTS as fault:
             CONNECTIONS_LOST.add((type(fault).__name__,))
             _log.warning("connection_lost", reason=type(fault).__name__)

@@ -154,3 +154,16 @@ async def test_who_waits_for_a_connection_of_the_pool_waits_no_longer_than_its_p
         with pytest.raises(Unavailable):
             await transact(database.connection, lambda db: db.execute("SELECT 1"), patience=0.2)
     await database.close()
+
+
+async def test_who_goes_on_losing_lets_others_go_first(database: Database) -> None:
+    runs = 0
+
+    async def work(_: Db) -> None:
+        nonlocal runs
+        runs += 1
+        raise RowsMissing
+
+    with pytest.raises(Unavailable):
+        await transact(database.connection, work, patience=0.5)
+    assert 2 < runs < 20  # without pauses there would be hundreds
