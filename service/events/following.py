@@ -5,13 +5,17 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import Final
 
+import structlog
+
 from service.events import usecases
-from service.platform.database import CONNECTION_FAULTS, Database
+from service.platform.database import Database
 from service.platform.metrics.values import Gauge
 
 _LOOKS_EVERY: Final = 0.1
 """Seconds between looks at where the feeds are, while anybody waits."""
+_AFTER_A_FAULT: Final = 0.5
 _FOLLOWERS: Final = Gauge("loyalty_feed_followers", "Callers who wait for events.")
+_log = structlog.get_logger()
 
 
 class Following:
@@ -56,8 +60,9 @@ class Following:
             await self._somebody.wait()
             try:
                 await self._wake()
-            except CONNECTION_FAULTS:
-                await asyncio.sleep(_LOOKS_EVERY)  # they wait on; whoever gives up asks the database and is told
+            except Exception as fault:  # noqa: BLE001 - they wait on; whoever gives up asks the database and is told
+                _log.warning("feed_not_looked_at", reason=type(fault).__name__)
+                await asyncio.sleep(_AFTER_A_FAULT)
             await asyncio.sleep(_LOOKS_EVERY)
             if not self._waiting:
                 self._somebody.clear()
