@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Annotated, Any, Final
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -251,6 +252,12 @@ def checked_limit(limit: KeyLimit | None) -> KeyLimit | None:
     return limit
 
 
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    """Return the names of the IANA database. It is hundreds of files, which are looked through once."""
+    return frozenset(available_timezones())
+
+
 def check_names(*, code: str, name: str) -> None:
     """Refuse a code or a name that a program can't have. Raises Invalid."""
     if re.match(PROGRAM_CODE_PATTERN, code) is None:
@@ -268,7 +275,7 @@ def checked(settings: ProgramSettings) -> ProgramSettings:
     ]:
         if exponent(currency) is None:
             raise Invalid("This is no ISO 4217 currency with a minor unit.", pointer=pointer, reason="unknown_currency")
-    if settings.time_zone not in available_timezones():
+    if settings.time_zone not in _time_zones():
         detail = "This is no time zone of the IANA database."
         raise Invalid(detail, pointer="/settings/time_zone", reason="unknown_time_zone")
     check_expiry(settings.expiry, "/settings/expiry")
