@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
 from tests.conftest import Servers, make_shop, new_database
+from tests.ports import free_port
 from tests.shop import Answer, Shop, purchase, unique
 
 CANARY = re.compile("canary", re.IGNORECASE)
@@ -68,12 +68,6 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
     return kept | {name: value for name, value in named.items() if value is not None}
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 async def _until_ready(address: str, client: aiohttp.ClientSession) -> None:
     async with asyncio.timeout(30):
         while True:
@@ -88,7 +82,7 @@ async def _until_ready(address: str, client: aiohttp.ClientSession) -> None:
 async def told(servers: Servers, client: aiohttp.ClientSession) -> AsyncGenerator[Told]:
     """Give a service as production runs it, on a database of its own."""
     async with new_database(servers) as name:
-        settings, port = servers.settings(name), _free_port()
+        settings, port = servers.settings(name), free_port()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from service.platform.settings import CHECKOUT
+from tests.ports import free_port
 
 READY_SECONDS = 60
 
@@ -109,10 +109,7 @@ def new_demo() -> Generator[Demo]:
     """Give a demo that isn't started yet; in the end it is killed and its folder removed."""
     folder = Path(tempfile.mkdtemp(prefix="loyalty-demo-"))
     folder.chmod(0o711)  # the servers run as another user where we are root
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    demo = Demo(port, folder / "data")
+    demo = Demo(free_port(), folder / "data")
     try:
         yield demo
     finally:

@@ -14,6 +14,7 @@ import pytest
 
 from service.platform.settings import CHECKOUT
 from tests.demo.running import Demo, new_demo
+from tests.ports import free_port
 
 PURCHASE = {
     "id": "order-1",
@@ -120,10 +121,7 @@ def test_a_taken_port_is_one_clear_line(demo: Demo) -> None:
 def test_a_data_folder_in_use_is_one_clear_line(demo: Demo) -> None:
     process = demo.start()
     demo.wait_until_ready()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        other = free.getsockname()[1]
-    status, said = started_beside(demo, LOYALTY_PORT=str(other))
+    status, said = started_beside(demo, LOYALTY_PORT=str(free_port()))
     assert status != 0
     assert said.count("\n") == 1
     assert str(process.pid) in said

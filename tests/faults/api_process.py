@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from typing import IO
 import aiohttp
 
 from service.platform.settings import CHECKOUT, Settings
+from tests.ports import free_port
 
 STARTS_WITHIN = 30.0
 """Seconds."""
@@ -42,13 +42,6 @@ class ApiProcess:
         await self.process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def api_process(
     settings: Settings,
@@ -58,7 +51,7 @@ async def api_process(
     until_ready: bool = True,
 ) -> AsyncGenerator[ApiProcess]:
     """Run an API process, with arguments and variables of the environment; at the end it is told to stop, and must."""
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",

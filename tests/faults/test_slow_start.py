@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import socket
 import sys
 from pathlib import Path
 
 from service.platform.settings import CHECKOUT, Settings
 from tests.faults.long_run.stand import children_of, is_worker
+from tests.ports import free_port
 
 SLOW_START = """
 import sys, time
@@ -35,9 +35,7 @@ async def test_a_worker_that_starts_slowly_is_not_replaced_by_another_that_does(
     settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_START, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",

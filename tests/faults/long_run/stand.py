@@ -5,7 +5,6 @@ import contextlib
 import os
 import random
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -29,6 +28,7 @@ from service.platform.transaction import transact
 from service.programs import usecases as programs
 from service.programs.rules import Program, ProgramSettings
 from tests.faults.proxy import PostgresProxy, proxy_before
+from tests.ports import free_port
 
 KEYS = 8
 """So many keys share the load: the service limits the rate of each."""
@@ -59,9 +59,7 @@ class Api:
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
+        self._port = free_port()
         self._environment = os.environ | {
             "DATABASE_URL": settings.database_url or "",
             "DATABASE_OWNER_URL": settings.database_owner_url or "",
@@ -70,7 +68,7 @@ class Api:
             "PLANTED_BUG": planted or "",
             # Modules are compiled once, as in an installation, whatever the environment of the tests says.
             "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONPYCACHEPREFIX": str(log.parent / "bytecode"),
+            "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", str(log.parent / "bytecode")),
         }
 
     @property
