@@ -4,10 +4,14 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -21,13 +25,45 @@ from service.platform.authentication import new_key
 from service.platform.database import Database
 from service.platform.embedded import temporary_servers
 from service.platform.roles import Role
-from service.platform.settings import Settings
+from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.platform.verify import verify
 from service.programs import usecases as programs
 from service.programs.rules import KeyLimit, ProgramSettings
 from tests.shop import Shop, unique
+
+ONE_AT_A_TIME: Final = {"faults", "metrics", "test_rate_limits.py"}
+"""Folders and files of tests that kill, cut off and hold up, or count what comes through in seconds."""
+RANK: Final = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have modules compiled once for the run, also where the environment forbids it: tests start many processes.
+
+    Compiling them takes longer than all else that a start of the service does. Workers of pytest-xdist inherit this.
+    """
+    if sys.dont_write_bytecode:
+        folder = tempfile.mkdtemp(prefix="loyalty-bytecode-")
+        os.environ.update(PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests (`-n 2`), keep each file whole, so that its fixtures are made once.
+
+    What breaks things or measures is one group: of such tests never two run side by side. It begins first, then come
+    the longest files, so that no process is left with one of them in the end.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        file = item.path.relative_to(CHECKOUT / "tests")
+        alone = file.parts[0] in ONE_AT_A_TIME or file.name in ONE_AT_A_TIME
+        item.add_marker(pytest.mark.xdist_group("one at a time" if alone else file.as_posix()))
+        item.stash[RANK] = 0 if alone else 1 if item.get_closest_marker("long") else 2
+    items.sort(key=lambda item: item.stash[RANK])
 
 
 @dataclass(frozen=True)
@@ -37,6 +73,8 @@ class Servers:
     owner_url: str
     login_url: str | None
     redis_url: str
+    template: str
+    """A database with the newest schema and nothing in it, which new ones are copies of."""
 
     def database_url(self, name: str, *, owner: bool = False) -> str:
         """Return the address of a database of this server."""
@@ -59,8 +97,8 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Generator[Servers]:
-    """Give the servers for the whole run."""
+async def servers() -> AsyncGenerator[Servers]:
+    """Give the servers for the whole run; where several processes share it (`-n 2`), each has servers of its own."""
     telemetry.configure(50)
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     with ExitStack() as stack:
@@ -72,7 +110,10 @@ def servers() -> Generator[Servers]:
             redis_url = redis_url or own.addresses.redis_url
         assert database_url is not None
         assert redis_url is not None
-        yield Servers(database_url, login, redis_url)
+        empty = Servers(database_url, login, redis_url, "template1")
+        async with new_database(empty, migrated=False) as template:
+            await migrations.migrate(empty.database_url(template, owner=True))
+            yield replace(empty, template=template)
 
 
 @asynccontextmanager
@@ -80,10 +121,8 @@ async def new_database(servers: Servers, *, migrated: bool = True) -> AsyncGener
     """Make a database of a server, and remove it in the end."""
     name = f"loyalty_test_{secrets.token_hex(6)}"
     admin = await asyncpg.connect(servers.owner_url)
-    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {servers.template if migrated else 'template1'}")
     try:
-        if migrated:
-            await migrations.migrate(servers.database_url(name, owner=True))
         yield name
     finally:
         await _drop(admin, name)
@@ -172,15 +211,43 @@ async def client() -> AsyncGenerator[aiohttp.ClientSession]:
 NewShop = Callable[..., Awaitable[Shop]]
 
 
+@pytest.fixture(scope="module")
+async def makers(database: Database) -> AsyncGenerator[dict[int, str]]:
+    """Give the tests of a file by the programs that they made; behind the last of them the books are proved.
+
+    Nobody touches a test's program later, so one proof for all tells the same as one behind each, and whose it is.
+    """
+    made = dict[int, str]()
+    yield made
+    await prove(database, made)
+
+
 @pytest.fixture
-async def new_shop(database: Database, address: str, client: aiohttp.ClientSession) -> AsyncGenerator[NewShop]:
-    """Give a maker of programs with keys; afterwards the books are proved."""
+async def new_shop(
+    request: pytest.FixtureRequest,
+    database: Database,
+    address: str,
+    client: aiohttp.ClientSession,
+    makers: dict[int, str],
+) -> AsyncGenerator[NewShop]:
+    """Give a maker of programs with keys; the books are proved behind the last test of the file.
+
+    Their keys end with the test: each process reads all that are valid whenever one is made.
+    """
+    programs_made = list[int]()
 
     async def make(at: str = address, **settings: Any) -> Shop:
-        return await make_shop(database, at, client, **settings)
+        made = await make_shop(database, at, client, **settings)
+        makers[made.program.id] = request.node.name
+        programs_made.append(made.program.id)
+        return made
 
     yield make
-    await prove(database)
+    async with database.connection() as db:
+        await db.execute(
+            "UPDATE api_key SET revoked_at = clock_timestamp() WHERE revoked_at IS NULL AND program_id = ANY($1)",
+            programs_made,
+        )
 
 
 @pytest.fixture
@@ -214,8 +281,9 @@ async def make_shop(database: Database, address: str, client: aiohttp.ClientSess
     return await transact(database.connection, work)
 
 
-async def prove(database: Database) -> None:
-    """Prove every invariant of the books."""
+async def prove(database: Database, makers: Mapping[int, str] = MappingProxyType({})) -> None:
+    """Prove every invariant of the books; `makers` says which test made a program."""
     async with database.connection() as db:
         broken = {finding.invariant.name: finding.broken for finding in await verify(db) if finding.broken}
-    assert broken == {}
+    tests = {makers.get(row.get("program_id", 0), "?") for rows in broken.values() for row in rows}
+    assert broken == {}, f"broken by {sorted(tests)}"

@@ -17,6 +17,8 @@ from tests.api.operations import BY_NAME, CUSTOMER, OPERATIONS, WITH_BODY, Opera
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
 
+pytestmark = pytest.mark.long
+
 each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
 each_operation_on_a_thing = pytest.mark.parametrize(
     "operation", [each for each in OPERATIONS if each.unknown], ids=lambda each: each.name

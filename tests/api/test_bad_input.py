@@ -12,6 +12,8 @@ from service.platform.roles import Role
 from tests.api.operations import BODY_REQUIRED, BY_NAME, LISTS, WITH_BODY, Operation, stocked
 from tests.shop import Answer, Shop, purchase
 
+pytestmark = pytest.mark.long
+
 BODY_BYTES, BULK_BYTES = 64 * 1024, 4 * 1024 * 1024
 BULK = {"reportPurchases", "reportOpeningBalances"}
 

@@ -11,6 +11,8 @@ from service.platform.roles import Role
 from tests.clients.running import run
 from tests.shop import Shop
 
+pytestmark = pytest.mark.long
+
 TILL = Path(__file__).with_name("python") / "till.py"
 
 

@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT
@@ -17,6 +19,8 @@ from tests.clients.running import run
 from tests.conftest import NewShop
 from tests.shop import Shop, unique
 from tests.vouchers import make, voucher
+
+pytestmark = pytest.mark.long
 
 KEY = "/v1/api-keys/{key_id}"
 

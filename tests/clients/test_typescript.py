@@ -11,6 +11,8 @@ from service.platform.roles import Role
 from tests.clients.running import Failed, run
 from tests.shop import Shop
 
+pytestmark = pytest.mark.long
+
 PACKAGE = Path(__file__).with_name("typescript")
 UNREACHABLE = re.compile(r"ENOTFOUND|ECONN\w+|EAI_AGAIN|E?TIMEDOUT|SOCKET_TIMEOUT|E50\d|CERT|network")
 """What npm says when there is no registry to ask, or none that it trusts."""

@@ -16,6 +16,8 @@ from tests.conftest import NewShop, Servers
 from tests.faults.api_process import api_process
 from tests.shop import Answer, Shop, purchase
 
+pytestmark = pytest.mark.long
+
 CALLERS = 64
 HOT_CUSTOMERS = 20
 PURCHASES = 1500

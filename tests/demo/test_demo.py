@@ -16,6 +16,8 @@ from service.platform.settings import CHECKOUT
 from tests.demo.running import Demo, new_demo
 from tests.ports import free_port
 
+pytestmark = pytest.mark.long
+
 PURCHASE = {
     "id": "order-1",
     "customer_id": "c-1",

@@ -14,6 +14,8 @@ import redis
 
 from service.platform.embedded import EmbeddedServers, temporary_servers
 
+pytestmark = pytest.mark.long
+
 Query = Callable[[str | None, str], object]
 
 

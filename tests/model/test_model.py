@@ -20,6 +20,8 @@ from tests.model.machine import Machine
 from tests.model.planted import MISTAKES, planted
 from tests.model.stand import Stand
 
+pytestmark = pytest.mark.long
+
 SEQUENCES: Final = 60
 STEPS: Final = 30
 ROUND: Final = 10

@@ -13,6 +13,8 @@ from tests.stories.online_retail import LONDON, Log, read_log
 from tests.stories.retail_books import YEARS, Books, Wallet
 from tests.stories.retail_run import Run, standings
 
+pytestmark = pytest.mark.long
+
 DEBT_LIMIT = 500
 TOO_FEW_LEFT = {4680, 12345, 19350}
 """Cancelled lines of what was bought earlier, but not, or not any more, in that quantity."""
