@@ -18,6 +18,8 @@ import aiohttp
 import asyncpg
 import pytest
 import uvicorn
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from service.app import uvicorn_config
 from service.platform import migrations, telemetry
@@ -25,7 +27,7 @@ from service.platform.authentication import new_key
 from service.platform.database import Database
 from service.platform.embedded import temporary_servers
 from service.platform.roles import Role
-from service.platform.settings import CHECKOUT, Settings
+from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.platform.verify import verify
@@ -35,7 +37,6 @@ from tests.shop import Shop, unique
 
 ONE_AT_A_TIME: Final = {"faults", "metrics", "test_rate_limits.py"}
 """Folders and files of tests that kill, cut off and hold up, or count what comes through in seconds."""
-RANK: Final = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,21 +50,30 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Where processes share the tests (`-n 2`), keep each file whole, so that its fixtures are made once.
 
-    What breaks things or measures is one group: of such tests never two run side by side. It begins first, then come
-    the longest files, so that no process is left with one of them in the end.
+    What breaks things or measures is one group, too: of such tests never two run side by side.
     """
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        file = item.path.relative_to(CHECKOUT / "tests")
-        alone = file.parts[0] in ONE_AT_A_TIME or file.name in ONE_AT_A_TIME
-        item.add_marker(pytest.mark.xdist_group("one at a time" if alone else file.as_posix()))
-        item.stash[RANK] = 0 if alone else 1 if item.get_closest_marker("long") else 2
-    items.sort(key=lambda item: item.stash[RANK])
+    return ByFile(config, log)
+
+
+class ByFile(LoadScopeScheduling):
+    """Gives out the tests file by file. pytest-xdist's own `loadgroup` keeps nothing together under pytest 9.2."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "one at a time" if is_alone(nodeid) else nodeid.partition("::")[0]
+
+
+def is_alone(nodeid: str) -> bool:
+    """Whether a test is of those that never run beside each other."""
+    return not ONE_AT_A_TIME.isdisjoint(nodeid.partition("::")[0].split("/"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests, begin with that group, then with the longest files: none is left to the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (not is_alone(item.nodeid), item.get_closest_marker("long") is None))
 
 
 @dataclass(frozen=True)
