@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Where processes share the tests (`-n 2`), keep each file whole, so that its fixtures are made once.
 
-    What breaks things or measures is one group, too: of such tests never two run side by side.
+    What breaks things or measures is one group, too, which one process gets behind all else.
     """
     return ByFile(config, log)
 
@@ -71,9 +71,12 @@ def is_alone(nodeid: str) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where processes share the tests, begin with that group, then with the longest files: none is left to the end."""
+    """Where processes share the tests, begin with the longest files, so that none of them is waited for in the end.
+
+    That group comes last, when the other processes have nothing left to do: deadlines bear no busy neighbours.
+    """
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (not is_alone(item.nodeid), item.get_closest_marker("long") is None))
+        items.sort(key=lambda item: (is_alone(item.nodeid), item.get_closest_marker("long") is None))
 
 
 @dataclass(frozen=True)
