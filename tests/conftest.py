@@ -125,8 +125,18 @@ async def servers() -> AsyncGenerator[Servers]:
         assert redis_url is not None
         empty = Servers(database_url, login, redis_url, "template1")
         async with new_database(empty, migrated=False) as template:
-            await migrations.migrate(empty.database_url(template, owner=True))
+            await _migrate(empty, template)
             yield replace(empty, template=template)
+
+
+async def _migrate(servers: Servers, name: str) -> None:
+    """Migrate a database. Roles are the server's, and another process may be making them for its own."""
+    admin = await asyncpg.connect(servers.owner_url)
+    try:
+        await admin.execute("SELECT pg_advisory_lock(1)")
+        await migrations.migrate(servers.database_url(name, owner=True))
+    finally:
+        await admin.close()
 
 
 @asynccontextmanager
