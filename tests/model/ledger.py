@@ -4,6 +4,7 @@ It knows nothing of the service: no rows, no notes of what is due, no numbers th
 `shift` moves all that is remembered into the past, as if time had passed.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 Cause = tuple[str, str]
 FAR = datetime.max.replace(tzinfo=UTC)
+IN_LOTS = {"available", "pending"}
 
 
 @dataclass(eq=False)
@@ -24,7 +26,8 @@ class Lot:
     slides: bool
     is_pending: bool
     lapses: bool
-    number: int = 0
+    number: int = field(default_factory=itertools.count().__next__)
+    """Lots are numbered as they are made: what is older has a lower one."""
 
 
 @dataclass(eq=False)
@@ -107,7 +110,7 @@ class Customer:
         """Bring in pebbles. Debt takes its part of those that are available; what has ended already ends at once."""
         if not count:
             return
-        lot.number, new = len(self.lots), [Point(lot, "issued") for _ in range(count)]
+        new = [Point(lot, "issued") for _ in range(count)]
         self.lots.append(lot)
         self.points += new
         self.move(new, "pending" if lot.is_pending else "available", reason, lot.cause)
@@ -151,8 +154,8 @@ class Customer:
     def next_moment(self) -> datetime:
         """Return when something happens next by itself."""
         moments = [hold.lapses_at for hold in self.holds.values() if hold.status == "held"]
-        moments += [self.ends_at(point.lot) for point in self.points if point.bucket in {"available", "pending"}]
-        moments += [point.lot.available_at or FAR for point in self.points if point.bucket == "pending"]
+        moments += [self.ends_at(lot) for lot in {each.lot for each in self.points if each.bucket in IN_LOTS}]
+        moments += [lot.available_at or FAR for lot in {each.lot for each in self.points if each.bucket == "pending"}]
         return min(moments, default=FAR)
 
     def hold(self, hold_id: str, count: int, lapses_at: datetime, order: str | None) -> None:

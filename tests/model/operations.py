@@ -6,6 +6,7 @@ what was bought before, and has it refunded. So the machine has one rule, and ch
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -16,26 +17,35 @@ _NAME = "__operation__"
 
 @dataclass(frozen=True)
 class Operation:
-    """A method of the machine; `needs` names an attribute of it that must not be empty."""
+    """A method of the machine; `needs` names an attribute of it that must not be empty. It is called with `values`."""
 
     name: str
     weight: int
     needs: str | None
-    values: Mapping[str, st.SearchStrategy[Any]] = field(repr=False)
+    values: st.SearchStrategy[Mapping[str, Any]] = field(repr=False)
+    count: int
+    """Of how many values."""
 
 
 def operation(weight: int, *, needs: str | None = None, **values: st.SearchStrategy[Any]) -> Callable[[F], F]:
     """Make a method an operation, called with values that are drawn."""
 
     def mark(method: F) -> F:
-        setattr(method, _NAME, Operation(method.__name__, weight, needs, values))
+        drawn = st.fixed_dictionaries(values)
+        setattr(method, _NAME, Operation(method.__name__, weight, needs, drawn, len(values)))
         return method
 
     return mark
 
 
+@cache
 def operations(machine: type) -> list[Operation]:
-    """Give all operations of a machine, each as often as it weighs; first what needs no values, as the simplest."""
+    """Give all operations of a machine; first what needs no values, as the simplest."""
     found = [getattr(getattr(machine, name), _NAME, None) for name in sorted(dir(machine))]
-    simplest_first = sorted((each for each in found if each is not None), key=lambda each: len(each.values))
-    return [each for each in simplest_first for _ in range(each.weight)]
+    return sorted((each for each in found if each is not None), key=lambda each: each.count)
+
+
+@cache
+def among(possible: tuple[Operation, ...]) -> st.SearchStrategy[Operation]:
+    """Choose among operations, each as often as it weighs. To make this choice takes longer than to draw from it."""
+    return st.sampled_from([each for each in possible for _ in range(each.weight)])

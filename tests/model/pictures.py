@@ -1,14 +1,13 @@
 """A customer as plain values: as the model has it, as the database holds it, and as callers are told."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from asyncpg import Record
-
-from tests.model.ledger import FAR, Customer, Lot
+from tests.model.ledger import FAR, Cause, Customer, Lot
+from tests.model.rows import HoldRow, LotRow
 
 Picture = dict[str, Any]
 BOOKED = "when it was booked"
@@ -33,28 +32,50 @@ def balance_told(body: Picture) -> Picture:
 
 
 def lots(customer: Customer) -> Picture:
-    """Give the rows of lots, by cause."""
+    """Give the rows of lots, by name."""
+    counted = Counter((point.lot, point.bucket) for point in customer.points)
     return {
-        " ".join(lot.cause): {
+        name: {
             "granted": lot.granted,
-            "remaining": _remaining(customer, lot),
-            "expired": sum(point.lot is lot and point.bucket == "expired" for point in customer.points),
+            "remaining": counted[lot, "available"] + counted[lot, "pending"],
+            "expired": counted[lot, "expired"],
             "is_pending": lot.is_pending,
             "slides": lot.slides,
             "ends_at": lot.ends_at,
             "available_at": lot.available_at or BOOKED,
         }
-        for lot in customer.lots
+        for lot, name in names(customer).items()
     }
 
 
-def lot_rows(rows: Iterable[Record], like: Picture) -> Picture:
-    """Read rows of lots; times that only the database knows are not looked at."""
-    found = dict[str, Any]()
+def names(customer: Customer) -> dict[Lot, str]:
+    """Name lots by their cause; those of one cause are numbered, by age."""
+    known = Counter[Cause]()
+    named = dict[Lot, str]()
+    for lot in sorted(customer.lots, key=lambda each: each.number):
+        known[lot.cause] += 1
+        named[lot] = f"{' '.join(lot.cause)} {known[lot.cause]}"
+    return named
+
+
+def row_names(rows: Iterable[LotRow]) -> dict[UUID, str]:
+    """Name rows of lots alike; they are sorted by their ids."""
+    known = Counter[Cause]()
+    named = dict[UUID, str]()
     for row in rows:
-        name = f"{row['cause_type']} {row['cause_id']}"
-        found[name] = {column: row[column] for column in ("granted", "remaining", "expired", "is_pending", "slides",
-                                                          "ends_at", "available_at")}  # fmt: skip
+        cause = (row.cause_type, row.cause_id)
+        known[cause] += 1
+        named[row.id] = f"{' '.join(cause)} {known[cause]}"
+    return named
+
+
+def lot_rows(rows: Sequence[LotRow], like: Picture) -> Picture:
+    """Read rows of lots; times that only the database knows are not looked at."""
+    found, named = dict[str, Any](), row_names(rows)
+    for row in rows:
+        name = named[row.id]
+        found[name] = {column: getattr(row, column) for column in ("granted", "remaining", "expired", "is_pending",
+                                                                   "slides", "ends_at", "available_at")}  # fmt: skip
         if like.get(name, {}).get("available_at") == BOOKED:
             found[name]["available_at"] = BOOKED
     return found
@@ -62,16 +83,17 @@ def lot_rows(rows: Iterable[Record], like: Picture) -> Picture:
 
 def open_lots(customer: Customer) -> list[Picture]:
     """Give what `GET .../lots` answers."""
+    counted = Counter(point.lot for point in customer.points if point.bucket in {"available", "pending"})
     return [
         {
             "granted": lot.granted,
-            "remaining": remaining,
+            "remaining": counted[lot],
             "available_at": lot.available_at or BOOKED,
             "expires_at": None if customer.ends_at(lot) == FAR else customer.ends_at(lot),
             "cause": {"type": lot.cause[0], "id": lot.cause[1]},
         }
-        for lot in reversed(customer.lots)
-        if (remaining := _remaining(customer, lot))
+        for lot in sorted(customer.lots, key=lambda each: each.number, reverse=True)
+        if counted[lot]
     ]
 
 
@@ -90,29 +112,25 @@ def open_lots_told(told: list[Picture], like: list[Picture]) -> list[Picture]:
 
 def holds(customer: Customer) -> Picture:
     """Give the rows of holds, by id, with what each took from which lot."""
-    found = dict[str, Any]()
+    found, named = dict[str, Any](), names(customer)
     for hold in customer.holds.values():
-        counts = [Counter(" ".join(point.lot.cause) for point in those)
-                  for those in (hold.held, hold.captured, hold.restored)]  # fmt: skip
+        counts = [Counter(point.lot for point in those) for those in (hold.held, hold.captured, hold.restored)]
         found[hold.id] = {
             "status": hold.status,
             "points": len(hold.held),
             "captured": len(hold.captured),
             "order_id": hold.order,
             "expires_at": hold.lapses_at,
-            "parts": {name: [count[name] for count in counts] for name in counts[0]},
+            "parts": {named[lot]: tuple(count[lot] for count in counts) for lot in counts[0]},
         }
     return found
 
 
-def hold_rows(rows: Iterable[Record]) -> Picture:
+def hold_rows(rows: Iterable[HoldRow], named: Mapping[UUID, str]) -> Picture:
     """Read rows of holds."""
     columns = ("status", "points", "captured", "order_id", "expires_at")
     return {
-        f"hold_{row['id'].hex}": {column: row[column] for column in columns} | {"parts": json.loads(row["parts"])}
+        f"hold_{row.id.hex}": {column: getattr(row, column) for column in columns}
+        | {"parts": {named[lot_id]: counts for lot_id, counts in row.parts.items()}}
         for row in rows
     }
-
-
-def _remaining(customer: Customer, lot: Lot) -> int:
-    return sum(point.lot is lot and point.bucket in {"available", "pending"} for point in customer.points)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -17,12 +17,15 @@ from service.platform.statements import Db
 from service.platform.verify import invariants
 from service.points.jobs import settle_due
 from tests.conftest import Servers, make_shop, new_database, running
+from tests.model.line import Line
+from tests.model.rows import Rows, read_rows
 from tests.shop import Answer, Shop
 from tests.stories.months import pass_time
 
 T = TypeVar("T")
 _CALL_SECONDS = 60
 _PAGE = 40
+ROLES = (Role.CHECKOUT, Role.ADMIN, Role.SUPPORT, Role.MARKETER)
 
 # Whatever belongs to a program: removed in one statement, so that foreign keys need no order.
 _TABLES = """
@@ -30,49 +33,6 @@ SELECT c.relname FROM pg_class AS c
 INNER JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'program_id' AND NOT a.attisdropped
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
 """
-_CUSTOMERS = """
-SELECT c.id, c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned, c.purchase_count, c.alive_until,
-    coalesce(c.next_due_at <= clock_timestamp(), FALSE) AS is_due
-FROM customer AS c WHERE c.program_id = $1
-"""
-_LOTS = """
-SELECT l.customer_id, l.cause_type, l.cause_id, l.granted, l.remaining, l.expired, l.is_pending, l.slides,
-    l.available_at, nullif(l.expires_at, 'infinity') AS ends_at
-FROM lot AS l WHERE l.program_id = $1
-"""
-_HOLDS = """
-SELECT h.customer_id, h.id, h.status, h.points, h.captured, h.order_id, h.expires_at,
-    (
-        SELECT json_object_agg(l.cause_type || ' ' || l.cause_id, ARRAY[p.points, p.captured, p.restored])
-        FROM hold_part AS p
-        INNER JOIN lot AS l ON l.program_id = p.program_id AND l.customer_id = p.customer_id AND l.id = p.lot_id
-        WHERE p.program_id = h.program_id AND p.hold_id = h.id
-    ) AS parts
-FROM hold AS h WHERE h.program_id = $1
-"""
-_MOVES = """
-SELECT t.customer_id, t.reason, t.from_bucket::text AS source, t.to_bucket::text AS target, t.cause_type, t.cause_id,
-    sum(t.points)::bigint AS points
-FROM transfer AS t WHERE t.program_id = $1 GROUP BY 1, 2, 3, 4, 5, 6
-"""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What the database holds of the program."""
-
-    customers: list[asyncpg.Record]
-    lots: list[asyncpg.Record]
-    holds: list[asyncpg.Record]
-    moves: list[asyncpg.Record]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What is there after a step: balances as callers read them, and the rows."""
-
-    balances: dict[str, Answer]
-    rows: Rows
 
 
 @dataclass
@@ -88,6 +48,9 @@ class Stand:
     proofs: str
     """One statement that names the invariants that don't hold."""
     shop: Shop
+    line: Line
+    clock: timedelta
+    """How far the database's clock is before this machine's."""
     sequences: set[str] = field(default_factory=set[str])
     """The different sequences that went well, each in words."""
     steps: int = 0
@@ -104,23 +67,23 @@ class Stand:
                   enumerate(self.tables)]  # fmt: skip
         clearing = f"WITH {', '.join(doomed)} DELETE FROM program WHERE id = $1"
         self.wait(self.owner.fetch(clearing, self.shop.program.id))
-        self.shop = self.wait(make_shop(self.service, self.address, self.client, **settings))
+        self.shop = self.wait(make_shop(self.service, self.address, self.client, ROLES, **settings))
         self.changes = 0
 
     def now(self) -> datetime:
-        """Read the database's time."""
-        return self.wait(self.owner.fetchval("SELECT clock_timestamp()"))
+        """Tell the database's time."""
+        return datetime.now(UTC) + self.clock
 
     def change_program(self, settings: dict[str, Any]) -> Any:
         """Change the program's settings; returns the program."""
-        changed = self.wait(self.shop.call("PATCH", "/v1/program", {"settings": settings}, role=Role.ADMIN))
+        changed = self.call("PATCH", "/v1/program", {"settings": settings}, role=Role.ADMIN)
         assert changed.status == 200, changed.text
         self.changes += 1
         return changed.body
 
     def get(self, path: str) -> Answer:
         """Read."""
-        return self.wait(self.shop.get(path))
+        return self.call("GET", path)
 
     def pages(self, path: str) -> list[dict[str, Any]]:
         """Read a list, page by page."""
@@ -132,8 +95,16 @@ class Stand:
 
     def post(self, path: str, body: dict[str, Any], key: str | None = None) -> Answer:
         """Report a fact; with a key, give a command."""
-        headers = {} if key is None else {"Idempotency-Key": key}
-        return self.wait(self.shop.call("POST", path, body, headers=headers))
+        return self.call("POST", path, body, key=key)
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, role: Role = Role.CHECKOUT
+    ) -> Answer:
+        """Make a call with the key of a role; `key` makes a command safe to repeat."""
+        headers = {"Authorization": f"Bearer {self.shop.keys[role]}"} | (
+            {} if key is None else {"Idempotency-Key": key}
+        )
+        return self.line.call(method, path, body, headers)
 
     def new_key(self) -> str:
         """Make an `Idempotency-Key`: Redis remembers those of earlier sequences."""
@@ -150,23 +121,14 @@ class Stand:
         """Book what has come due and nobody touched."""
         self.wait(settle_due(self.service))
 
-    def look(self, customers: Sequence[str]) -> Seen:
-        """Read everybody's balance, and the rows."""
+    def look(self) -> Rows:
+        """Read the rows."""
         self.steps += 1
-        return self.wait(self._look(customers))
+        return self.wait(read_rows(self.owner, self.shop.program.id))
 
     def broken(self) -> list[str]:
         """Name the invariants that don't hold."""
         return [row["name"] for row in self.wait(self.owner.fetch(self.proofs))]
-
-    async def _look(self, customers: Sequence[str]) -> Seen:
-        reading = asyncio.create_task(self._rows())
-        answers = await asyncio.gather(*(self.shop.get(f"/v1/customers/{each}/balance") for each in customers))
-        return Seen(dict(zip(customers, answers, strict=True)), await reading)
-
-    async def _rows(self) -> Rows:
-        found = [await self.owner.fetch(sql, self.shop.program.id) for sql in (_CUSTOMERS, _LOTS, _HOLDS, _MOVES)]
-        return Rows(*found)
 
 
 @asynccontextmanager
@@ -188,4 +150,7 @@ async def standing(servers: Servers) -> AsyncGenerator[Stand]:
             f"SELECT '{statement.name}' AS name WHERE EXISTS (\n{statement.sql}\n)" for statement in rooms
         )
         shop = await make_shop(service, address, client)
-        yield Stand(address, client, owner, service, asyncio.get_running_loop(), tables, proofs, shop)
+        line = Line(address, seconds=_CALL_SECONDS)
+        closing.callback(line.close)
+        clock = await owner.fetchval("SELECT clock_timestamp()") - datetime.now(UTC)
+        yield Stand(address, client, owner, service, asyncio.get_running_loop(), tables, proofs, shop, line, clock)

@@ -5,15 +5,16 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar, cast
 
-import asyncpg
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.model import pictures
 from tests.model.ledger import Customer, Hold
-from tests.model.operations import operations
+from tests.model.operations import among, operations
 from tests.model.program import PROGRAMS, Program
 from tests.model.returns import Purchase
+from tests.model.rows import CustomerRow, Rows
 from tests.model.stand import Stand
 from tests.shop import Answer
 
@@ -33,6 +34,8 @@ class Steps(RuleBasedStateMachine):
     """One sequence: a program of its own, some customers, and the model of both."""
 
     stand: ClassVar[Stand]
+    skipped: ClassVar[bool] = False
+    """Whether the next sequence is left out: each round begins with the simplest of all, which the first one played."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,6 +50,8 @@ class Steps(RuleBasedStateMachine):
     @initialize(program=PROGRAMS)
     def begin(self, program: Program) -> None:
         """Make the program."""
+        skipped, type(self).skipped = self.skipped, False
+        assume(not skipped)
         self.programs.append((self.now, program.placed(self.now)))
         self.stand.begin(self.program.settings())
 
@@ -62,9 +67,9 @@ class Steps(RuleBasedStateMachine):
     @rule(data=st.data())
     def happens(self, data: st.DataObject) -> None:
         """Let one thing happen."""
-        possible = [each for each in operations(type(self)) if each.needs is None or getattr(self, each.needs)]
-        chosen = data.draw(st.sampled_from(possible))
-        values = data.draw(st.fixed_dictionaries(dict(chosen.values)))
+        possible = (each for each in operations(type(self)) if each.needs is None or getattr(self, each.needs))
+        chosen = data.draw(among(tuple(possible)))
+        values = data.draw(chosen.values)
         self.script.append(f"{chosen.name} {values}")
         getattr(self, chosen.name)(**values)
 
@@ -119,39 +124,35 @@ class Steps(RuleBasedStateMachine):
     @invariant()
     def books_agree(self) -> None:
         """Compare every balance, and the rows, with the model."""
-        seen = self.stand.look(list(self.customers))
-        rows = {row["external_id"]: row for row in seen.rows.customers}
-        same("the customers", sorted(rows), sorted(self.customers))
-        for name, answer in seen.balances.items():
-            customer = self.customers[name]
-            same(f"the balance of {name}", pictures.balance_told(answer.body), pictures.balance(customer))
-            own = {table: _of(rows[name]["id"], getattr(seen.rows, table)) for table in ("lots", "holds", "moves")}
-            self._compare(customer, rows[name], **own)
+        rows = self.stand.look()
+        records = {row.external_id: row for row in rows.customers}
+        same("the customers", sorted(str(each) for each in records), sorted(self.customers))
+        for name, customer in self.customers.items():
+            told = pictures.balance_told(self.stand.get(f"/v1/customers/{name}/balance").body)
+            same(f"the balance of {name}", told, pictures.balance(customer))
+            self._compare(customer, records[name], rows)
 
-    def _compare(
-        self,
-        customer: Customer,
-        row: asyncpg.Record,
-        lots: list[asyncpg.Record],
-        holds: list[asyncpg.Record],
-        moves: list[asyncpg.Record],
-    ) -> None:
+    def _compare(self, customer: Customer, row: CustomerRow, rows: Rows) -> None:
         """Compare one customer's rows. While something is due that nobody booked yet, the ledger may lag behind."""
-        name, moved = customer.name, Counter({tuple(each)[1:6]: each["points"] for each in moves})
-        lasting = ("lifetime_earned", "purchase_count", "alive_until")
-        expected = (customer.lifetime_earned, customer.purchases, customer.alive_until)
-        same(f"the row of {name}", tuple(row[each] for each in lasting), expected)
-        if row["is_due"]:
+        name, balance = customer.name, customer.balance()
+        lasting = (row.lifetime_earned, row.purchase_count, row.alive_until)
+        same(f"the row of {name}", lasting, (customer.lifetime_earned, customer.purchases, customer.alive_until))
+        moved = Counter({
+            (each.reason, each.source, each.target, each.cause_type, each.cause_id): each.points
+            for each in rows.moves if each.customer_id == row.id
+        })  # fmt: skip
+        if row.is_due:
             missing = Counter(customer.moves)
             missing.subtract(moved)
             assert all(points >= 0 for points in missing.values()), (moved, customer.moves)
             assert {key[0] for key, points in missing.items() if points} <= BY_ITSELF, missing
             return
-        same(f"the points of {name}", {each: row[each] for each in customer.balance()}, customer.balance())
+        same(f"the points of {name}", {each: getattr(row, each) for each in balance}, balance)
         same(f"the transfers of {name}", moved, customer.moves)
-        expected_lots = pictures.lots(customer)
-        same(f"the lots of {name}", pictures.lot_rows(lots, expected_lots), expected_lots)
-        same(f"the holds of {name}", pictures.hold_rows(holds), pictures.holds(customer))
+        lots, expected = [each for each in rows.lots if each.customer_id == row.id], pictures.lots(customer)
+        same(f"the lots of {name}", pictures.lot_rows(lots, expected), expected)
+        holds = [each for each in rows.holds if each.customer_id == row.id]
+        same(f"the holds of {name}", pictures.hold_rows(holds, pictures.row_names(lots)), pictures.holds(customer))
 
     def teardown(self) -> None:
         """End the sequence: the rest of all time passes, is booked, and all invariants hold."""
@@ -190,7 +191,3 @@ def refused(answer: Answer, status: int, code: str, pointer: str | None = None) 
 
 def _without(body: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in names}
-
-
-def _of(customer_id: int, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
-    return [row for row in rows if row["customer_id"] == customer_id]

@@ -53,6 +53,7 @@ def _play(stand: Stand, sequences: int, first: int, phases: Sequence[Phase] = (P
     Begun.stand, began, told, number = stand, time.monotonic(), 0, first
     stand.sequences.clear()
     while len(stand.sequences) < sequences:
+        Begun.skipped = number > first
         seed(number)(Begun)
         run_state_machine_as_test(
             Begun,

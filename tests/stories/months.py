@@ -19,6 +19,12 @@ _MOMENTS = {
     "reward_piece": ("taken_at", "expires_at"),
     "adjustment": ("expires_at", "asked_at", "decided_at"),
 }  # fmt: skip
+_MOVED = [
+    f"{table}_moved AS (UPDATE {table} SET {', '.join(f'{each} = {each} - $2::interval' for each in columns)}"
+    " WHERE program_id = $1)"
+    for table, columns in _MOMENTS.items()
+]
+_PASSING = f"WITH {', '.join(_MOVED)} UPDATE catalogue_version SET version = version + 1"
 
 
 async def pass_time(owner: Db, program_id: int, passing: timedelta) -> None:
@@ -26,8 +32,4 @@ async def pass_time(owner: Db, program_id: int, passing: timedelta) -> None:
 
     From when on settings apply, processes know anew half a second later.
     """
-    async with owner.transaction():
-        for table, columns in _MOMENTS.items():
-            moved = ", ".join(f"{column} = {column} - $2::interval" for column in columns)
-            await owner.execute(f"UPDATE {table} SET {moved} WHERE program_id = $1", program_id, passing)
-        await owner.execute("UPDATE catalogue_version SET version = version + 1")
+    await owner.execute(_PASSING, program_id, passing)
