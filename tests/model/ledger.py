@@ -70,6 +70,14 @@ class Customer:
     lifetime_earned: int = 0
     purchases: int = 0
     moves: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
+    into: "Customer | None" = None
+    """Whom this record went into."""
+    is_erased: bool = False
+
+    @property
+    def whole(self) -> "Customer":
+        """The customer whom this record stands for."""
+        return self if self.into is None else self.into.whole
 
     def within(self, bucket: str, lot: Lot | None = None) -> list[Point]:
         """Give the pebbles in a bucket, all or those of a lot, in the order in which they are spent."""

@@ -23,7 +23,7 @@ class Mistake:
 _REST = 'self._give_back(parts, cause, self.now, reason="release")'
 _DOWN, _NEAREST = "Rounding.DOWN", "Rounding.HALF_UP"
 _ACCOUNT, _REVERSING, _POINTS = "points.account", "points.reversing", "points.usecases"
-_SHARES, _REFUNDS = "purchases.refunding", "purchases.returning"
+_SHARES, _REFUNDS, _ADJUSTMENTS = "purchases.refunding", "purchases.returning", "adjustments.rules"
 
 MISTAKES = {
     "refunds have no cap": Mistake(_SHARES, "_by_amount", "purchase.total - before.amount", "purchase.total"),
@@ -54,6 +54,11 @@ MISTAKES = {
     "what is due is booked in any order": Mistake("points.settling", "settle", "sorted(", "("),
     "a repeated refund is booked again": Mistake(_REFUNDS, "report_refund", "if claim is not None:", "if False:"),
     "a conflict is taken for a repetition": Mistake(_REFUNDS, "report_refund", "claim.content_hash != hashed", "False"),
+    "who asked approves": Mistake(_ADJUSTMENTS, "approved", "by.origin == adjustment.asked_by.origin", "False"),
+    "small adjustments add up to nothing": Mistake(
+        "adjustments.rules", "must_wait", "abs(points) + counted", "abs(points)"
+    ),
+    "what is given by hand repays no debt": Mistake(_ACCOUNT, "Account.grant", "self.repay(", "("),
 }
 
 

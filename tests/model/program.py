@@ -71,6 +71,7 @@ class Program:
     rate: tuple[int, int] = (1, 100)
     """So many points are earned for so many cents."""
     debt_limit: int | None = None
+    adjustment_limit: int | None = None
     zone: timezone = timezone(timedelta(0))
 
     def placed(self, now: datetime) -> "Program":
@@ -95,6 +96,7 @@ class Program:
             "pending": self.pending,
             "point_value": {"points": points, "amount": amount, "minimum": self.minimum, "step": self.step},
             "debt_limit": self.debt_limit,
+            "adjustment_limit": self.adjustment_limit,
             "base_rule": {"rates": {"EUR": {"points": earned, "amount": spent}}},
             "hold_seconds": HOLD_SECONDS,
         }
@@ -114,9 +116,16 @@ class Program:
     def kept_alive_until(self, what: str, at: datetime) -> datetime | None:
         """Return until when an activity keeps alive what slides; None: it doesn't."""
         expiry = self.expiry
-        if expiry is None or expiry["kind"] != "sliding" or what not in expiry["counts"]:
-            return None
-        return self._after(self._last(expiry, at))
+        return None if expiry is None or what not in expiry.get("counts", ()) else self.alive_from(at)
+
+    def alive_from(self, at: datetime) -> datetime | None:
+        """Return until when what is done at a moment keeps alive what slides; None: nothing does."""
+        expiry = self.expiry
+        return None if expiry is None or expiry["kind"] != "sliding" else self._after(self._last(expiry, at))
+
+    def at_once(self) -> "Program":
+        """Give the program as it is for points that are not held back."""
+        return replace(self, pending=None)
 
     def lot(self, cause: Cause, points: int, occurred_at: datetime, now: datetime) -> Lot:
         """Make the lot of points that were earned at a moment."""
@@ -178,4 +187,5 @@ PROGRAMS = st.builds(
     step=st.sampled_from([1, 1, 1, 1, 3]),
     rate=st.sampled_from([(1, 100), (1, 100), (3, 250)]),
     debt_limit=st.sampled_from([25, None, 7, 0]),
+    adjustment_limit=st.sampled_from([None, 20, 50, 0]),
 )

@@ -66,6 +66,15 @@ class MoveRow(msgspec.Struct, frozen=True):
     points: int
 
 
+class AdjustmentRow(msgspec.Struct, frozen=True):
+    """An adjustment; `is_decided`: another key, or an erasure, decided on it."""
+
+    id: UUID
+    points: int
+    status: str
+    is_decided: bool
+
+
 class Rows(msgspec.Struct, frozen=True):
     """What the database holds of the program."""
 
@@ -73,6 +82,7 @@ class Rows(msgspec.Struct, frozen=True):
     lots: list[LotRow]
     holds: list[HoldRow]
     moves: list[MoveRow]
+    adjustments: list[AdjustmentRow]
 
 
 _TABLES = {
@@ -100,6 +110,10 @@ _TABLES = {
         SELECT t.customer_id, t.reason, t.from_bucket::text AS source, t.to_bucket::text AS target, t.cause_type,
             t.cause_id, sum(t.points)::bigint AS points
         FROM transfer AS t WHERE t.program_id = $1 GROUP BY 1, 2, 3, 4, 5, 6
+    """,
+    "adjustments": """
+        SELECT a.id, a.points, a.status, a.decided_at IS NOT NULL AS is_decided
+        FROM adjustment AS a WHERE a.program_id = $1
     """,
 }
 _LISTS = [

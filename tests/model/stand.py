@@ -93,17 +93,17 @@ class Stand:
             found, place = found + page["data"], page["next_cursor"]
         return found
 
-    def post(self, path: str, body: dict[str, Any], key: str | None = None) -> Answer:
+    def post(self, path: str, body: dict[str, Any], key: str | None = None, role: Role = Role.CHECKOUT) -> Answer:
         """Report a fact; with a key, give a command."""
-        return self.call("POST", path, body, key=key)
+        return self.call("POST", path, body, key=key, role=role)
 
     def call(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, role: Role = Role.CHECKOUT
     ) -> Answer:
         """Make a call with the key of a role; `key` makes a command safe to repeat."""
-        headers = {"Authorization": f"Bearer {self.shop.keys[role]}"} | (
-            {} if key is None else {"Idempotency-Key": key}
-        )
+        headers = {"Authorization": f"Bearer {self.shop.keys[role]}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
         return self.line.call(method, path, body, headers)
 
     def new_key(self) -> str:

@@ -9,6 +9,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from service.platform.roles import Role
 from tests.model import pictures
 from tests.model.ledger import Customer, Hold
 from tests.model.operations import among, operations
@@ -76,30 +77,45 @@ class Steps(RuleBasedStateMachine):
     def shift(self, passing: timedelta) -> None:
         """Let time pass: all that was lies further back."""
         self.stand.pass_time(passing)
-        for customer in self.customers.values():
+        self.age(passing)
+        self.come()
+
+    def age(self, passing: timedelta) -> None:
+        """Let all that is remembered lie further back."""
+        for customer in self.everybody():
             customer.shift(passing)
         self.programs = [(since - passing, program) for since, program in self.programs]
-        self.come()
+
+    def everybody(self) -> list[Customer]:
+        """Give all customers: two ids may be of one."""
+        return list(dict.fromkeys(self.customers.values()))
 
     def come(self) -> None:
         """Come to now: what was due until then has happened."""
         self.now = self.stand.now()
-        for customer in self.customers.values():
+        for customer in self.everybody():
             customer.settle(self.now)
 
     def call(
-        self, path: str, body: dict[str, Any], how: str, *, key: str | None = None, unlike: tuple[str, ...] = ()
+        self,
+        path: str,
+        body: dict[str, Any],
+        how: str,
+        *,
+        key: str | None = None,
+        unlike: tuple[str, ...] = (),
+        role: Role = Role.CHECKOUT,
     ) -> Answer:
         """Make a call, in one of the ways how. `unlike` names what a dry run answers differently."""
-        tried = self.stand.post(f"{path}?dry_run=true", body, key) if how == "rehearsed" else None
-        answer = self.stand.post(path, body, key)
+        tried = self.stand.post(f"{path}?dry_run=true", body, key, role) if how == "rehearsed" else None
+        answer = self.stand.post(path, body, key, role)
         done = answer.status in {200, 201}
         if tried is not None:
             assert tried.status == (200 if done else answer.status), (tried.text, answer.text)
             expected = _without(answer.body, *unlike) if done else answer.code
             same("a dry run", _without(tried.body, *unlike) if done else tried.code, expected)
         if how == "repeated":
-            again = self.stand.post(path, body, key)
+            again = self.stand.post(path, body, key, role)
             if done:
                 assert again.replayed, again.text
                 same("a repetition", again.text, answer.text)
@@ -108,9 +124,11 @@ class Steps(RuleBasedStateMachine):
                 same("a repeated refusal", again.code, answer.code)
         return answer
 
-    def command(self, path: str, body: dict[str, Any], how: str, unlike: tuple[str, ...] = ()) -> Answer:
+    def command(
+        self, path: str, body: dict[str, Any], how: str, unlike: tuple[str, ...] = (), role: Role = Role.CHECKOUT
+    ) -> Answer:
         """Give a command, under a key of its own."""
-        return self.call(path, body, how, key=self.stand.new_key(), unlike=unlike)
+        return self.call(path, body, how, key=self.stand.new_key(), unlike=unlike, role=role)
 
     def named(self, who: str) -> str:
         """Name a customer: the one with the most to spend is asked for as the richest."""
@@ -131,6 +149,10 @@ class Steps(RuleBasedStateMachine):
             told = pictures.balance_told(self.stand.get(f"/v1/customers/{name}/balance").body)
             same(f"the balance of {name}", told, pictures.balance(customer))
             self._compare(customer, records[name], rows)
+        self.compare_more(rows)
+
+    def compare_more(self, rows: Rows) -> None:
+        """Compare what a group of operations keeps besides."""
 
     def _compare(self, customer: Customer, row: CustomerRow, rows: Rows) -> None:
         """Compare one customer's rows. While something is due that nobody booked yet, the ledger may lag behind."""
