@@ -26,6 +26,7 @@ class Passing(Steps):
         """Book what has come due."""
         self.come()
         self.stand.run_job()
+        self.job_ran()
 
     @operation(1, program=PROGRAMS)
     def change_program(self, program: Program) -> None:

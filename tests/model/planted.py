@@ -24,6 +24,7 @@ _REST = 'self._give_back(parts, cause, self.now, reason="release")'
 _DOWN, _NEAREST = "Rounding.DOWN", "Rounding.HALF_UP"
 _ACCOUNT, _REVERSING, _POINTS = "points.account", "points.reversing", "points.usecases"
 _SHARES, _REFUNDS, _ADJUSTMENTS = "purchases.refunding", "purchases.returning", "adjustments.rules"
+_REDEEMING, _VOUCHERS, _HOLDING = "rewards.redeeming", "rewards.vouchers", "points.holding"
 
 MISTAKES = {
     "refunds have no cap": Mistake(_SHARES, "_by_amount", "purchase.total - before.amount", "purchase.total"),
@@ -59,6 +60,15 @@ MISTAKES = {
         "adjustments.rules", "must_wait", "abs(points) + counted", "abs(points)"
     ),
     "what is given by hand repays no debt": Mistake(_ACCOUNT, "Account.grant", "self.repay(", "("),
+    "what lapsed is not given back": Mistake(_REDEEMING, "give_back_ended", "piece_ids=ended", "piece_ids=[]"),
+    "what is released is not given back": Mistake(_REDEEMING, "release", "if piece is not None", "if False"),
+    "one more than the limit is given": Mistake("rewards.rules", "hindrance", "had >= terms", "had > terms"),
+    "a voucher ends a day early": Mistake(_VOUCHERS, "valid_until", "terms.days_valid + 1", "terms.days_valid"),
+    "a discount is rounded to the nearest": Mistake(_VOUCHERS, "discount", _DOWN, _NEAREST),
+    "a cancelled voucher is redeemed": Mistake(_VOUCHERS, "unredeemable", "voucher.cancelled_at is not None", "False"),
+    "each hold may pay for the whole share": Mistake(
+        _HOLDING, "hold", "await _paying(db, program.id, account, order_id)", "0"
+    ),
 }
 
 

@@ -72,6 +72,8 @@ class Program:
     """So many points are earned for so many cents."""
     debt_limit: int | None = None
     adjustment_limit: int | None = None
+    greatest_share: int | None = None
+    """How much of an order points may pay for, in basis points."""
     zone: timezone = timezone(timedelta(0))
 
     def placed(self, now: datetime) -> "Program":
@@ -94,7 +96,13 @@ class Program:
             "time_zone": f"Etc/GMT{-hours:+d}",
             "expiry": self.expiry or "never",
             "pending": self.pending,
-            "point_value": {"points": points, "amount": amount, "minimum": self.minimum, "step": self.step},
+            "point_value": {
+                "points": points,
+                "amount": amount,
+                "minimum": self.minimum,
+                "step": self.step,
+                "greatest_share": self.greatest_share,
+            },
             "debt_limit": self.debt_limit,
             "adjustment_limit": self.adjustment_limit,
             "base_rule": {"rates": {"EUR": {"points": earned, "amount": spent}}},
@@ -108,6 +116,18 @@ class Program:
     def value(self, points: int) -> int:
         """Return what points are worth, in cents."""
         return floor(Fraction(points * self.worth[1], self.worth[0]))
+
+    def most_payable(self, order_total: int) -> int:
+        """Return how many points may pay for an order: the most that are worth no more than its share."""
+        share = floor(Fraction(order_total * (self.greatest_share or 10_000), 10_000))
+        points = floor(Fraction(share * self.worth[0], self.worth[1]))
+        while self.value(points + 1) <= share:
+            points += 1
+        return points
+
+    def day_after(self, moment: datetime, days: int) -> datetime:
+        """Return when a day is over that comes so many days after that of a moment."""
+        return self._after(self._day(moment) + days * DAY)
 
     def redeems(self, points: int) -> bool:
         """Tell whether so many points are redeemed at once."""
@@ -188,4 +208,5 @@ PROGRAMS = st.builds(
     rate=st.sampled_from([(1, 100), (1, 100), (3, 250)]),
     debt_limit=st.sampled_from([25, None, 7, 0]),
     adjustment_limit=st.sampled_from([None, 20, 50, 0]),
+    greatest_share=st.sampled_from([None, None, 5000, 2500]),
 )

@@ -75,6 +75,29 @@ class AdjustmentRow(msgspec.Struct, frozen=True):
     is_decided: bool
 
 
+class RewardRow(msgspec.Struct, frozen=True):
+    """A reward, and how many of its pieces are held or issued."""
+
+    id: UUID
+    taken: int
+
+
+class PieceRow(msgspec.Struct, frozen=True):
+    """A piece of a reward, with the id of its hold."""
+
+    id: UUID
+    customer_id: int
+    state: str
+
+
+class VoucherRow(msgspec.Struct, frozen=True):
+    """A voucher, and how often it was used."""
+
+    code: str
+    used: int
+    is_cancelled: bool
+
+
 class Rows(msgspec.Struct, frozen=True):
     """What the database holds of the program."""
 
@@ -83,6 +106,9 @@ class Rows(msgspec.Struct, frozen=True):
     holds: list[HoldRow]
     moves: list[MoveRow]
     adjustments: list[AdjustmentRow]
+    rewards: list[RewardRow]
+    pieces: list[PieceRow]
+    vouchers: list[VoucherRow]
 
 
 _TABLES = {
@@ -114,6 +140,11 @@ _TABLES = {
     "adjustments": """
         SELECT a.id, a.points, a.status, a.decided_at IS NOT NULL AS is_decided
         FROM adjustment AS a WHERE a.program_id = $1
+    """,
+    "rewards": "SELECT r.id, r.taken FROM reward AS r WHERE r.program_id = $1",
+    "pieces": "SELECT p.id, p.customer_id, p.state FROM reward_piece AS p WHERE p.program_id = $1",
+    "vouchers": """
+        SELECT v.code, v.used, v.cancelled_at IS NOT NULL AS is_cancelled FROM voucher AS v WHERE v.program_id = $1
     """,
 }
 _LISTS = [

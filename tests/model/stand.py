@@ -16,6 +16,7 @@ from service.platform.roles import Role
 from service.platform.statements import Db
 from service.platform.verify import invariants
 from service.points.jobs import settle_due
+from service.rewards.jobs import give_back_lapsed
 from tests.conftest import Servers, make_shop, new_database, running
 from tests.model.line import Line
 from tests.model.rows import Rows, read_rows
@@ -85,11 +86,11 @@ class Stand:
         """Read."""
         return self.call("GET", path)
 
-    def pages(self, path: str) -> list[dict[str, Any]]:
+    def pages(self, path: str, query: str = "") -> list[dict[str, Any]]:
         """Read a list, page by page."""
         found, place = list[dict[str, Any]](), ""
         while place is not None:
-            page = self.get(f"{path}?limit={_PAGE}{place and f'&cursor={place}'}").body
+            page = self.get(f"{path}?limit={_PAGE}{query}{place and f'&cursor={place}'}").body
             found, place = found + page["data"], page["next_cursor"]
         return found
 
@@ -120,6 +121,7 @@ class Stand:
     def run_job(self) -> None:
         """Book what has come due and nobody touched."""
         self.wait(settle_due(self.service))
+        self.wait(give_back_lapsed(self.service))
 
     def look(self) -> Rows:
         """Read the rows."""

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from tests.model.buying import BASKETS, TOTALS, Buying
 from tests.model.operations import operation
 from tests.model.passing import Passing
-from tests.model.redeeming import ORDERS, Redeeming
+from tests.model.redeeming import ORDERS
 from tests.model.returning import Returning
 from tests.model.steps import WHO
+from tests.model.vouchers import Vouchers
 
 SHARES = st.sampled_from(["all", "half", "most", "third"])
 SPENT = st.sampled_from([None, None, None, "half", "one"])
@@ -16,7 +17,7 @@ LATE = st.sampled_from([24 * 6, 24, 24 * 25])
 WAITS = st.sampled_from([0, 0, 24 * 4, 24 * 12, 24 * 33, 24 * 100])
 
 
-class Visits(Buying, Redeeming, Returning, Passing):
+class Visits(Buying, Vouchers, Returning, Passing):
     """What belongs together."""
 
     @operation(3, share=SHARES, part=SPENT, order=ORDERS)

@@ -17,6 +17,7 @@ _MOMENTS = {
     "refund": ("occurred_at", "recorded_at"),
     "program_settings": ("valid_from", "recorded_at"),
     "reward_piece": ("taken_at", "expires_at"),
+    "voucher": ("issued_at", "valid_until", "cancelled_at"),
     "adjustment": ("expires_at", "asked_at", "decided_at"),
 }  # fmt: skip
 _MOVED = [
