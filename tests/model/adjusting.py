@@ -120,6 +120,13 @@ class Adjusting(Steps):
             if isinstance(each.ends, datetime):
                 each.ends -= passing
 
+    def forget(self, customer: Customer) -> None:
+        """Refuse what waits of a customer who is erased."""
+        super().forget(customer)
+        for each in self.adjustments:
+            if each.customer.whole is customer and each.status == "waiting":
+                each.status = "refused"
+
     def compare_more(self, rows: Rows) -> None:
         """Compare the rows of adjustments."""
         super().compare_more(rows)

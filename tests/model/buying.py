@@ -5,7 +5,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.model.ledger import Customer
 from tests.model.operations import operation
 from tests.model.returns import Purchase
 from tests.model.steps import HOW, WHICH, WHO, Steps, newest, refused, same
@@ -31,7 +30,7 @@ class Buying(Steps):
             "total": total,
         } | ({} if basket == "none" else {"items": _items(basket, total)})
         answer = self.call("/v1/purchases", body, how)
-        customer = self.customers.setdefault(who, Customer(who))
+        customer = self.enrolled(who)
         program = self.program_at(occurred_at)
         customer.touch(program.kept_alive_until("purchase", occurred_at))
         earned, before = program.earned(total), customer.balance()["pending"]
@@ -59,6 +58,8 @@ class Buying(Steps):
         answer = self.stand.post("/v1/purchases", known.body | change)
         if other:
             refused(answer, 409, "purchase_conflict")
+        elif known.customer.is_erased:
+            refused(answer, 410, "customer_erased")
         else:
             same("a repetition", (answer.status, answer.replayed, answer.text), (200, True, known.answer))
 

@@ -12,6 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 Cause = tuple[str, str]
 FAR = datetime.max.replace(tzinfo=UTC)
+BOOKED = "when it was booked"
+"""Stands for what only the database knows."""
+MERGE, ERASURE = ("merge", BOOKED), ("erasure", BOOKED)
 IN_LOTS = {"available", "pending"}
 
 
@@ -47,6 +50,7 @@ class Hold:
     order: str | None
     lapses_at: datetime
     held: list[Point]
+    number: int = field(default_factory=itertools.count().__next__)
     status: str = "held"
     captured: list[Point] = field(default_factory=list[Point])
     restored: list[Point] = field(default_factory=list[Point])
@@ -73,6 +77,8 @@ class Customer:
     into: "Customer | None" = None
     """Whom this record went into."""
     is_erased: bool = False
+    row_id: int = 0
+    """The internal id of the record, once it is known."""
 
     @property
     def whole(self) -> "Customer":
@@ -218,6 +224,51 @@ class Customer:
             if points:
                 self.moves["reversal", bucket, "reversed", *cause] += points
         return len(taken), owed, missing - owed
+
+    def go_into(self, other: "Customer") -> None:
+        """Let another customer have everything. Debt of either is repaid first, by the lots of who has them."""
+        if self.debt:
+            self.hand_over_debt(other)
+            other.repay(other.within("available"), MERGE)
+        elif other.debt and self.within("available"):
+            other.hand_over_debt(self)
+            self.repay(self.within("available"), MERGE)
+            if self.debt:
+                self.hand_over_debt(other)
+        for bucket, points in self.balance().items():
+            if points and bucket != "debt":
+                self.moves["merge", bucket, "issued", *MERGE] += points
+                other.moves["merge", "issued", bucket, *MERGE] += points
+        other.lots += self.lots
+        other.points += self.points
+        other.holds |= self.holds
+        other.touch(self.alive_until)
+        other.purchases += self.purchases
+        other.lifetime_earned += self.lifetime_earned
+        self.lots, self.points, self.holds, self.purchases, self.lifetime_earned = [], [], {}, 0, 0
+        self.into = other
+
+    def hand_over_debt(self, other: "Customer") -> None:
+        """Let another customer owe what this one owes."""
+        self.moves["merge", "issued", "debt", *MERGE] += self.debt
+        other.moves["merge", "debt", "issued", *MERGE] += self.debt
+        self.debt, other.debt = 0, self.debt + other.debt
+
+    def erase(self) -> None:
+        """Close everything: what there is expires, what is owed is written off."""
+        for hold in self.holds.values():
+            if hold.status == "held":
+                hold.status = "lapsed"
+                self.move(hold.held, "expired", "erasure", ERASURE)
+        for lot in self.lots:
+            self.move(self.within("available", lot) + self.within("pending", lot), "expired", "erasure", lot.cause)
+        if self.debt:
+            self.moves["erasure", "written_off", "debt", *ERASURE] += self.debt
+        self.debt, self.is_erased = 0, True
+
+    def all_moves(self, records: Iterable["Customer"]) -> Counter[tuple[str, ...]]:
+        """Count how points moved, those of records that went into this one among them."""
+        return sum((each.moves for each in records if each.whole is self), Counter[tuple[str, ...]]())
 
     def shift(self, passing: timedelta) -> None:
         """Let time pass: all moments lie further back."""

@@ -45,10 +45,10 @@ class Passing(Steps):
         expected = pictures.open_lots(customer)
         lots = self.stand.pages(f"/v1/customers/{customer.name}/lots")
         same(f"the lots that {customer.name} sees", pictures.open_lots_told(lots, expected), expected)
-        told, missing = Counter[tuple[str, ...]](), Counter(customer.moves)
+        told, missing = Counter[tuple[str, ...]](), customer.all_moves(self.records)
         for each in self.stand.pages(f"/v1/customers/{customer.name}/transactions"):
             cause = each["cause"]
-            told[each["reason"], each["from"], each["to"], cause["type"], cause["id"]] += each["points"]
+            told[pictures.move(each["reason"], each["from"], each["to"], cause["type"], cause["id"])] += each["points"]
         missing.subtract(told)
         unbooked = {key: points for key, points in missing.items() if points}
         assert all(points > 0 and key[0] in BY_ITSELF for key, points in unbooked.items()), unbooked

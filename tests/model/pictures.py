@@ -6,12 +6,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tests.model.ledger import FAR, Cause, Customer, Lot
-from tests.model.rows import HoldRow, LotRow
+from tests.model.ledger import BOOKED, FAR, Cause, Customer, Lot
+from tests.model.rows import HoldRow, LotRow, MoveRow
 
 Picture = dict[str, Any]
-BOOKED = "when it was booked"
-"""Stands for a time that only the database knows."""
+
+
+def move(reason: str, source: str, target: str, cause_type: str, cause_id: str) -> tuple[str, ...]:
+    """Name how points move. The ids of merges and erasures only the database knows."""
+    return reason, source, target, cause_type, BOOKED if cause_type in {"merge", "erasure"} else cause_id
+
+
+def moves(rows: Iterable[MoveRow]) -> Counter[tuple[str, ...]]:
+    """Read rows of transfers."""
+    found = Counter[tuple[str, ...]]()
+    for row in rows:
+        found[move(row.reason, row.source, row.target, row.cause_type, row.cause_id)] += row.points
+    return found
 
 
 def balance(customer: Customer) -> Picture:

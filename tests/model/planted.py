@@ -24,6 +24,7 @@ _REST = 'self._give_back(parts, cause, self.now, reason="release")'
 _DOWN, _NEAREST = "Rounding.DOWN", "Rounding.HALF_UP"
 _ACCOUNT, _REVERSING, _POINTS = "points.account", "points.reversing", "points.usecases"
 _SHARES, _REFUNDS, _ADJUSTMENTS = "purchases.refunding", "purchases.returning", "adjustments.rules"
+_MERGING, _KEEPER = "points.merging", "rewards.keeping"
 _REDEEMING, _VOUCHERS, _HOLDING = "rewards.redeeming", "rewards.vouchers", "points.holding"
 
 MISTAKES = {
@@ -69,6 +70,14 @@ MISTAKES = {
     "each hold may pay for the whole share": Mistake(
         _HOLDING, "hold", "await _paying(db, program.id, account, order_id)", "0"
     ),
+    "a merge loses holds": Mistake("points.store", "rehome", '"hold_rehome"', ""),
+    "a merge loses what slides": Mistake(_MERGING, "merge", "_keep_alive(source, target)", "()"),
+    "who goes into another one repays nothing": Mistake(_MERGING, "merge", "target.repay(", "("),
+    "who is gone into repays nothing": Mistake(_MERGING, "merge", "source.repay(", "("),
+    "what was bought before is not counted": Mistake("customers.rules", "joined", "source.purchase_count +", "0 +"),
+    "an erased customer owes": Mistake(_MERGING, "close", "account.customer.balance.debt)", "0)"),
+    "an erased customer's hold stays": Mistake(_MERGING, "close", "each.status is HoldStatus.HELD", "False"),
+    "an erased customer's piece is not given back": Mistake(_KEEPER, "RewardsKeeper.erase", "if held:", "if 0:"),
 }
 
 

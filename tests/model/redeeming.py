@@ -64,13 +64,15 @@ class Redeeming(Steps):
     def capture(self, which: int, part: str | None, how: str) -> None:
         """Spend what is set aside, all or some."""
         self.come()
-        customer, hold = newest(self.holds, which)
+        customer, hold = self._hold(which)
         points, held = None, len(hold.held)
         if part is not None:
             points = {"one": 1, "half": held // 2 or 1, "all": held, "more": held + 1}[part]
         body = {} if points is None else {"points": points}
         answer = self.command(f"/v1/redemptions/{hold.id}/capture", body, how, unlike=("voucher",))
-        if points is not None and points > held:
+        if customer.is_erased:
+            refused(answer, 410, "customer_erased")
+        elif points is not None and points > held:
             refused(answer, 422, "invalid_content", "/points")
         elif hold.status == "captured" and points in {None, len(hold.captured)}:
             self._told(answer, customer, hold)
@@ -88,10 +90,10 @@ class Redeeming(Steps):
     def release(self, which: int, how: str) -> None:
         """Give back what is set aside."""
         self.come()
-        customer, hold = newest(self.holds, which)
+        customer, hold = self._hold(which)
         answer = self.command(f"/v1/redemptions/{hold.id}/release", {}, how)
-        if hold.status == "captured":
-            refused(answer, 409, "hold_not_open")
+        if customer.is_erased or hold.status == "captured":
+            refused(answer, *((410, "customer_erased") if customer.is_erased else (409, "hold_not_open")))
             return
         if hold.status == "held":
             customer.release(hold, self.now)
@@ -103,8 +105,17 @@ class Redeeming(Steps):
     def read_redemption(self, which: int) -> None:
         """Read a redemption."""
         self.come()
+        customer, hold = self._hold(which)
+        answer = self.stand.get(f"/v1/redemptions/{hold.id}")
+        if customer.is_erased:
+            refused(answer, 410, "customer_erased")
+        else:
+            self._told(answer, customer, hold)
+
+    def _hold(self, which: int) -> tuple[Customer, Hold]:
+        """Choose a hold, with the customer whose it is now."""
         customer, hold = newest(self.holds, which)
-        self._told(self.stand.get(f"/v1/redemptions/{hold.id}"), customer, hold)
+        return customer.whole, hold
 
     def _order(self, order: str | None) -> str | None:
         if order is None:

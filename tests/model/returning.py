@@ -47,7 +47,9 @@ class Returning(Steps):
         elif other == "purchase" and purchase is not self.purchases[0]:
             of = self.purchases[0].id
         answer = self.stand.post(f"/v1/purchases/{of}/refunds", body)
-        if body is refund.body and of == purchase.id:
+        if next(each for each in self.purchases if each.id == of).customer.is_erased:
+            refused(answer, 410, "customer_erased")
+        elif body is refund.body and of == purchase.id:
             same("a repetition", (answer.status, answer.replayed, answer.text), (200, True, refund.answer))
         else:
             refused(answer, 409, "refund_conflict")
@@ -59,6 +61,9 @@ class Returning(Steps):
         purchase = newest(self.purchases, which)
         customer, lot = purchase.customer, purchase.lot
         answer = self.command(f"/v1/purchases/{purchase.id}/confirm", {}, how)
+        if customer.is_erased:
+            refused(answer, 410, "customer_erased")
+            return
         if lot is not None and lot.is_pending:
             if not customer.within("pending", lot):
                 refused(answer, 409, "points_lapsed")
@@ -74,6 +79,9 @@ class Returning(Steps):
         if hours_ago is not None:
             body["occurred_at"] = (self.now - timedelta(hours=hours_ago)).isoformat()
         answer = self.call(f"/v1/purchases/{purchase.id}/refunds", body, how)
+        if purchase.customer.is_erased:
+            refused(answer, 410, "customer_erased")
+            return
         refusal = purchase.refusal(body)
         if refusal is not None:
             refused(answer, 422, *refusal)
@@ -99,7 +107,7 @@ class Returning(Steps):
         due = purchase.restorable(sum(len(hold.captured) for hold in paying))
         purchase.restored += due
         left = due
-        for hold in reversed(paying):
+        for hold in sorted(paying, key=lambda each: each.number, reverse=True):
             back = min(left, len(hold.spent))
             customer.restore(hold, back, self.now, cause)
             left -= back

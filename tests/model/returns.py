@@ -24,13 +24,18 @@ class Purchase:
 
     body: dict[str, Any]
     answer: str
-    customer: Customer
+    buyer: Customer
     earned: int
     lot: Lot | None
     refunds: list[Refund] = field(default_factory=list[Refund])
     decided: int = 0
     """Points that all refunds so far were to take back; the ledger may have taken fewer."""
     restored: int = 0
+
+    @property
+    def customer(self) -> Customer:
+        """Whose it is now."""
+        return self.buyer.whole
 
     @property
     def id(self) -> str:

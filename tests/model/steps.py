@@ -44,6 +44,9 @@ class Steps(RuleBasedStateMachine):
         self.programs: list[tuple[datetime, Program]] = []
         """The program's settings, each from a moment on; the first also before."""
         self.customers: dict[str, Customer] = {}
+        """By all the names that they have."""
+        self.records: list[Customer] = []
+        """All that there ever were."""
         self.purchases: list[Purchase] = []
         self.holds: list[tuple[Customer, Hold]] = []
         self.script: list[str] = []
@@ -82,9 +85,19 @@ class Steps(RuleBasedStateMachine):
 
     def age(self, passing: timedelta) -> None:
         """Let all that is remembered lie further back."""
-        for customer in self.everybody():
-            customer.shift(passing)
+        for record in self.records:
+            record.shift(passing)
         self.programs = [(since - passing, program) for since, program in self.programs]
+
+    def enrolled(self, name: str) -> Customer:
+        """Give the customer with a name, a new one where there is none."""
+        if name not in self.customers:
+            self.customers[name] = Customer(name)
+            self.records.append(self.customers[name])
+        return self.customers[name]
+
+    def forget(self, customer: Customer) -> None:
+        """Do what an erasure does to what a group of operations keeps besides."""
 
     def everybody(self) -> list[Customer]:
         """Give all customers: two ids may be of one."""
@@ -143,12 +156,17 @@ class Steps(RuleBasedStateMachine):
     def books_agree(self) -> None:
         """Compare every balance, and the rows, with the model."""
         rows = self.stand.look()
-        records = {row.external_id: row for row in rows.customers}
-        same("the customers", sorted(str(each) for each in records), sorted(self.customers))
         for name, customer in self.customers.items():
             told = pictures.balance_told(self.stand.get(f"/v1/customers/{name}/balance").body)
             same(f"the balance of {name}", told, pictures.balance(customer))
-            self._compare(customer, records[name], rows)
+        known = {record.row_id for record in self.records}
+        new = {row.external_id: row for row in rows.customers if row.id not in known}
+        for record in self.records:
+            record.row_id = record.row_id or new[record.name].id
+        by_id = {row.id: row for row in rows.customers}
+        same("the records", sorted(by_id), sorted(record.row_id for record in self.records))
+        for record in self.records:
+            self._compare(record, by_id[record.row_id], rows)
         self.compare_more(rows)
 
     def job_ran(self) -> None:
@@ -159,13 +177,13 @@ class Steps(RuleBasedStateMachine):
 
     def _compare(self, customer: Customer, row: CustomerRow, rows: Rows) -> None:
         """Compare one customer's rows. While something is due that nobody booked yet, the ledger may lag behind."""
-        name, balance = customer.name, customer.balance()
+        name, balance, whole = customer.name, customer.balance(), customer.whole
+        standing = (row.external_id, row.is_erased, row.merged_into)
+        expected_name = None if whole.is_erased else name
+        same(f"who {name} is", standing, (expected_name, whole.is_erased, customer.into and customer.into.row_id))
         lasting = (row.lifetime_earned, row.purchase_count, row.alive_until)
         same(f"the row of {name}", lasting, (customer.lifetime_earned, customer.purchases, customer.alive_until))
-        moved = Counter({
-            (each.reason, each.source, each.target, each.cause_type, each.cause_id): each.points
-            for each in rows.moves if each.customer_id == row.id
-        })  # fmt: skip
+        moved = pictures.moves(each for each in rows.moves if each.customer_id == row.id)
         if row.is_due:
             missing = Counter(customer.moves)
             missing.subtract(moved)

@@ -5,10 +5,9 @@ from hypothesis import strategies as st
 from tests.model.buying import BASKETS, TOTALS, Buying
 from tests.model.operations import operation
 from tests.model.passing import Passing
-from tests.model.redeeming import ORDERS
+from tests.model.redeeming import ORDERS, Redeeming
 from tests.model.returning import Returning
 from tests.model.steps import WHO
-from tests.model.vouchers import Vouchers
 
 SHARES = st.sampled_from(["all", "half", "most", "third"])
 SPENT = st.sampled_from([None, None, None, "half", "one"])
@@ -17,7 +16,7 @@ LATE = st.sampled_from([24 * 6, 24, 24 * 25])
 WAITS = st.sampled_from([0, 0, 24 * 4, 24 * 12, 24 * 33, 24 * 100])
 
 
-class Visits(Buying, Vouchers, Returning, Passing):
+class Visits(Buying, Redeeming, Returning, Passing):
     """What belongs together."""
 
     @operation(3, share=SHARES, part=SPENT, order=ORDERS)
@@ -45,7 +44,9 @@ class Visits(Buying, Vouchers, Returning, Passing):
         who = self.named("richest")
         self._spend(who, "all", None, None)
         for part in parts:
-            own = [place for place, each in enumerate(reversed(self.purchases)) if each.customer.name == who]
+            own = [
+                place for place, each in enumerate(reversed(self.purchases)) if each.customer is self.customers.get(who)
+            ]
             if own:
                 self.refund_an_amount(own[0], part, None, "once")
         if total is not None:
