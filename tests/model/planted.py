@@ -24,7 +24,7 @@ _REST = 'self._give_back(parts, cause, self.now, reason="release")'
 _DOWN, _NEAREST = "Rounding.DOWN", "Rounding.HALF_UP"
 _ACCOUNT, _REVERSING, _POINTS = "points.account", "points.reversing", "points.usecases"
 _SHARES, _REFUNDS, _ADJUSTMENTS = "purchases.refunding", "purchases.returning", "adjustments.rules"
-_MERGING, _KEEPER = "points.merging", "rewards.keeping"
+_MERGING, _KEEPER, _OPENING = "points.merging", "rewards.keeping", "opening_balances.rules"
 _REDEEMING, _VOUCHERS, _HOLDING = "rewards.redeeming", "rewards.vouchers", "points.holding"
 
 MISTAKES = {
@@ -78,6 +78,11 @@ MISTAKES = {
     "an erased customer owes": Mistake(_MERGING, "close", "account.customer.balance.debt)", "0)"),
     "an erased customer's hold stays": Mistake(_MERGING, "close", "each.status is HoldStatus.HELD", "False"),
     "an erased customer's piece is not given back": Mistake(_KEEPER, "RewardsKeeper.erase", "if held:", "if 0:"),
+    "a debt that is brought is not repaid": Mistake(_OPENING, "bring_in", "account.repay(", "("),
+    "points that are brought don't wait": Mistake(
+        _OPENING, "_life", "available_at=lot.available_at", "available_at=None"
+    ),
+    "what is brought keeps nothing alive": Mistake(_OPENING, "bring_in", "account.touch(", "("),
 }
 
 
