@@ -110,14 +110,14 @@ def open_lots(customer: Customer) -> list[Picture]:
 
 def open_lots_told(told: list[Picture], like: list[Picture]) -> list[Picture]:
     """Read an answer of `GET .../lots`."""
-    booked = [each["cause"] for each in like if each["available_at"] == BOOKED]
+    booked = {place for place, each in enumerate(like) if each["available_at"] == BOOKED}
     return [
         each
         | {
-            "available_at": BOOKED if each["cause"] in booked else datetime.fromisoformat(each["available_at"]),
+            "available_at": BOOKED if place in booked else datetime.fromisoformat(each["available_at"]),
             "expires_at": each["expires_at"] and datetime.fromisoformat(each["expires_at"]),
         }
-        for each in told
+        for place, each in enumerate(told)
     ]
 
 

@@ -132,8 +132,9 @@ class Rewarding(Redeeming):
         counted = {each.id: sum(state[piece.hold.id] != "given_back" for piece in each.pieces) for each in self.rewards}
         same("what is taken", taken, counted)
         owners = {row.id: row.external_id for row in rows.customers}
-        pieces = {f"hold_{row.id.hex}": owners[row.customer_id] for row in rows.pieces}
-        same("whose the pieces are", pieces, {hold.id: _owner(piece) for hold, piece in self.pieces.items()})
+        pieces = {f"hold_{row.id.hex}": owners[row.customer_id] for row in rows.pieces if row.state != "given_back"}
+        whose = {hold.id: _owner(piece) for hold, piece in self.pieces.items() if hold.id in pieces}
+        same("whose the pieces are", pieces, whose)
         seen = sorted((row.code, row.used, row.is_cancelled) for row in rows.vouchers)
         known = [(_stored(each.code), len(each.uses), each.is_cancelled) for each in self.vouchers.values()]
         same("the vouchers", seen, sorted(known))

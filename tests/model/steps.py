@@ -180,7 +180,7 @@ class Steps(RuleBasedStateMachine):
         name, balance, whole = customer.name, customer.balance(), customer.whole
         standing = (row.external_id, row.is_erased, row.merged_into)
         expected_name = None if whole.is_erased else name
-        same(f"who {name} is", standing, (expected_name, whole.is_erased, customer.into and customer.into.row_id))
+        same(f"who {name} is", standing, (expected_name, whole.is_erased, customer.into and whole.row_id))
         lasting = (row.lifetime_earned, row.purchase_count, row.alive_until)
         same(f"the row of {name}", lasting, (customer.lifetime_earned, customer.purchases, customer.alive_until))
         moved = pictures.moves(each for each in rows.moves if each.customer_id == row.id)

@@ -25,14 +25,14 @@ class Visits(Buying, Redeeming, Returning, Passing):
         self._spend(self.named("richest"), share, part, order)
 
     @operation(5, shares=st.lists(SHARES, min_size=1, max_size=2), part=SPENT, total=TOTALS, basket=BASKETS,
-               wait=WAITS, back=st.none() | RETURNED)  # fmt: skip
+               wait=WAITS, back=st.none() | RETURNED, costs=st.sampled_from([9999, 60, 120]))  # fmt: skip
     def pay_with_points(
-        self, shares: list[str], part: str | None, total: int, basket: str, wait: int, back: str | None
+        self, shares: list[str], part: str | None, total: int, basket: str, wait: int, back: str | None, costs: int
     ) -> None:
         """Buy something that points of one or two redemptions pay for, and maybe return it, at once or later."""
         who = self.named("richest")
         for share in shares:
-            self._spend(who, share, part, "next")
+            self._spend(who, share, part, "next", costs)
         self.buy(who, total, basket, 0, "once")
         if back is not None:
             self.pass_time(wait)
@@ -59,8 +59,8 @@ class Visits(Buying, Redeeming, Returning, Passing):
         self.buy(who, 1250, "none", hours_ago, "once")
         self._spend(who, share, part, None)
 
-    def _spend(self, who: str, share: str, part: str | None, order: str | None) -> None:
+    def _spend(self, who: str, share: str, part: str | None, order: str | None, costs: int = 9999) -> None:
         known = len(self.holds)
-        self.redeem(who, share, order, None, "once")
+        self.redeem(who, share, order, None, "once", costs)
         if len(self.holds) > known:
             self.capture(0, part, "once")
