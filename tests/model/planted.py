@@ -25,7 +25,7 @@ _DOWN, _NEAREST = "Rounding.DOWN", "Rounding.HALF_UP"
 _ACCOUNT, _REVERSING, _POINTS = "points.account", "points.reversing", "points.usecases"
 _SHARES, _REFUNDS, _ADJUSTMENTS = "purchases.refunding", "purchases.returning", "adjustments.rules"
 _MERGING, _KEEPER, _OPENING = "points.merging", "rewards.keeping", "opening_balances.rules"
-_REDEEMING, _VOUCHERS, _HOLDING = "rewards.redeeming", "rewards.vouchers", "points.holding"
+_REDEEMING, _VOUCHERS = "rewards.redeeming", "rewards.vouchers"
 
 MISTAKES = {
     "refunds have no cap": Mistake(_SHARES, "_by_amount", "purchase.total - before.amount", "purchase.total"),
@@ -67,13 +67,9 @@ MISTAKES = {
     "a voucher ends a day early": Mistake(_VOUCHERS, "valid_until", "terms.days_valid + 1", "terms.days_valid"),
     "a discount is rounded to the nearest": Mistake(_VOUCHERS, "discount", _DOWN, _NEAREST),
     "a cancelled voucher is redeemed": Mistake(_VOUCHERS, "unredeemable", "voucher.cancelled_at is not None", "False"),
-    "each hold may pay for the whole share": Mistake(
-        _HOLDING, "hold", "await _paying(db, program.id, account, order_id)", "0"
-    ),
     "a merge loses holds": Mistake("points.store", "rehome", '"hold_rehome"', ""),
     "a merge loses what slides": Mistake(_MERGING, "merge", "_keep_alive(source, target)", "()"),
     "who goes into another one repays nothing": Mistake(_MERGING, "merge", "target.repay(", "("),
-    "who is gone into repays nothing": Mistake(_MERGING, "merge", "source.repay(", "("),
     "what was bought before is not counted": Mistake("customers.rules", "joined", "source.purchase_count +", "0 +"),
     "an erased customer owes": Mistake(_MERGING, "close", "account.customer.balance.debt)", "0)"),
     "an erased customer's hold stays": Mistake(_MERGING, "close", "each.status is HoldStatus.HELD", "False"),

@@ -25,7 +25,7 @@ class Visits(Buying, Redeeming, Returning, Passing):
         self._spend(self.named("richest"), share, part, order)
 
     @operation(5, shares=st.lists(SHARES, min_size=1, max_size=2), part=SPENT, total=TOTALS, basket=BASKETS,
-               wait=WAITS, back=st.none() | RETURNED, costs=st.sampled_from([9999, 60, 120]))  # fmt: skip
+               wait=WAITS, back=st.none() | RETURNED, costs=st.sampled_from([9999, 100, 200, 60]))  # fmt: skip
     def pay_with_points(
         self, shares: list[str], part: str | None, total: int, basket: str, wait: int, back: str | None, costs: int
     ) -> None:
