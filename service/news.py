@@ -2,10 +2,26 @@
 
 from typing import Final
 
+from service.adjustments import news as adjustments
 from service.customers import news as customers
 from service.customers.usecases import named
 from service.events.kinds import EventKinds
+from service.opening_balances import news as opening_balances
+from service.points import news as points
+from service.programs import news as programs
 from service.purchases import news as purchases
+from service.rewards import news as rewards
 
-KINDS: Final = EventKinds(named, (*customers.KINDS, *purchases.KINDS))
+KINDS: Final = EventKinds(
+    named,
+    (
+        *programs.KINDS,
+        *customers.KINDS,
+        *points.KINDS,
+        *adjustments.KINDS,
+        *opening_balances.KINDS,
+        *rewards.KINDS,
+        *purchases.KINDS,
+    ),
+)
 """Every type of events that is told, in the feed and to webhooks."""

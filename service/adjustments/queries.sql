@@ -92,3 +92,13 @@ RETURNING a.id, a.status = 'refused' AND a.decided_by IS NULL AND a.decided_at =
 -- Only what waits: what is booked was booked for the record that it names.
 UPDATE adjustment SET customer_id = $3::bigint
 WHERE program_id = $1::integer AND customer_id = $2::bigint AND status = 'waiting';
+
+-- name: adjustment_news
+-- What is told of adjustments: what was asked for never changes, and a transfer is named once, when they are booked.
+SELECT a.id, a.points, a.reason, a.transfer_id
+FROM unnest($2::uuid[]) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM adjustment AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS a;

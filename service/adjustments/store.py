@@ -70,6 +70,11 @@ async def rehome(db: Db, *, program_id: int, source: int, target: int) -> None:
     await db.execute(_STATEMENTS["adjustment_rehome"].sql, program_id, source, target)
 
 
+async def news_of(db: Db, *, program_id: int, adjustment_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of adjustments."""
+    return await db.fetch(_STATEMENTS["adjustment_news"].sql, program_id, adjustment_ids)
+
+
 def _adjustment(row: Record) -> Adjustment:
     ends_at, decided_by = row["expires_at"], row["decided_by"]
     return Adjustment(

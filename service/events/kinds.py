@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,8 @@ from service.platform.statements import Db
 
 Reader: TypeAlias = Callable[[Db, int, Sequence[Placed]], Awaitable[Mapping[UUID, msgspec.Struct]]]
 """Reads what is told of events of a program, by the events' ids, from rows that don't change any more."""
+
+_Data = TypeVar("_Data", bound=msgspec.Struct)
 
 Namer: TypeAlias = Callable[[Db, int, Sequence[int]], Awaitable[Mapping[int, Named]]]
 """Reads how a program's customers are named to those outside, by their internal ids."""
@@ -32,6 +34,11 @@ class EventKind:
     example: msgspec.Struct
     read: Reader
     version: int = 1
+
+
+def by_event(events: Iterable[Placed], told: Mapping[UUID, _Data]) -> dict[UUID, _Data]:
+    """Give what is told of subjects, by their ids, to the events that name them."""
+    return {event.id: told[event.subject_id] for event in events if event.subject_id in told}
 
 
 class EventKinds:

@@ -34,3 +34,14 @@ SELECT
 FROM opening_balance AS b
 WHERE b.program_id = $1::integer AND b.customer_id = any($2::bigint[])
 ORDER BY b.id;
+
+-- name: opening_balance_news
+-- What is told of opening balances, by the ids of their rows.
+SELECT
+    b.id, b.external_id, b.granted, b.debt, b.available_after, b.pending_after, b.held_after, b.debt_after
+FROM unnest($2::uuid[]) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM opening_balance AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS b;

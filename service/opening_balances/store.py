@@ -37,6 +37,11 @@ async def list_of(db: Db, *, program_id: int, customer_ids: Sequence[int]) -> li
     return [(row["external_id"], _brought(row)) for row in rows]
 
 
+async def news_of(db: Db, *, program_id: int, row_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of opening balances, by the ids of their rows."""
+    return await db.fetch(_STATEMENTS["opening_balance_news"].sql, program_id, row_ids)
+
+
 def _buckets(brought: Brought) -> tuple[int, ...]:
     return msgspec.structs.astuple(brought.balance)
 

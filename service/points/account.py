@@ -16,6 +16,10 @@ from service.customers.rules import Customer
 from service.kernel.ids import IdSource
 from service.points.rules import (
     NEVER,
+    POINTS_AVAILABLE,
+    POINTS_EXPIRED,
+    POINTS_EXPIRING,
+    POINTS_PENDING,
     Alive,
     Bucket,
     Cause,
@@ -106,7 +110,7 @@ class Account:
             notify_at=life.notify_at,
         )
         if is_pending:
-            self.news.append(("points.pending", lot.id))
+            self.news.append((POINTS_PENDING, lot.id))
         self.granted[lot.id] = lot
         if self.lots is not None:
             self.lots[lot.id] = lot
@@ -132,7 +136,7 @@ class Account:
         transfer = self.move(
             Bucket.PENDING, Bucket.AVAILABLE, lot.remaining, reason="activation", cause=lot.cause, at=at
         )
-        self.news.append(("points.available", transfer))
+        self.news.append((POINTS_AVAILABLE, transfer))
         self.repay([lot], lot.cause, at)
 
     def expire(self, lot_id: UUID, at: datetime, *, reason: str = "expiry") -> None:
@@ -143,7 +147,7 @@ class Account:
         source = Bucket.PENDING if lot.is_pending else Bucket.AVAILABLE
         transfer = self.move(source, Bucket.EXPIRED, lot.remaining, reason=reason, cause=lot.cause, at=at)
         self.entries.append(Entry(lot.id, transfer, -lot.remaining))
-        self.news.append(("points.expired", transfer))
+        self.news.append((POINTS_EXPIRED, transfer))
         self.keep(_replace(lot, remaining=0, expired=lot.expired + lot.remaining))
 
     def hold(
@@ -216,7 +220,7 @@ class Account:
         for part in portions(points):
             notice = Notice(self.ids.next(), part, ends_at)
             self.notices.append(notice)
-            self.news.append(("points.expiring", notice.id))
+            self.news.append((POINTS_EXPIRING, notice.id))
 
     def closed(self) -> Customer:
         """Return the customer's row after all movements, with what is due and what expires next."""
@@ -294,7 +298,7 @@ class Account:
         if points:
             transfer = self.move(Bucket.HELD, Bucket.EXPIRED, points, reason="expiry", cause=lot.cause, at=at)
             self.keep(_replace(lot, expired=lot.expired + points))
-            self.news.append(("points.expired", transfer))
+            self.news.append((POINTS_EXPIRED, transfer))
 
     def move(  # noqa: PLR0913 - the row that it makes has these columns
         self,

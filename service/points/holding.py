@@ -11,7 +11,17 @@ from service.platform.statements import Db
 from service.points import store
 from service.points.account import Account
 from service.points.policies import kept_alive
-from service.points.rules import Hold, HoldStatus, check_redeemable, check_share, most_payable, redemption
+from service.points.rules import (
+    REDEMPTION_CAPTURED,
+    REDEMPTION_HELD,
+    REDEMPTION_RELEASED,
+    Hold,
+    HoldStatus,
+    check_redeemable,
+    check_share,
+    most_payable,
+    redemption,
+)
 from service.points.usecases import Opened, balances, open_accounts, owned, write
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
@@ -54,7 +64,7 @@ async def hold(
     held = account.hold(
         points, hold_id=hold_id, expires_at=opened.now + lasts, cause=redemption(hold_id), order_id=order_id
     )
-    account.news.append(("redemption.held", hold_id))
+    account.news.append((REDEMPTION_HELD, hold_id))
     await write(db, program_id=program.id, opened=opened, accounts=[account])
     return Redeemed(held, account.customer.balance)
 
@@ -80,7 +90,7 @@ async def capture(db: Db, *, program: Program, hold_id: UUID, points: int | None
         return Redeemed(found, account.customer.balance)
     captured = account.capture(hold_id, points or found.points, redemption(hold_id))
     account.touch(kept_alive(program.settings, QualifyingActivity.REDEMPTION, opened.now))
-    account.news.append(("redemption.captured", hold_id))
+    account.news.append((REDEMPTION_CAPTURED, hold_id))
     await write(db, program_id=program.id, opened=opened, accounts=[account])
     return Redeemed(captured, account.customer.balance)
 
@@ -93,7 +103,7 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
             await write(db, program_id=program.id, opened=opened, accounts=[account])
         return Redeemed(found, account.customer.balance)
     released = account.release(hold_id, redemption(hold_id), opened.now)
-    account.news.append(("redemption.released", hold_id))
+    account.news.append((REDEMPTION_RELEASED, hold_id))
     await write(db, program_id=program.id, opened=opened, accounts=[account])
     return Redeemed(released, account.customer.balance)
 

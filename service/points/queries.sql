@@ -309,3 +309,25 @@ WHERE
     AND l.cause_type = $3::text
     AND l.cause_id = $4::text
 ORDER BY l.id;
+
+-- name: transfer_news
+-- What is told of transfers, by their customers and ids: a transfer stays with the record that it was booked for.
+SELECT
+    t.id, t.points, t.reason, t.cause_type, t.cause_id, t.available_after, t.pending_after, t.held_after, t.debt_after,
+    t.occurred_at
+FROM unnest($2::bigint[], $3::uuid[]) AS w (customer_id, id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM transfer AS o
+    WHERE o.program_id = $1::integer AND o.customer_id = w.customer_id AND o.id = w.id
+    OFFSET 0
+) AS t;
+
+-- name: notice_news
+-- What is told of notices, likewise.
+SELECT n.id, n.points, n.ends_at
+FROM unnest($2::bigint[], $3::uuid[]) AS w (customer_id, id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM expiry_notice AS o
+    WHERE o.program_id = $1::integer AND o.customer_id = w.customer_id AND o.id = w.id
+    OFFSET 0
+) AS n;

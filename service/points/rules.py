@@ -14,6 +14,15 @@ from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import to_wire
 from service.programs.rules import PointValue
 
+POINTS_PENDING: Final = "points.pending"
+POINTS_AVAILABLE: Final = "points.available"
+POINTS_EXPIRING: Final = "points.expiring"
+POINTS_EXPIRED: Final = "points.expired"
+REDEMPTION_HELD: Final = "redemption.held"
+REDEMPTION_CAPTURED: Final = "redemption.captured"
+REDEMPTION_RELEASED: Final = "redemption.released"
+REDEMPTION_LAPSED: Final = "redemption.lapsed"
+
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 """When a lot expires that doesn't: 'infinity' in the database."""
 

@@ -9,7 +9,7 @@ import msgspec
 
 from service.customers.rules import Customer
 from service.points.account import Account
-from service.points.rules import HoldStatus, lot_ends_at, redemption
+from service.points.rules import REDEMPTION_LAPSED, HoldStatus, lot_ends_at, redemption
 
 _AT_ONCE: Final = timedelta()
 
@@ -34,7 +34,7 @@ def settle(account: Account) -> None:
             account.expire(thing, at)
         elif change is _Change.LAPSE:
             hold = account.release(thing, redemption(thing), at, HoldStatus.LAPSED)
-            account.news.append(("redemption.lapsed", hold.id))
+            account.news.append((REDEMPTION_LAPSED, hold.id))
         else:
             _activate(account, thing, at)
     _notify(account)

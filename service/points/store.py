@@ -296,3 +296,17 @@ async def read_lots_of_cause(db: Db, *, program_id: int, customer_id: int, cause
     """Read the lots of a customer that one cause granted, the oldest first."""
     rows = await db.fetch(_STATEMENTS["lots_of_cause"].sql, program_id, customer_id, cause.type, cause.id)
     return [_lot(row) for row in rows]
+
+
+async def news_of_transfers(db: Db, *, program_id: int, named: Sequence[tuple[int, UUID]]) -> list[Record]:
+    """Read what is told of transfers, by their customers' internal ids and their own."""
+    return await db.fetch(_STATEMENTS["transfer_news"].sql, program_id, *_columns(named))
+
+
+async def news_of_notices(db: Db, *, program_id: int, named: Sequence[tuple[int, UUID]]) -> list[Record]:
+    """Read what is told of notices that points end, likewise."""
+    return await db.fetch(_STATEMENTS["notice_news"].sql, program_id, *_columns(named))
+
+
+def _columns(named: Sequence[tuple[int, UUID]]) -> tuple[list[int], list[UUID]]:
+    return [customer for customer, _ in named], [its_id for _, its_id in named]

@@ -51,6 +51,7 @@ async def get_program(request: ApiRequest) -> ProgramOut:
 @patch("/program", operation_id="changeProgram", opt=operation(Right.CHANGE_PROGRAM, parameters=(DRY_RUN,)))
 async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> ProgramOut:
     """Change the program's name or settings, from now or an earlier moment on; what was booked stays as it was."""
+    entropy = random.getrandbits(62)
 
     async def work(db: Db) -> Program:
         return await usecases.change_program(
@@ -59,6 +60,7 @@ async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> 
             name=data.name,
             settings=data.settings,
             valid_from=data.valid_from,
+            entropy=entropy,
         )
 
     program = await transact(request.part(Database).connection, work, rollback=flag(request, "dry_run"))

@@ -113,3 +113,15 @@ WHERE program_id = $1::integer AND id = $2::uuid;
 
 -- name: database_time
 SELECT clock_timestamp() AS now;
+
+-- name: settings_news
+-- The newest version of a program's settings at moments, and from when on it applies, as in program_all.
+SELECT w.event_id, v.version, v.valid_from
+FROM unnest($2::uuid[], $3::timestamptz[]) AS w (event_id, at)
+CROSS JOIN LATERAL (
+    SELECT s.version, CASE WHEN s.version > 1 THEN coalesce(s.valid_from, s.recorded_at) END AS valid_from
+    FROM program_settings AS s
+    WHERE s.program_id = $1::integer AND s.recorded_at <= w.at
+    ORDER BY s.version DESC
+    LIMIT 1
+) AS v;

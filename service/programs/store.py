@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
+from service.events.rules import Placed
 from service.kernel.times import FIRST_MOMENT
 from service.platform.authentication import Actor
 from service.platform.rate_limits import DEFAULT_LIMIT, RateLimit
@@ -152,3 +153,9 @@ async def end_key(db: Db, *, key: ApiKey) -> None:
 async def limit_key(db: Db, *, key: ApiKey) -> None:
     """Write a key's own rate limit."""
     await db.execute(_STATEMENTS["key_limit"].sql, key.program_id, key.id, *_columns(key.limit))
+
+
+async def news_of_changes(db: Db, *, program_id: int, events: Sequence[Placed]) -> list[Record]:
+    """Read what is told of changes to a program: the settings' version when the events were recorded."""
+    ids, times = [event.id for event in events], [event.recorded_at for event in events]
+    return await db.fetch(_STATEMENTS["settings_news"].sql, program_id, ids, times)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -10,8 +10,9 @@ import msgspec
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, time_ordered_id
 from service.platform.authentication import Actor, hash_of_key
+from service.platform.outbox import Event, announcing
 from service.platform.roles import Role
-from service.platform.statements import Db
+from service.platform.statements import Db, write_together
 from service.programs import store
 from service.programs.rules import (
     ApiKey,
@@ -27,6 +28,8 @@ from service.programs.rules import (
     checked_limit,
     with_settings,
 )
+
+PROGRAM_CHANGED: Final = "program.changed"
 
 
 async def create_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> Program:
@@ -54,11 +57,17 @@ async def program_with_code(db: Db, code: str) -> Program:
 
 
 async def change_program(
-    db: Db, *, program_id: int, name: str | None, settings: Mapping[str, Any], valid_from: datetime | None = None
+    db: Db,
+    *,
+    program_id: int,
+    name: str | None,
+    settings: Mapping[str, Any],
+    valid_from: datetime | None = None,
+    entropy: int,
 ) -> Program:
     """Replace the given settings by a new version, for what occurs from `valid_from` on, without it from now on.
 
-    Nothing to change makes no version. What was booked stays as it was. Raises Invalid.
+    Nothing to change makes no version and tells nobody. What was booked stays as it was. Raises Invalid.
     """
     before = await store.lock_program(db, program_id=program_id)
     now = await store.database_time(db)
@@ -70,6 +79,9 @@ async def change_program(
         await store.insert_settings(db, program_id=program_id, version=after.newest, recorded_at=now)
     await store.update_program(db, program_id=program_id, name=after.name, version=after.version)
     await store.bump_catalogue(db)
+    event_id = time_ordered_id(now, entropy)
+    event = Event(event_id, PROGRAM_CHANGED, None, event_id)
+    await write_together(db, [announcing(program_id, [event], now)])
     return after
 
 

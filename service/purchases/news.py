@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from service.customers.rules import Balance
-from service.events.kinds import EventKind
+from service.events.kinds import EventKind, by_event
 from service.events.rules import Placed
 from service.kernel.times import Time
 from service.platform.statements import Db
@@ -55,7 +55,7 @@ async def _rewarded(db: Db, program_id: int, events: Sequence[Placed]) -> Mappin
             db, program_id=program_id, purchase_ids=[event.subject_id for event in events]
         )
     }
-    return {event.id: found[event.subject_id] for event in events if event.subject_id in found}
+    return by_event(events, found)
 
 
 async def _refunded(db: Db, program_id: int, events: Sequence[Placed]) -> Mapping[UUID, PurchaseRefunded]:
@@ -73,7 +73,7 @@ async def _refunded(db: Db, program_id: int, events: Sequence[Placed]) -> Mappin
             db, program_id=program_id, refund_ids=[event.subject_id for event in events]
         )
     }
-    return {event.id: found[event.subject_id] for event in events if event.subject_id in found}
+    return by_event(events, found)
 
 
 _EXAMPLE_TIME: Final = msgspec.convert("2026-11-21T10:00:00Z", Time)

@@ -290,3 +290,64 @@ INNER JOIN reward_version AS t
     ON v.program_id = t.program_id AND v.reward_id = t.reward_id AND v.reward_version = t.version
 WHERE p.program_id = $1::integer AND p.customer_id = $2::bigint AND p.state != 'given_back'
 ORDER BY v.id;
+
+-- name: redemption_news
+-- What is told of redemptions: the figures of a hold are final when it ends. A piece has its hold's id.
+SELECT
+    h.id, h.points, h.captured, h.expires_at, h.ended_at, coalesce(h.order_id, p.order_id) AS order_id, p.reward_id
+FROM unnest($2::uuid[]) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM hold AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS h
+LEFT JOIN LATERAL (
+    SELECT o.* FROM reward_piece AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS p ON TRUE;
+
+-- name: reward_news
+-- What is told of rewards at moments: the newest version that was there then. A change of status or stock makes none.
+SELECT w.event_id, w.reward_id, v.version, v.name, v.points
+FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) AS w (event_id, reward_id, at)
+CROSS JOIN LATERAL (
+    SELECT o.version, o.terms ->> 'name' AS name, (o.terms ->> 'points')::bigint AS points
+    FROM reward_version AS o
+    WHERE o.program_id = $1::integer AND o.reward_id = w.reward_id AND o.recorded_at <= w.at
+    ORDER BY o.version DESC
+    LIMIT 1
+) AS v;
+
+-- name: voucher_news
+-- What is told of vouchers: what they were issued with, and when they were cancelled, which is final.
+SELECT
+    v.id, v.code, v.reward_id, v.reward_version, v.uses, v.issued_at, v.valid_until, v.cancelled_at,
+    h.id AS redemption_id
+FROM unnest($2::uuid[]) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM voucher AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS v
+LEFT JOIN LATERAL (
+    SELECT o.id FROM hold AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS h ON TRUE;
+
+-- name: use_news
+-- What is told of uses of vouchers, by the uses' ids.
+SELECT
+    u.id, u.voucher_id, v.code, v.reward_id, v.uses, u.number, u.order_id, u.amount, u.currency, u.discount, u.used_at
+FROM unnest($2::uuid[]) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT o.* FROM voucher_use AS o
+    WHERE o.program_id = $1::integer AND o.id = w.id
+    OFFSET 0
+) AS u
+CROSS JOIN LATERAL (
+    SELECT o.* FROM voucher AS o
+    WHERE o.program_id = $1::integer AND o.id = u.voucher_id
+    OFFSET 0
+) AS v;

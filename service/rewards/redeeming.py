@@ -17,7 +17,7 @@ from service.platform.statements import Db, RowsMissing
 from service.points import holding
 from service.points import usecases as points
 from service.points.holding import Redeemed
-from service.points.rules import Hold, HoldStatus, redemption
+from service.points.rules import REDEMPTION_HELD, Hold, HoldStatus, redemption
 from service.programs.rules import Program
 from service.rewards import store, usecases
 from service.rewards.rules import Piece, RewardOutOfStock
@@ -70,7 +70,7 @@ async def redeem_reward(
         expires_at=opened.now + (expires_in or timedelta(seconds=program.settings.hold_seconds)),
         cause=redemption(hold_id),
     )
-    account.news.append(("redemption.held", hold_id))
+    account.news.append((REDEMPTION_HELD, hold_id))
     moved = points.each_once(each for each in opened.accounts.values() if each.transfers)
     await points.write(db, program_id=program.id, opened=opened, accounts=moved)
     await give_back_ended(db, program_id=program.id, piece_ids=[piece_id for piece_id, _ in lapsed])

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
+from service.events.rules import Placed
 from service.platform.statements import Db, load
 from service.rewards.rules import CodeSource, Piece, Reward, RewardStatus, Terms
 from service.rewards.vouchers import Use, Voucher
@@ -227,3 +228,25 @@ async def held_pieces(db: Db, *, program_id: int, customers: Sequence[int]) -> l
 async def vouchers_of(db: Db, *, program_id: int, customer_id: int) -> list[Voucher]:
     """Read all vouchers of a customer, the oldest first."""
     return [_voucher(row) for row in await db.fetch(_STATEMENTS["voucher_list"].sql, program_id, customer_id)]
+
+
+async def news_of_redemptions(db: Db, *, program_id: int, hold_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of redemptions."""
+    return await db.fetch(_STATEMENTS["redemption_news"].sql, program_id, hold_ids)
+
+
+async def news_of_rewards(db: Db, *, program_id: int, events: Sequence[Placed]) -> list[Record]:
+    """Read what is told of rewards: what they were when the events were recorded."""
+    statement, ids = _STATEMENTS["reward_news"].sql, [event.id for event in events]
+    times = [event.recorded_at for event in events]
+    return await db.fetch(statement, program_id, ids, [event.subject_id for event in events], times)
+
+
+async def news_of_vouchers(db: Db, *, program_id: int, voucher_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of vouchers."""
+    return await db.fetch(_STATEMENTS["voucher_news"].sql, program_id, voucher_ids)
+
+
+async def news_of_uses(db: Db, *, program_id: int, use_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of uses of vouchers."""
+    return await db.fetch(_STATEMENTS["use_news"].sql, program_id, use_ids)

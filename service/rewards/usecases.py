@@ -120,7 +120,8 @@ async def load_codes(
 ) -> tuple[list[int], Reward]:
     """Load codes of a third party into a reward's stock.
 
-    Gives the places, in `codes`, of those that stand there or in the program already, and the reward then.
+    Gives the places, in `codes`, of those that stand there or in the program already, and the reward then. Codes that
+    are all known tell nobody.
     Raises NotFound, CodesGenerated.
     """
     await store.lock_rewards(db, program_id=program_id, reward_ids=[reward_id])
@@ -128,10 +129,14 @@ async def load_codes(
     if reward.codes is not CodeSource.THIRD_PARTY:
         raise CodesGenerated
     once = list(dict.fromkeys(codes))
-    ids = IdSource(await store.database_time(db), entropy)
+    now = await store.database_time(db)
+    ids = IdSource(now, entropy)
     new = await store.load_codes(
         db, program_id=program_id, reward_id=reward_id, codes=once, ids=[ids.next() for _ in once]
     )
+    if new:
+        event = Event(ids.next(), REWARD_CHANGED, None, reward_id)
+        await write_together(db, [announcing(program_id, [event], now)])
     duplicates = list[int]()
     for place, code in enumerate(codes):
         if code in new:

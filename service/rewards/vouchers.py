@@ -141,6 +141,11 @@ def shown(code: str) -> str:
     return "-".join(code[start : start + _GROUP] for start in range(0, len(code), _GROUP))
 
 
+def last_characters(code: str) -> str | None:
+    """Give the end of a code, by which people tell vouchers apart; None of one too short to stay a secret then."""
+    return None if len(code) < _CHARACTERS else code[-_GROUP:]
+
+
 def read_code(text: str) -> str | None:
     """Read a code of `code_of` as people type it; None for what can't be one.
 
