@@ -15,7 +15,9 @@ from msgspec.structs import fields
 from service.app import Parts, framework_app
 from service.kernel.errors import Kind
 from service.kernel.ids import CALLER_ID_PATTERN
+from service.news import KINDS
 from service.openapi_components import as_change, components, key_of, reference
+from service.openapi_webhooks import shapes, webhooks
 from service.opening_balances.rules import OpeningBalance
 from service.platform.http.operation import Told
 from service.platform.http.problems import STATUS, Problem
@@ -61,6 +63,7 @@ _TAGS: Final = (
     "Rewards",
     "Vouchers",
     "Customers",
+    "Events",
     "Program",
     "Health",
 )
@@ -143,7 +146,8 @@ def document(app: Litestar) -> dict[str, Any]:
     operations = sorted(_operations(app), key=lambda each: (each[0], each[1]))
     sent = [handler.parsed_data_field.annotation for _, _, handler in operations if handler.parsed_data_field]
     sent += [Purchase, OpeningBalance, *(field.type for field in fields(ProgramSettings))]
-    references, schemas = components(sent, [*(_answered(each) for _, _, each in operations), Problem])
+    answered = [*(_answered(each) for _, _, each in operations), Problem, *shapes(KINDS)]
+    references, schemas = components(sent, answered)
     # Some bodies are decoded in two steps, so that their types tell less than what they take.
     schemas["BatchIn"]["properties"]["purchases"]["items"] = references[key_of(Purchase)]
     schemas["OpeningBalancesIn"]["properties"]["balances"]["items"] = references[key_of(OpeningBalance)]
@@ -160,6 +164,7 @@ def document(app: Litestar) -> dict[str, Any]:
         "security": [{"key": []}],
         "tags": [{"name": name} for name in _TAGS],
         "paths": paths,
+        "webhooks": webhooks(KINDS, references),
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "headers": _HEADERS,

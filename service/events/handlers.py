@@ -35,7 +35,7 @@ _WAIT: Final = Parameter(
 _TYPES: Final = Parameter(
     "types",
     "query",
-    "Only events of these types, with commas between. The cursor goes on over the others.",
+    "Only events of these types, with commas between; `webhooks` lists them. The cursor goes on over the others.",
     {"type": "string", "pattern": r"^[a-z_]+\.[a-z_]+(,[a-z_]+\.[a-z_]+)*$"},
 )
 

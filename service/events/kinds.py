@@ -34,6 +34,8 @@ class EventKind:
     example: msgspec.Struct
     read: Reader
     version: int = 1
+    names_customer: bool = True
+    """Whether events of it name the customer whom they concern, as long as there is one."""
 
 
 def by_event(events: Iterable[Placed], told: Mapping[UUID, _Data]) -> dict[UUID, _Data]:

@@ -201,12 +201,19 @@ KINDS: Final = (
         RedemptionEnded(_REDEMPTION, 500, None, _REWARD, _LATER),
         _redemptions,
     ),
-    EventKind(REWARD_CREATED, "A reward was made.", RewardTold(_REWARD, 1, "10 % off", 500), _rewards),
+    EventKind(
+        REWARD_CREATED,
+        "A reward was made.",
+        RewardTold(_REWARD, 1, "10 % off", 500),
+        _rewards,
+        names_customer=False,
+    ),
     EventKind(
         REWARD_CHANGED,
         "A reward's terms, status or stock changed.",
         RewardTold(_REWARD, 2, "10 % off", 400),
         _rewards,
+        names_customer=False,
     ),
     EventKind(
         VOUCHER_ISSUED,

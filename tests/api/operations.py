@@ -237,6 +237,7 @@ OPERATIONS = (
         unknown=NO_VOUCHER,
         needs_key=True,
     ),
+    Operation("listEvents", "GET", "/v1/events", _roles("billing marketer analyst admin")),
     Operation("getProgram", "GET", "/v1/program", _roles("analyst admin")),
     Operation("changeProgram", "PATCH", "/v1/program", _roles("admin"), {}),
     Operation("listApiKeys", "GET", "/v1/api-keys", _roles("admin")),
