@@ -10,7 +10,7 @@ FROM
     unnest(
         ARRAY[
             'transfer', 'lot_entry', 'claim', 'purchase', 'refund', 'program_settings', 'reward_version', 'voucher_use',
-            'expiry_notice', 'customer_merge', 'erased_identity', 'opening_balance'
+            'expiry_notice', 'customer_merge', 'erased_identity', 'opening_balance', 'event'
         ]
     ) AS t (name)
 CROSS JOIN

@@ -148,6 +148,49 @@ FULL JOIN (
 ) AS o ON n.program_id = o.program_id AND n.id = o.subject_id AND n.customer_id = o.customer_id
 WHERE n.id IS NULL OR o.events IS DISTINCT FROM 1;
 
+-- name: one_event_for_each_movement
+-- That points became pending or available or ended was announced once, and nothing else was. Of what a merge moved and
+-- an erasure closed these tell.
+SELECT coalesce(w.program_id, o.program_id) AS program_id, coalesce(w.id, o.subject_id) AS id, o.type, o.events
+FROM (
+    SELECT
+        t.program_id, t.customer_id, t.id,
+        CASE t.to_bucket
+            WHEN 'pending' THEN 'points.pending' WHEN 'available' THEN 'points.available' ELSE 'points.expired'
+        END AS type
+    FROM transfer AS t
+    WHERE
+        t.reason NOT IN ('merge', 'erasure')
+        AND (
+            t.to_bucket = 'expired'
+            OR (t.from_bucket = 'issued' AND t.to_bucket = 'pending')
+            OR (t.from_bucket = 'pending' AND t.to_bucket = 'available')
+        )
+) AS w
+FULL JOIN (
+    SELECT e.program_id, e.customer_id, e.subject_id, e.type, count(*) AS events FROM announced AS e
+    WHERE e.type IN ('points.pending', 'points.available', 'points.expired')
+    GROUP BY e.program_id, e.customer_id, e.subject_id, e.type
+) AS o ON w.program_id = o.program_id AND w.customer_id = o.customer_id AND w.id = o.subject_id AND w.type = o.type
+WHERE w.id IS NULL OR o.events IS DISTINCT FROM 1;
+
+-- name: one_event_for_each_step_of_a_hold
+-- That a hold began, and how it ended, was announced once, and nothing else was. One that lapsed before its time was
+-- closed by an erasure, which tells.
+SELECT coalesce(w.program_id, o.program_id) AS program_id, coalesce(w.id, o.subject_id) AS id, o.type, o.events
+FROM (
+    SELECT b.program_id, b.id, 'redemption.held' AS type FROM hold AS b
+    UNION ALL
+    SELECT h.program_id, h.id, 'redemption.' || h.status AS type FROM hold AS h
+    WHERE h.status IN ('captured', 'released') OR (h.status = 'lapsed' AND h.ended_at >= h.expires_at)
+) AS w
+FULL JOIN (
+    SELECT e.program_id, e.subject_id, e.type, count(*) AS events FROM announced AS e
+    WHERE e.type LIKE 'redemption.%'
+    GROUP BY e.program_id, e.subject_id, e.type
+) AS o ON w.program_id = o.program_id AND w.id = o.subject_id AND w.type = o.type
+WHERE w.id IS NULL OR o.events IS DISTINCT FROM 1;
+
 -- name: transfers_chain
 -- A customer's transfers are numbered without a gap, and each leads from the balance of the one before to its own.
 SELECT x.program_id, x.customer_id, x.id, x.customer_version

@@ -91,6 +91,20 @@ FULL JOIN (
 ) AS o ON w.program_id = o.program_id AND w.id = o.subject_id AND w.type = o.type
 WHERE w.id IS NULL OR o.events IS DISTINCT FROM 1;
 
+-- name: an_event_for_each_version_of_a_reward
+-- Every reward announced once that it was made, and each other version at least that it was changed.
+SELECT coalesce(r.program_id, o.program_id) AS program_id, coalesce(r.id, o.subject_id) AS id, r.version, o.changes
+FROM reward AS r
+FULL JOIN (
+    SELECT
+        e.program_id, e.subject_id, count(*) FILTER (WHERE e.type = 'reward.created') AS times_made,
+        count(*) FILTER (WHERE e.type = 'reward.changed') AS changes
+    FROM announced AS e
+    WHERE e.type IN ('reward.created', 'reward.changed')
+    GROUP BY e.program_id, e.subject_id
+) AS o ON r.program_id = o.program_id AND r.id = o.subject_id
+WHERE r.id IS NULL OR o.times_made IS DISTINCT FROM 1 OR o.changes < r.version - 1;
+
 -- name: held_pieces_are_of_open_holds
 -- A piece is held while its hold is open, with the same time and, unless it is given back, the same customer. What was
 -- released is given back, what was not is not; a lapsed hold's piece may wait for being given back.

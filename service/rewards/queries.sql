@@ -296,11 +296,12 @@ ORDER BY v.id;
 SELECT
     h.id, h.points, h.captured, h.expires_at, h.ended_at, coalesce(h.order_id, p.order_id) AS order_id, p.reward_id
 FROM unnest($2::uuid[]) AS w (id)
-CROSS JOIN LATERAL (
-    SELECT o.* FROM hold AS o
-    WHERE o.program_id = $1::integer AND o.id = w.id
-    OFFSET 0
-) AS h
+CROSS JOIN
+    LATERAL (
+        SELECT o.* FROM hold AS o
+        WHERE o.program_id = $1::integer AND o.id = w.id
+        OFFSET 0
+    ) AS h
 LEFT JOIN LATERAL (
     SELECT o.* FROM reward_piece AS o
     WHERE o.program_id = $1::integer AND o.id = w.id
@@ -325,11 +326,12 @@ SELECT
     v.id, v.code, v.reward_id, v.reward_version, v.uses, v.issued_at, v.valid_until, v.cancelled_at,
     h.id AS redemption_id
 FROM unnest($2::uuid[]) AS w (id)
-CROSS JOIN LATERAL (
-    SELECT o.* FROM voucher AS o
-    WHERE o.program_id = $1::integer AND o.id = w.id
-    OFFSET 0
-) AS v
+CROSS JOIN
+    LATERAL (
+        SELECT o.* FROM voucher AS o
+        WHERE o.program_id = $1::integer AND o.id = w.id
+        OFFSET 0
+    ) AS v
 LEFT JOIN LATERAL (
     SELECT o.id FROM hold AS o
     WHERE o.program_id = $1::integer AND o.id = w.id
@@ -341,11 +343,12 @@ LEFT JOIN LATERAL (
 SELECT
     u.id, u.voucher_id, v.code, v.reward_id, v.uses, u.number, u.order_id, u.amount, u.currency, u.discount, u.used_at
 FROM unnest($2::uuid[]) AS w (id)
-CROSS JOIN LATERAL (
-    SELECT o.* FROM voucher_use AS o
-    WHERE o.program_id = $1::integer AND o.id = w.id
-    OFFSET 0
-) AS u
+CROSS JOIN
+    LATERAL (
+        SELECT o.* FROM voucher_use AS o
+        WHERE o.program_id = $1::integer AND o.id = w.id
+        OFFSET 0
+    ) AS u
 CROSS JOIN LATERAL (
     SELECT o.* FROM voucher AS o
     WHERE o.program_id = $1::integer AND o.id = u.voucher_id

@@ -57,6 +57,14 @@ BREAKS = {
     "UPDATE lot SET needs_notice = true, notify_at = now()",
     "one_event_for_each_notice": "INSERT INTO expiry_notice"
     " SELECT program_id, customer_id, id, 1, now(), now() FROM lot",
+    "one_event_for_each_movement": "UPDATE transfer SET to_bucket = 'pending' WHERE reason = 'purchase'",
+    "one_event_for_each_step_of_a_hold": "DELETE FROM outbox WHERE type = 'redemption.captured'",
+    "one_event_for_each_customer": "DELETE FROM outbox WHERE type = 'customer.enrolled'",
+    "an_event_for_each_version_of_a_reward": "DELETE FROM outbox WHERE type = 'reward.created'",
+    "places_have_no_gaps": "INSERT INTO event SELECT program_id, 2, gen_random_uuid(), type, customer_id, subject_id,"
+    " recorded_at FROM outbox LIMIT 1",
+    "one_place_for_each_event": "INSERT INTO event SELECT program_id, row_number() OVER (), id, type, customer_id,"
+    " subject_id, recorded_at FROM outbox",
     "merges_lose_nothing": "INSERT INTO customer_merge"
     " SELECT program_id, gen_random_uuid(), id, 0, now() FROM customer",
     "merged_records_keep_nothing": "UPDATE customer SET available = 0, held = 0, purchase_count = 0,"
@@ -92,6 +100,13 @@ BREAKS = {
 """What breaks an invariant, by its name. It may break others with it."""
 
 ALSO = {
+    "places_have_no_gaps": "INSERT INTO feed SELECT id, 1 FROM program",
+    "one_event_for_each_movement": "UPDATE outbox SET type = 'points.expired' WHERE type = 'purchase.rewarded'",
+    "one_event_for_each_step_of_a_hold": "UPDATE hold SET status = 'lapsed', captured = 0, ended_at = expires_at"
+    " WHERE status = 'held'",
+    "one_event_for_each_customer": ERASED,
+    "an_event_for_each_version_of_a_reward": "INSERT INTO reward_version"
+    " SELECT program_id, id, 2, '{{}}', created_at FROM reward; UPDATE reward SET version = 2",
     "available_is_sum_of_open_lots": "UPDATE lot SET slides = TRUE",
     "remaining_is_sum_of_entries": "INSERT INTO lot_entry SELECT program_id, customer_id, id, gen_random_uuid(), 1"
     " FROM lot; INSERT INTO lot_entry SELECT program_id, customer_id, id, gen_random_uuid(), -1 FROM lot",

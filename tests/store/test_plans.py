@@ -64,7 +64,16 @@ async def test_statements_of_the_hot_path_scan_no_table_of_the_ledger(hot: Db) -
 
 
 def _statements() -> Iterator[tuple[str, Statement]]:
-    for room in ("customers", "purchases", "points", "adjustments", "opening_balances", "rewards"):
+    for room in (
+        "customers",
+        "purchases",
+        "points",
+        "adjustments",
+        "opening_balances",
+        "rewards",
+        "programs",
+        "events",
+    ):
         for statement in load_file(CHECKOUT / "service" / room / "queries.sql").values():
             yield f"{room}.{statement.name}", statement
 
