@@ -43,6 +43,11 @@ INSERT INTO adjustment SELECT $1, %(id)s, n, 1, 'goodwill', 'n', NULL, 'booked',
 FROM generate_series(1, $2::integer) AS n;
 INSERT INTO opening_balance SELECT $1, n, %(id)s, 'old-' || n, 1, 0, 1, 0, 0, 0, now()
 FROM generate_series(1, $2::integer) AS n;
+INSERT INTO hold SELECT $1, n, %(id)s, 'released', 1, 0, NULL, now(), now(), now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO expiry_notice SELECT $1, n, %(id)s, 1, now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO event SELECT $1, n, %(id)s, 'purchase.rewarded', n, %(id)s, now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO feed VALUES ($1, $2);
 INSERT INTO reward_code SELECT $1, v.id, v.reward_id, v.code, NULL FROM voucher AS v;
 """
 _ID = """(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')
