@@ -22,6 +22,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from service.app import uvicorn_config
+from service.news import KINDS
 from service.platform import migrations, telemetry
 from service.platform.authentication import new_key
 from service.platform.database import Database
@@ -307,8 +308,10 @@ async def make_shop(
 
 
 async def prove(database: Database, makers: Mapping[int, str] = MappingProxyType({})) -> None:
-    """Prove every invariant of the books; `makers` says which test made a program."""
+    """Prove every invariant of the books, and that of all that was announced something is told; `makers` says which test made a program."""
     async with database.connection() as db:
+        announced = {row["type"] for row in await db.fetch("SELECT DISTINCT type FROM announced")}
         broken = {finding.invariant.name: finding.broken for finding in await verify(db) if finding.broken}
     tests = {makers.get(row.get("program_id", 0), "?") for rows in broken.values() for row in rows}
     assert broken == {}, f"broken by {sorted(tests)}"
+    assert announced <= {kind.type for kind in KINDS}

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from service.events import usecases as events
 from service.news import KINDS
 from service.platform.roles import Role
 from service.platform.statements import Db
 from tests.api.test_events import read_all, sequenced
 from tests.conftest import NewShop
-from tests.shop import Shop, unique
+from tests.shop import Shop, purchase, unique
 from tests.stories.months import pass_time
 from tests.stories.test_adjustments import adjust
 from tests.stories.test_lives import DAY, NOTHING, command, now
@@ -16,9 +17,6 @@ from tests.stories.test_opening_balances import bring, opening
 from tests.stories.test_records import WORD, a_full_life, admin, merge, redeem
 from tests.vouchers import end, issue, make
 from tests.vouchers import redeem as redeem_reward
-
-OWN = ("_id", "_at")
-"""Endings of names whose values another test knows: ids of the service's, times."""
 
 
 class Feed:
@@ -313,3 +311,27 @@ async def test_events_of_what_concerns_nobody_name_no_customer(shop: Shop) -> No
     names = {kind.type: kind.names_customer for kind in KINDS}
     for event in await read_of(shop):
         assert names[event["type"]] == (event["customer_id"] is not None)
+
+
+async def test_two_hundred_events_of_all_kinds_are_told_by_a_handful_of_statements(shop: Shop) -> None:
+    assert shop.database is not None
+    bodies = [purchase(customer_id=f"c-{number}", total=20_000) for number in range(40)]
+    assert (await shop.post("/v1/purchases/batch", {"purchases": bodies})).status == 200
+    reward_id = await make(shop)
+    for number in range(40):
+        redemption = (await redeem_reward(shop, reward_id, f"c-{number}")).body["id"]
+        await end(shop, redemption, "capture" if number % 2 else "release")
+        await command(shop, f"/v1/purchases/{bodies[number]['id']}/refunds", {"id": f"r-{number}", "amount": 100})
+    await sequenced(shop)
+    async with shop.database.connection() as db:
+        found = await events.read(db, program_id=shop.program.id, after=0, limit=200)
+        first = await KINDS.tell(db, program_id=shop.program.id, events=found.events)
+        statements = list[str]()
+        with db.query_logger(lambda query: statements.append(query.query)):
+            told = await KINDS.tell(db, program_id=shop.program.id, events=found.events)
+    assert len(told) == 200
+    assert told == first
+    kinds = {event.type for event in told}
+    assert len(kinds) >= 7
+    assert len(statements) <= len(kinds)
+    assert all(event.data for event in told if event.type != "customer.enrolled")
