@@ -5,12 +5,14 @@ from typing import Any, Final
 
 import msgspec
 
+from service.customers.records import CUSTOMER_ERASED
 from service.events.kinds import EventKind
 from service.events.rules import Event
 from service.kernel.times import Time
 from service.openapi_components import key_of
 
 _EVENT_ID: Final = "evt_019aa5f0601c7b3e8d11223344556677"
+_REFERENCE: Final = "cus_5f2a9c0e7b1d4836a1f0c2d3e4b59687"
 _SAYS: Final = (
     """What a webhook is sent, and what `GET /v1/events` lists, of such an event. Every answer of 2xx takes it."""
 )
@@ -34,7 +36,8 @@ def example(kind: EventKind) -> Event:
         version=kind.version,
         timestamp=msgspec.convert("2026-11-21T10:00:01Z", Time),
         position=1042,
-        customer_id="c-42" if kind.names_customer else None,
+        customer_ref=_REFERENCE if kind.concerns_customer else None,
+        customer_id="c-42" if kind.concerns_customer and kind.type != CUSTOMER_ERASED else None,
         data=msgspec.to_builtins(kind.example),
     )
 

@@ -308,7 +308,10 @@ async def make_shop(
 
 
 async def prove(database: Database, makers: Mapping[int, str] = MappingProxyType({})) -> None:
-    """Prove every invariant of the books, and that of all that was announced something is told; `makers` says which test made a program."""
+    """Prove every invariant of the books, and that something is told of all that was announced.
+
+    `makers` says which test made a program.
+    """
     async with database.connection() as db:
         announced = {row["type"] for row in await db.fetch("SELECT DISTINCT type FROM announced")}
         broken = {finding.invariant.name: finding.broken for finding in await verify(db) if finding.broken}

@@ -42,6 +42,5 @@ KINDS: Final = (
         "A customer was erased; from now on no event names the customer any more.",
         NothingMore(),
         _nothing_more,
-        names_customer=False,
     ),
 )

@@ -34,8 +34,8 @@ class EventKind:
     example: msgspec.Struct
     read: Reader
     version: int = 1
-    names_customer: bool = True
-    """Whether events of it name the customer whom they concern, as long as there is one."""
+    concerns_customer: bool = True
+    """Whether events of it are of a customer."""
 
 
 def by_event(events: Iterable[Placed], told: Mapping[UUID, _Data]) -> dict[UUID, _Data]:

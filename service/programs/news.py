@@ -35,6 +35,6 @@ KINDS: Final = (
         "The program's settings or its name changed.",
         ProgramChanged(2, msgspec.convert("2026-11-21T10:00:00Z", Time)),
         _changed,
-        names_customer=False,
+        concerns_customer=False,
     ),
 )

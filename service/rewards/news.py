@@ -206,14 +206,14 @@ KINDS: Final = (
         "A reward was made.",
         RewardTold(_REWARD, 1, "10 % off", 500),
         _rewards,
-        names_customer=False,
+        concerns_customer=False,
     ),
     EventKind(
         REWARD_CHANGED,
         "A reward's terms, status or stock changed.",
         RewardTold(_REWARD, 2, "10 % off", 400),
         _rewards,
-        names_customer=False,
+        concerns_customer=False,
     ),
     EventKind(
         VOUCHER_ISSUED,

@@ -16,7 +16,7 @@ from tests.shop import Shop, unique
 from tests.vouchers import issue, make, redeem
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(txn|lot|key|hold|rwd|adj|evt)_[0-9a-f]{32}$")
+OWN_ID = re.compile("(txn|lot|key|hold|rwd|adj|evt|cus)_[0-9a-f]{32}$")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_DAY = "2026-11-21T"

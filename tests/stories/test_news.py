@@ -308,9 +308,9 @@ async def test_events_of_what_concerns_nobody_name_no_customer(shop: Shop) -> No
     await make(shop)
     await shop.call("PATCH", "/v1/program", {"name": "New"}, role=Role.ADMIN)
     await shop.call("PUT", "/v1/customers/c-42", {})
-    names = {kind.type: kind.names_customer for kind in KINDS}
+    concerns = {kind.type: kind.concerns_customer for kind in KINDS}
     for event in await read_of(shop):
-        assert names[event["type"]] == (event["customer_id"] is not None)
+        assert concerns[event["type"]] == (event["customer_id"] is not None) == (event["customer_ref"] is not None)
 
 
 async def test_two_hundred_events_of_all_kinds_are_told_by_a_handful_of_statements(shop: Shop) -> None:
