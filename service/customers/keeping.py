@@ -16,7 +16,10 @@ from service.platform.statements import Db
 
 
 class Merging(msgspec.Struct, frozen=True):
-    """Two records that become one; both are locked. `id` names the merge, `entropy` are 62 random bits for ids."""
+    """Two records that become one, or are one since an earlier merge; both are locked.
+
+    `id` names the merge, `entropy` are 62 random bits for ids.
+    """
 
     id: UUID
     program_id: int
@@ -46,7 +49,7 @@ class Keeper(Protocol):
         ...
 
     async def merge(self, db: Db, merging: Merging) -> None:
-        """Let the target have what the source has."""
+        """Let the target have what the source has; where they are one record already, book what has come due."""
         ...
 
     async def erase(self, db: Db, erasing: Erasing) -> Balance | None:

@@ -283,9 +283,8 @@ WHERE program_id = $1::integer AND id = any($2::bigint[]);
 -- name: time_read
 SELECT clock_timestamp() AS now;
 
--- name: merge_names
--- The callers' ids of the records that went into others, by the ids of the merges.
-SELECT m.id, c.external_id
+-- name: merge_sources
+-- The records that went into others, by the ids of the merges.
+SELECT m.id, m.source_id
 FROM unnest($2::uuid[]) AS w (id)
-INNER JOIN customer_merge AS m ON m.program_id = $1::integer AND w.id = m.id
-INNER JOIN customer AS c ON c.program_id = $1::integer AND m.source_id = c.id;
+INNER JOIN customer_merge AS m ON m.program_id = $1::integer AND w.id = m.id;

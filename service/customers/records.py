@@ -23,8 +23,9 @@ CUSTOMER_ERASED: Final = "customer.erased"
 async def merge(db: Db, *, program_id: int, customer_id: str, into: str, keepers: Keepers, entropy: int) -> Customer:
     """Let a record go into another one, which has all of both from now on; gives that one.
 
-    Both ids stand for it then. What is merged already stays so. Raises NotFound for an unknown record, Invalid where
-    there is none to go into or it is the same id, CustomerMerged where it went into another one.
+    Both ids stand for it then. What is merged already stays so, and only what has come due is booked. Raises NotFound
+    for an unknown record, Invalid where there is none to go into or it is the same id, CustomerMerged where it went
+    into another one.
     """
     if customer_id == into:
         raise Invalid("A record doesn't go into itself.", pointer="/into", reason="same_customer")
@@ -34,9 +35,7 @@ async def merge(db: Db, *, program_id: int, customer_id: str, into: str, keepers
     if into not in found:
         raise Invalid("There is no customer with this id.", pointer="/into", reason="customer_unknown")
     source, target = found[customer_id], found[into]
-    if source.id == target.id:
-        return target
-    if source.external_id != customer_id:
+    if source.id != target.id and source.external_id != customer_id:
         raise CustomerMerged
     opened, _ = await _locked(db, program_id, {customer_id: source.id, into: target.id}, source.id)
     now, source, target = opened.now, opened.customers[customer_id], opened.customers[into]
@@ -44,10 +43,11 @@ async def merge(db: Db, *, program_id: int, customer_id: str, into: str, keepers
     merging = Merging(ids.next(), program_id, source, target, now, entropy)
     for keeper in keepers:
         await keeper.merge(db, merging)
-    await _join_profiles(db, program_id, source, target)
-    await store.merge(db, program_id=program_id, merge_id=merging.id, source=source.id, target=target.id, now=now)
-    event = Event(ids.next(), CUSTOMER_MERGED, target.id, merging.id)
-    await write_together(db, [announcing(program_id, [event], now)])
+    if source.id != target.id:
+        await _join_profiles(db, program_id, source, target)
+        await store.merge(db, program_id=program_id, merge_id=merging.id, source=source.id, target=target.id, now=now)
+        event = Event(ids.next(), CUSTOMER_MERGED, target.id, merging.id)
+        await write_together(db, [announcing(program_id, [event], now)])
     return (await store.read(db, program_id=program_id, customer_ids=[into]))[into]
 
 

@@ -214,7 +214,7 @@ async def read_time(db: Db) -> datetime:
     return now
 
 
-async def names_of_merged(db: Db, *, program_id: int, merge_ids: Sequence[UUID]) -> dict[UUID, str | None]:
-    """Read the callers' ids of the records that went into others, by the ids of the merges; None once erased."""
-    rows = await db.fetch(_STATEMENTS["merge_names"].sql, program_id, merge_ids)
-    return {row["id"]: row["external_id"] for row in rows}
+async def merged_records(db: Db, *, program_id: int, merge_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Read the internal ids of the records that went into others, by the ids of the merges."""
+    rows = await db.fetch(_STATEMENTS["merge_sources"].sql, program_id, merge_ids)
+    return {row["id"]: row["source_id"] for row in rows}

@@ -30,6 +30,9 @@ class PointsKeeper:
         """Move all points, and let lots and holds be the target's."""
         program_id, source, target = merging.program_id, merging.source, merging.target
         accounts = await _accounts(db, program_id, [source.external_id, target.external_id], merging.entropy)
+        if source.id == target.id:
+            await _write(db, program_id, list(accounts.values()))
+            return
         merge(
             accounts[source.external_id],
             accounts[target.external_id],

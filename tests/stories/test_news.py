@@ -241,17 +241,18 @@ async def test_a_customer_is_told_of_from_the_first_day_to_the_last(shop: Shop) 
         await shop.call("PUT", "/v1/customers/c-42", profile)
     await shop.call("PUT", "/v1/customers/guest", {})
     assert await feed.told() == [("customer.enrolled", {}), ("customer.changed", {}), ("customer.enrolled", {})]
+    references = {event["customer_id"]: event["customer_ref"] for event in await read_of(shop)}
     await merge(shop, "guest", "c-42")
     (merged,) = await feed.new()
     assert (merged["type"], merged["customer_id"], merged["data"]) == (
         "customer.merged",
         "c-42",
-        {"merged_id": "guest"},
+        {"merged_id": "guest", "merged_ref": references["guest"]},
     )
     await admin(shop, "DELETE", "/v1/customers/c-42")
     events = await read_of(shop)
     assert (events[-1]["type"], events[-1]["customer_id"], events[-1]["data"]) == ("customer.erased", None, {})
-    assert events[-2]["data"] == {"merged_id": None}
+    assert events[-2]["data"] == {"merged_id": None, "merged_ref": references["guest"]}
 
 
 async def test_what_was_told_of_a_record_that_went_into_another_one_stays(new_shop: NewShop) -> None:
@@ -299,7 +300,7 @@ async def test_after_an_erasure_no_event_has_a_word_of_the_customers_and_all_els
     emptied = [event | {"customer_id": None} for event in before]
     for event in emptied:
         if event["type"] == "customer.merged":
-            event["data"] = {"merged_id": None}
+            event["data"] = {"merged_id": None, "merged_ref": event["data"]["merged_ref"]}
     assert after[: len(before)] == emptied
     assert {event["type"] for event in after[len(before) :]} == {"adjustment.refused", "customer.erased"}
 

@@ -56,6 +56,16 @@ async def test_a_guests_record_goes_into_a_customers_and_both_ids_stand_for_it(s
     assert (again.status, again.body["balance"]["available"]) == (200, 160)
 
 
+async def test_a_merge_that_is_told_again_answers_what_the_customer_has_by_now(new_shop: NewShop, owner: Db) -> None:
+    shop = await new_shop(expiry={"kind": "rolling", "days": 30})
+    for name in ("guest", "c-42"):
+        await shop.buy(customer_id=name, total=1_000, occurred_at=now())
+    assert (await merge(shop, "guest", "c-42")).body["balance"] == NOTHING | {"available": 20}
+    await pass_time(owner, shop.program.id, 40 * DAY)
+    assert (await merge(shop, "guest", "c-42")).body["balance"] == NOTHING
+    assert (await shop.balance("guest")) == NOTHING
+
+
 async def test_two_ids_of_one_customer_in_one_batch_are_one_account(shop: Shop) -> None:
     await shop.buy(customer_id="guest", total=10_000)
     await shop.buy(customer_id="c-42", total=10_000)
