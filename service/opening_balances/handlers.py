@@ -10,9 +10,9 @@ from litestar.params import JSONBody
 
 from service.kernel.errors import Invalid
 from service.opening_balances import usecases
-from service.opening_balances.rules import Draft, OpeningBalance
+from service.opening_balances.rules import OpeningBalance
 from service.opening_balances.schemas import OpeningBalancesIn, OpeningBalancesOut, entry_out
-from service.opening_balances.usecases import Outcome
+from service.opening_balances.usecases import OPENING_BALANCES, BalanceDraft, BalanceOutcome
 from service.platform.http.body import decode
 from service.platform.http.bulk import BULK_BYTES, Verbs, report_each
 from service.platform.http.commanding import REPLAYED
@@ -39,7 +39,7 @@ async def report_opening_balances(
     """Report up to 500 opening balances, with 5,000 lots; each is booked once or refused on its own."""
     program, left = request.part(Catalogue).program(request.actor.program_id), MOST_LOTS_AT_ONCE
 
-    def draft(raw: msgspec.Raw) -> Draft:
+    def draft(raw: msgspec.Raw) -> BalanceDraft:
         nonlocal left
         made = usecases.draft(decode(raw, OpeningBalance), randomness=random.getrandbits(62))
         left -= len(made.content.lots)
@@ -48,11 +48,11 @@ async def report_opening_balances(
             raise Invalid(detail, pointer="/lots", reason="out_of_range")
         return made
 
-    async def book(db: Db, drafts: Sequence[Draft]) -> Sequence[Outcome]:
-        return await usecases.report_apart(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
+    async def book(db: Db, drafts: Sequence[BalanceDraft]) -> Sequence[BalanceOutcome]:
+        return await OPENING_BALANCES.report_apart(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
 
-    async def preview(db: Db, drafts: Sequence[Draft]) -> Sequence[Outcome]:
-        return await usecases.preview(db, program=program, drafts=drafts, entropy=0)
+    async def preview(db: Db, drafts: Sequence[BalanceDraft]) -> Sequence[BalanceOutcome]:
+        return await OPENING_BALANCES.preview(db, program=program, drafts=drafts)
 
     verbs = Verbs(draft, book, preview, lambda accepted: 200 if accepted.replayed else 201)
     ended = await report_each(request, "reportOpeningBalances", data.balances, verbs)

@@ -10,7 +10,7 @@ from service.customers.rules import Balance
 from service.events.kinds import EventKind, by_event
 from service.events.rules import Placed
 from service.opening_balances import store
-from service.opening_balances.usecases import BOOKED
+from service.opening_balances.usecases import OPENING_BALANCES
 from service.platform.statements import Db
 
 
@@ -41,7 +41,7 @@ async def _booked(db: Db, program_id: int, events: Sequence[Placed]) -> Mapping[
 
 KINDS: Final = (
     EventKind(
-        BOOKED,
+        OPENING_BALANCES.event,
         "What a customer brought from elsewhere was booked.",
         OpeningBalanceBooked("old-42", 500, 0, Balance(500, 0, 0, 0)),
         _booked,

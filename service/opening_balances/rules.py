@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -56,32 +55,12 @@ class OpeningBalanceConflict(Refusal):
     title = "This id belongs to an opening balance with other content"
 
 
-class Draft(msgspec.Struct, frozen=True):
-    """An opening balance on its way: normalised, with the hash of its content and 62 random bits for its row's id.
-
-    The bits tell, when an answer of the database was lost, whether it was this very report that was booked.
-    """
-
-    content: OpeningBalance
-    content_hash: bytes
-    randomness: int
-
-
 class Brought(msgspec.Struct, frozen=True):
     """What an opening balance brought, and is answered with for ever: points, debt, and the balance then."""
 
     granted: int
     debt: int
     balance: Balance
-
-
-class Booking(msgspec.Struct, frozen=True):
-    """An opening balance that is decided: the row to write. What it moved is in the account."""
-
-    id: UUID
-    customer: int
-    content: OpeningBalance
-    brought: Brought
 
 
 def normalised(opening: OpeningBalance) -> OpeningBalance:
@@ -98,7 +77,7 @@ def _normalised(lot: OpeningLot, within: str) -> OpeningLot:
     return _replace(lot, **{name: in_utc(at, f"{within}/{name}") for name, at in given.items()})
 
 
-def bring_in(opening: OpeningBalance, *, account: Account, program: Program, row_id: UUID) -> Booking:
+def bring_in(opening: OpeningBalance, account: Account, program: Program) -> Brought:
     """Move what an opening balance brings into the account, which is whole where it brings a debt.
 
     Raises Invalid for what isn't so now: lots that have ended, and a debt beside available points. Then nothing was
@@ -125,7 +104,7 @@ def bring_in(opening: OpeningBalance, *, account: Account, program: Program, row
             life=life,
         )
     granted = sum(lot.points for lot in opening.lots)
-    return Booking(row_id, account.customer.id, opening, Brought(granted, opening.debt, account.customer.balance))
+    return Brought(granted, opening.debt, account.customer.balance)
 
 
 def _alive(lots: Sequence[OpeningLot], program: Program) -> Alive | None:

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from service.customers.rules import Balance
 from service.opening_balances.rules import Brought
-from service.opening_balances.usecases import Accepted
+from service.opening_balances.usecases import AcceptedBalance
 from service.platform.http.body import Envelope
 from service.platform.http.bulk import Fate
 from service.platform.http.problems import Problem
@@ -60,10 +60,10 @@ def brought_out(its_id: str, brought: Brought) -> BroughtOut:
     return BroughtOut(its_id, brought.granted, brought.debt, brought.balance)
 
 
-def entry_out(fate: Fate, accepted: Accepted | None) -> OpeningBalanceEntryOut:
+def entry_out(fate: Fate, accepted: AcceptedBalance | None) -> OpeningBalanceEntryOut:
     """Render what became of one opening balance."""
     if accepted is None:
         return OpeningBalanceEntryOut(fate.status, problem=fate.problem)
-    content, brought = accepted.content, accepted.brought
+    content, brought = accepted.content, accepted.answer
     told = OpeningBalanceOut(content.id, content.customer_id, brought.granted, brought.debt, brought.balance)
     return OpeningBalanceEntryOut(fate.status, opening_balance=told)

@@ -8,25 +8,24 @@ import msgspec
 from asyncpg import Record
 
 from service.customers.rules import Balance
-from service.opening_balances.rules import Booking, Brought
+from service.opening_balances.rules import Brought, OpeningBalance
 from service.platform.statements import Db, Write, load
+from service.points.facts import Booking
 
 _STATEMENTS = load(__file__)
 
 
-def adding(program_id: int, bookings: Sequence[Booking], recorded_at: datetime) -> Write:
+def adding(program_id: int, bookings: Sequence[Booking[OpeningBalance, Brought]], recorded_at: datetime) -> Write:
     """Add opening balances with what they are answered with."""
     rows = [
-        (each.customer, each.id, each.content.id, each.brought.granted, each.brought.debt, *_buckets(each.brought))
+        (each.customer, each.id, each.draft.id, each.answer.granted, each.answer.debt, *_buckets(each.answer))
         for each in bookings
     ]
     return Write(_STATEMENTS["opening_balance_insert"], (program_id, recorded_at, rows), len(rows))
 
 
-async def read(db: Db, *, program_id: int, row_ids: Sequence[UUID]) -> dict[UUID, Brought | None]:
+async def brought(db: Db, program_id: int, row_ids: Sequence[UUID]) -> dict[UUID, Brought | None]:
     """Read what opening balances were answered with, by the ids of their rows; None for those of erased customers."""
-    if not row_ids:
-        return {}
     rows = await db.fetch(_STATEMENTS["opening_balance_read"].sql, program_id, row_ids)
     return {row[0]: None if row["is_erased"] else _brought(row) for row in rows}
 
@@ -42,8 +41,8 @@ async def news_of(db: Db, *, program_id: int, row_ids: Sequence[UUID]) -> list[R
     return await db.fetch(_STATEMENTS["opening_balance_news"].sql, program_id, row_ids)
 
 
-def _buckets(brought: Brought) -> tuple[int, ...]:
-    return msgspec.structs.astuple(brought.balance)
+def _buckets(answer: Brought) -> tuple[int, ...]:
+    return msgspec.structs.astuple(answer.balance)
 
 
 def _brought(row: Record) -> Brought:

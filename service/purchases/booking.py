@@ -11,10 +11,9 @@ from service.platform.database import Database
 from service.platform.metrics.values import Counter
 from service.platform.statements import Db
 from service.platform.writer import Writer
+from service.points.facts import Accepted
 from service.programs.catalogue import Catalogue
-from service.purchases import usecases
-from service.purchases.rules import Draft
-from service.purchases.usecases import Accepted, Outcome
+from service.purchases.usecases import PURCHASES, AcceptedPurchase, PurchaseDraft, PurchaseOutcome
 
 _REPORTED: Final = Counter(
     "loyalty_purchases",
@@ -27,7 +26,7 @@ _BOOKED: Final = ("booked", "")
 _REPLAYED: Final = ("replayed", "")
 
 
-def count(outcomes: Iterable[Accepted | Exception]) -> None:
+def count(outcomes: Iterable[AcceptedPurchase | Exception]) -> None:
     """Count what came of reported purchases. Call it when they are durable, once for each report."""
     for outcome in outcomes:
         if isinstance(outcome, Accepted):
@@ -35,7 +34,7 @@ def count(outcomes: Iterable[Accepted | Exception]) -> None:
                 _REPORTED.add(_REPLAYED)
             else:
                 _REPORTED.add(_BOOKED)
-                _ISSUED.add((), outcome.earnings.earned)
+                _ISSUED.add((), outcome.answer.earned)
         elif isinstance(outcome, Refusal):
             _REPORTED.add(("refused", outcome.code))
         else:
@@ -47,8 +46,8 @@ class Purchases:
 
     def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._writer = Writer[int, Draft, Accepted](database, self._book, self._book_at_once)
-        self._gatherer = Gatherer[int, Draft, Accepted]("purchases", self._write)
+        self._writer = Writer[int, PurchaseDraft, AcceptedPurchase](database, self._book, self._book_at_once)
+        self._gatherer = Gatherer[int, PurchaseDraft, AcceptedPurchase]("purchases", self._write)
 
     def open(self) -> None:
         """Begin to book."""
@@ -59,19 +58,21 @@ class Purchases:
         await self._gatherer.close()
         await self._writer.close()
 
-    def report(self, program_id: int, draft: Draft) -> asyncio.Future[Accepted]:
+    def report(self, program_id: int, draft: PurchaseDraft) -> asyncio.Future[AcceptedPurchase]:
         """Book one purchase; answer when it is durable. Raises Unavailable; the answer Refusal, Unavailable."""
         return self._gatherer.ask(program_id, draft)
 
-    async def _write(self, program_id: int, drafts: Sequence[Draft]) -> Sequence[Accepted | Exception]:
+    async def _write(self, program_id: int, drafts: Sequence[PurchaseDraft]) -> Sequence[AcceptedPurchase | Exception]:
         outcomes = await self._writer.write(program_id, drafts)
         count(outcomes)
         return outcomes
 
-    async def _book(self, db: Db, program_id: int, drafts: Sequence[Draft]) -> Sequence[Outcome]:
+    async def _book(self, db: Db, program_id: int, drafts: Sequence[PurchaseDraft]) -> Sequence[PurchaseOutcome]:
         program = self._catalogue.program(program_id)
-        return await usecases.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
+        return await PURCHASES.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
 
-    async def _book_at_once(self, db: Db, program_id: int, drafts: Sequence[Draft]) -> Sequence[Outcome]:
+    async def _book_at_once(
+        self, db: Db, program_id: int, drafts: Sequence[PurchaseDraft]
+    ) -> Sequence[PurchaseOutcome]:
         program = self._catalogue.program(program_id)
-        return await usecases.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62), lock=False)
+        return await PURCHASES.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62), lock=False)

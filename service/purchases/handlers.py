@@ -29,7 +29,7 @@ from service.purchases import usecases
 from service.purchases.booking import Purchases, count
 from service.purchases.refunding import RefundExceedsPurchase
 from service.purchases.returning import RefundConflict, RefundReport, report_refund
-from service.purchases.rules import Draft, Purchase, PurchaseConflict
+from service.purchases.rules import Purchase, PurchaseConflict
 from service.purchases.schemas import (
     BatchIn,
     BatchOut,
@@ -45,7 +45,7 @@ from service.purchases.schemas import (
     status_of,
 )
 from service.purchases.store import Refund
-from service.purchases.usecases import Accepted, Outcome
+from service.purchases.usecases import PURCHASES, AcceptedPurchase, PurchaseDraft, PurchaseOutcome
 
 _NOTHING = Nothing()
 
@@ -79,9 +79,9 @@ async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Resp
     return Response(purchase_out(accepted), status_code=status_of(accepted), headers=headers)
 
 
-async def _preview(request: ApiRequest, draft: Draft) -> PurchaseOut:
+async def _preview(request: ApiRequest, draft: PurchaseDraft) -> PurchaseOut:
     async with request.part(Database).reading() as db:
-        (outcome,) = await usecases.preview(db, program=_program(request), drafts=[draft], entropy=0)
+        (outcome,) = await PURCHASES.preview(db, program=_program(request), drafts=[draft])
     if isinstance(outcome, Refusal):
         raise outcome
     return purchase_out(outcome)
@@ -105,11 +105,11 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
     """Report up to 500 purchases together; each is booked or refused on its own."""
     program = _program(request)
 
-    async def book(db: Db, drafts: Sequence[Draft]) -> Sequence[Outcome]:
-        return await usecases.report_apart(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
+    async def book(db: Db, drafts: Sequence[PurchaseDraft]) -> Sequence[PurchaseOutcome]:
+        return await PURCHASES.report_apart(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
 
-    async def preview(db: Db, drafts: Sequence[Draft]) -> Sequence[Outcome]:
-        return await usecases.preview(db, program=program, drafts=drafts, entropy=0)
+    async def preview(db: Db, drafts: Sequence[PurchaseDraft]) -> Sequence[PurchaseOutcome]:
+        return await PURCHASES.preview(db, program=program, drafts=drafts)
 
     verbs = Verbs(_draft, book, preview, status_of)
     ended = await report_each(request, "reportPurchases", data.purchases, verbs)
@@ -118,7 +118,7 @@ async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Resp
     return Response(BatchOut(entries), headers=REPLAYED if ended.replayed else None)
 
 
-def _draft(raw: msgspec.Raw) -> Draft:
+def _draft(raw: msgspec.Raw) -> PurchaseDraft:
     return usecases.draft(decode(raw, Purchase), randomness=random.getrandbits(62))
 
 
@@ -187,15 +187,15 @@ async def refund_purchase(
     )
 
 
-def hot_routes(purchases: Purchases) -> list[Route[Accepted]]:
+def hot_routes(purchases: Purchases) -> list[Route[AcceptedPurchase]]:
     """Give the short way for what a checkout calls at each sale; it answers as `report_purchase`."""
 
-    def ask(actor: Actor, _: str, body: bytes) -> asyncio.Future[Accepted]:
+    def ask(actor: Actor, _: str, body: bytes) -> asyncio.Future[AcceptedPurchase]:
         check_syntax(body)
         draft = usecases.draft(decode(body, Purchase), randomness=random.getrandbits(62))
         return purchases.report(actor.program_id, draft)
 
-    def answer(accepted: Accepted) -> Answer:
+    def answer(accepted: AcceptedPurchase) -> Answer:
         headers = ((b"idempotent-replayed", b"true"),) if accepted.replayed else ()
         return Answer(status_of(accepted), purchase_out(accepted), headers)
 

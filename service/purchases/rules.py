@@ -58,17 +58,6 @@ class PurchaseConflict(Refusal):
     title = "This id belongs to a purchase with other content"
 
 
-class Draft(msgspec.Struct, frozen=True):
-    """A purchase on its way: normalised, with the hash of its content and 62 random bits for the id of its row.
-
-    The bits tell, when an answer of the database was lost, whether it was this very report that was booked.
-    """
-
-    purchase: Purchase
-    content_hash: bytes
-    randomness: int
-
-
 class Earnings(msgspec.Struct, frozen=True):
     """What a purchase is answered with, for ever. `earned` includes what is `pending`."""
 
@@ -76,15 +65,6 @@ class Earnings(msgspec.Struct, frozen=True):
     pending: int
     lines: Sequence[Line]
     balance: Balance
-
-
-class Booking(msgspec.Struct, frozen=True):
-    """A purchase that is decided: the row to write. What it moved is in the account."""
-
-    id: UUID
-    customer: int
-    purchase: Purchase
-    earnings: Earnings
 
 
 def normalised(purchase: Purchase) -> Purchase:
@@ -109,7 +89,12 @@ def check_occurred(occurred_at: datetime, *, now: datetime, oldest_fact_days: in
         raise Invalid(detail, pointer="/occurred_at", reason="too_old")
 
 
-def book(purchase: Purchase, *, account: Account, program: Program, purchase_id: UUID) -> Booking:
+def check_purchase(purchase: Purchase, now: datetime, program: Program) -> None:
+    """Refuse a purchase from the future, or from before what the program takes. Raises Invalid."""
+    check_occurred(purchase.occurred_at, now=now, oldest_fact_days=program.settings.oldest_fact_days)
+
+
+def book(purchase: Purchase, account: Account, program: Program, purchase_id: UUID) -> Earnings:
     """Decide what a new purchase comes to, and move the points that it earns into the account. Raises Invalid.
 
     Rules, policies and calendar are those that applied when it occurred, however late it is reported.
@@ -131,5 +116,4 @@ def book(purchase: Purchase, *, account: Account, program: Program, purchase_id:
         life=life_of(settings, settings.base_rule.pending, purchase.occurred_at),
     )
     balance = account.customer.balance
-    earnings = Earnings(line.points, balance.pending - pending_before, (line,), balance)
-    return Booking(purchase_id, account.customer.id, purchase, earnings)
+    return Earnings(line.points, balance.pending - pending_before, (line,), balance)

@@ -14,7 +14,7 @@ from service.platform.http.bulk import Fate
 from service.platform.http.problems import Problem
 from service.purchases.rules import Item
 from service.purchases.store import Recorded, Refund
-from service.purchases.usecases import Accepted
+from service.purchases.usecases import AcceptedPurchase
 
 
 class LineOut(msgspec.Struct, frozen=True):
@@ -140,11 +140,10 @@ def points_out(earned: int, pending: int, lines: Sequence[Line]) -> PointsOut:
     return PointsOut(earned, pending, [LineOut(line.rule, line.points, line.why) for line in lines])
 
 
-def purchase_out(accepted: Accepted) -> PurchaseOut:
+def purchase_out(accepted: AcceptedPurchase) -> PurchaseOut:
     """Render the answer to a purchase."""
-    earnings = accepted.earnings
+    purchase, earnings = accepted.content, accepted.answer
     points = points_out(earnings.earned, earnings.pending, earnings.lines)
-    purchase = accepted.purchase
     # Nothing is told of why a code was refused. Referrals are not offered yet, so that no code is valid.
     referral = None if purchase.referral_code is None else ReferralOut(status="refused")
     return PurchaseOut(purchase.id, purchase.customer_id, points, earnings.balance, referral=referral)
@@ -158,12 +157,12 @@ def refund_out(purchase_id: str, refund: Refund) -> RefundOut:
     return RefundOut(refund.external_id, purchase_id, refund.amount, points, refund.balance)
 
 
-def status_of(accepted: Accepted) -> int:
+def status_of(accepted: AcceptedPurchase) -> int:
     """Return 201 for a purchase booked now, 200 for one booked before."""
     return 200 if accepted.replayed else 201
 
 
-def entry_out(fate: Fate, accepted: Accepted | None) -> EntryOut:
+def entry_out(fate: Fate, accepted: AcceptedPurchase | None) -> EntryOut:
     """Render one entry of a batch."""
     return EntryOut(fate.status, None if accepted is None else purchase_out(accepted), fate.problem)
 

@@ -11,9 +11,10 @@ from service.customers.rules import Balance
 from service.earning.rules import Line
 from service.platform.claims import ClaimKind
 from service.platform.statements import Db, Write, load
+from service.points.facts import Booking
 from service.points.rules import Reversed
 from service.purchases.refunding import Refunded
-from service.purchases.rules import Booking, Earnings, Item, Purchase
+from service.purchases.rules import Earnings, Item, Purchase
 
 _STATEMENTS = load(__file__)
 _decode_lines = msgspec.json.Decoder(list[Line]).decode
@@ -54,9 +55,9 @@ def _text(content: object) -> str:
     return _encoder.encode(content).decode()
 
 
-def adding(program_id: int, bookings: Sequence[Booking], recorded_at: datetime) -> Write:
+def adding(program_id: int, bookings: Sequence[Booking[Purchase, Earnings]], recorded_at: datetime) -> Write:
     """Add purchases with what they are answered with."""
-    rows = [_row(booking.id, booking.customer, booking.purchase, booking.earnings) for booking in bookings]
+    rows = [_row(booking.id, booking.customer, booking.draft.content, booking.answer) for booking in bookings]
     return Write(_STATEMENTS["purchase_insert"], (program_id, recorded_at, rows), len(rows))
 
 
@@ -91,9 +92,9 @@ def _reward(row: Record) -> Earnings:
     return Earnings(row["earned"], row["pending"], _decode_lines(row["lines"]), balance)
 
 
-async def earnings(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> dict[UUID, Earnings | None]:
+async def earnings(db: Db, program_id: int, row_ids: Sequence[UUID]) -> dict[UUID, Earnings | None]:
     """Read what purchases were answered with, by the ids of their rows; None for those of erased customers."""
-    rows = await db.fetch(_STATEMENTS["purchase_earnings"].sql, program_id, purchase_ids)
+    rows = await db.fetch(_STATEMENTS["purchase_earnings"].sql, program_id, row_ids)
     return {row["id"]: None if row["is_erased"] else _reward(row) for row in rows}
 
 

@@ -16,13 +16,14 @@ from service.adjustments.rules import Adjusted, Keyholder
 from service.customers.rules import CustomerErased
 from service.kernel.ids import from_wire
 from service.opening_balances import usecases as opening_balances
-from service.opening_balances.rules import Draft, OpeningBalance, OpeningBalanceConflict
-from service.opening_balances.usecases import Accepted, Outcome
+from service.opening_balances.rules import OpeningBalance, OpeningBalanceConflict
+from service.opening_balances.usecases import OPENING_BALANCES, BalanceDraft, BalanceOutcome
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import Settings
 from service.platform.statements import Db, RowsMissing
 from service.platform.transaction import transact
+from service.points.facts import Accepted
 from tests.concurrency.office import erase, interrupted, merge
 from tests.concurrency.till import Till, waits_for
 from tests.conftest import NewShop
@@ -137,17 +138,17 @@ async def test_what_is_approved_for_one_who_goes_into_another_at_that_moment_is_
     assert await shop.balance("other") == NOTHING | {"available": 30}
 
 
-def draft(**changes: Any) -> Draft:
+def draft(**changes: Any) -> BalanceDraft:
     lots = [{"points": 100, "earned_at": "2025-03-01T09:00:00Z"}]
     content = msgspec.convert({"id": "old-1", "customer_id": "c-42", "lots": lots} | changes, OpeningBalance)
     return opening_balances.draft(content, randomness=random.getrandbits(62))
 
 
-async def report(till: Till, *drafts: Draft) -> list[Outcome]:
-    return await opening_balances.report(till.db, program=till.program, drafts=drafts, entropy=random.getrandbits(62))
+async def report(till: Till, *drafts: BalanceDraft) -> list[BalanceOutcome]:
+    return await OPENING_BALANCES.report(till.db, program=till.program, drafts=drafts, entropy=random.getrandbits(62))
 
 
-async def begin(till: Till, *drafts: Draft) -> list[Outcome]:
+async def begin(till: Till, *drafts: BalanceDraft) -> list[BalanceOutcome]:
     await till.db.execute("BEGIN")
     return await report(till, *drafts)
 
@@ -155,11 +156,11 @@ async def begin(till: Till, *drafts: Draft) -> list[Outcome]:
 async def test_one_opening_balance_twenty_times_at_once_over_two_connections_is_booked_once(
     shop: Shop, settings: Settings
 ) -> None:
-    async def bring(database: Database) -> Outcome:
+    async def bring(database: Database) -> BalanceOutcome:
         drafts = [draft()]
 
-        async def work(db: Db) -> list[Outcome]:
-            return await opening_balances.report(
+        async def work(db: Db) -> list[BalanceOutcome]:
+            return await OPENING_BALANCES.report(
                 db, program=shop.program, drafts=drafts, entropy=random.getrandbits(62)
             )
 
@@ -174,7 +175,7 @@ async def test_one_opening_balance_twenty_times_at_once_over_two_connections_is_
         outcomes = await asyncio.gather(*(bring(database) for database in databases * 10))
     accepted = [each for each in outcomes if isinstance(each, Accepted)]
     assert sorted(each.replayed for each in accepted) == [False] + [True] * 19
-    assert len({str(each.brought) for each in accepted}) == 1
+    assert len({str(each.answer) for each in accepted}) == 1
     assert await shop.balance("c-42") == NOTHING | {"available": 100}
 
 

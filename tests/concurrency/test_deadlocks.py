@@ -14,13 +14,12 @@ from service.platform.database import Database
 from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.platform.writer import Writer
-from service.purchases import usecases
-from service.purchases.rules import Draft
-from service.purchases.usecases import Accepted, Outcome
+from service.points.facts import Accepted
+from service.purchases.usecases import PURCHASES, AcceptedPurchase, PurchaseDraft, PurchaseOutcome
 from tests.concurrency.till import draft
 from tests.shop import Shop, unique
 
-Verb = Callable[..., Awaitable[Sequence[Outcome | Exception]]]
+Verb = Callable[..., Awaitable[Sequence[PurchaseOutcome | Exception]]]
 ROUNDS = 25
 WRITERS = 3
 
@@ -33,11 +32,13 @@ class Rivals:
         self._verb = verb
         self.deadlocks = 0
         first = None if at_once is None else partial(self._book, verb=at_once)
-        self.writers = [Writer[int, Draft, Accepted](Database(settings), self._book, first) for _ in range(WRITERS)]
+        self.writers = [
+            Writer[int, PurchaseDraft, AcceptedPurchase](Database(settings), self._book, first) for _ in range(WRITERS)
+        ]
 
     async def _book(
-        self, db: Db, _: int, drafts: Sequence[Draft], verb: Verb | None = None
-    ) -> Sequence[Outcome | Exception]:
+        self, db: Db, _: int, drafts: Sequence[PurchaseDraft], verb: Verb | None = None
+    ) -> Sequence[PurchaseOutcome | Exception]:
         try:
             return await (verb or self._verb)(
                 db, program=self._shop.program, drafts=drafts, entropy=random.getrandbits(62)
@@ -46,7 +47,7 @@ class Rivals:
             self.deadlocks += 1
             raise
 
-    async def book(self, batches: Sequence[Sequence[Draft]]) -> list[Sequence[Outcome | Exception]]:
+    async def book(self, batches: Sequence[Sequence[PurchaseDraft]]) -> list[Sequence[PurchaseOutcome | Exception]]:
         """Book one batch by each writer, all at once."""
         return await asyncio.gather(
             *(writer.write(self._shop.program.id, batch) for writer, batch in zip(self.writers, batches, strict=True))
@@ -79,14 +80,14 @@ async def test_batches_that_meet_in_other_orders_never_deadlock(
 ) -> None:
     """They meet at rows of customers, at names that all would enrol, or at ids that all would take."""
     monkeypatch.setattr("service.platform.writer.BATCHES_WITH_LOCKS", 0)  # at once again and again, however it fails
-    first = partial(usecases.report, lock=False) if at_once else None
-    rivals, chance, total = Rivals(settings, shop, usecases.report, first), random.Random(1), 0
+    first = partial(PURCHASES.report, lock=False) if at_once else None
+    rivals, chance, total = Rivals(settings, shop, PURCHASES.report, first), random.Random(1), 0
     places = list(range(1, 31))
     async with AsyncExitStack() as closing:
         for writer in rivals.writers:
             closing.push_async_callback(writer.close)
         for round_ in range(ROUNDS):
-            batches = list[list[Draft]]()
+            batches = list[list[PurchaseDraft]]()
             for number, order in enumerate([places, places[::-1], chance.sample(places, len(places))]):
                 facts = [meeting(round_, number, place) for place in order]
                 batches.append([draft(id=fact_id, customer_id=customer_id) for customer_id, fact_id in facts])
@@ -102,7 +103,7 @@ async def test_bulk_calls_with_a_row_that_is_refused_lock_in_one_order_too(
     settings: Settings, shop: Shop, *, are_new: bool
 ) -> None:
     """What is refused is found out row by row: were the locks kept meanwhile, two calls would form a circle."""
-    rivals, rounds = Rivals(settings, shop, usecases.report_apart), 5
+    rivals, rounds = Rivals(settings, shop, PURCHASES.report_apart), 5
     for number in range(20):
         await shop.buy(customer_id=f"c-{number}")
     async with AsyncExitStack() as closing:

@@ -15,11 +15,12 @@ from service.customers.rules import ProfileChange
 from service.platform.database import Database
 from service.platform.statements import Db
 from service.platform.transaction import transact
+from service.points.facts import Accepted
 from service.programs import usecases as programs
 from service.programs.rules import Enrolment, Program, ProgramSettings
 from service.purchases import usecases
-from service.purchases.rules import Draft, Purchase
-from service.purchases.usecases import Accepted, Outcome
+from service.purchases.rules import Purchase
+from service.purchases.usecases import PURCHASES, PurchaseDraft, PurchaseOutcome
 from tests.conftest import prove
 from tests.shop import unique
 
@@ -96,14 +97,14 @@ class Model:
         return ("booked", *self.answers[report.id])
 
 
-def _seen(outcome: Outcome) -> tuple[Any, ...]:
+def _seen(outcome: PurchaseOutcome) -> tuple[Any, ...]:
     if isinstance(outcome, Accepted):
-        reward = outcome.earnings
+        reward = outcome.answer
         return "replayed" if outcome.replayed else "booked", reward.earned, reward.balance.available
     return (outcome.code,)
 
 
-def _drafts(batch: Batch) -> list[Draft]:
+def _drafts(batch: Batch) -> list[PurchaseDraft]:
     return [
         usecases.draft(
             Purchase(
@@ -119,10 +120,12 @@ def _drafts(batch: Batch) -> list[Draft]:
     ]
 
 
-async def _book(database: Database, program: Program, drafts: list[Draft], *, rollback: bool) -> list[Outcome]:
+async def _book(
+    database: Database, program: Program, drafts: list[PurchaseDraft], *, rollback: bool
+) -> list[PurchaseOutcome]:
     return await transact(
         database.connection,
-        lambda db: usecases.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62)),
+        lambda db: PURCHASES.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62)),
         rollback=rollback,
     )
 

@@ -18,9 +18,10 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.points import holding
 from service.points import usecases as points
+from service.points.facts import Accepted
 from service.purchases import usecases as purchases
 from service.purchases.returning import RefundReport, report_refund
-from service.purchases.usecases import Accepted, Outcome
+from service.purchases.usecases import PURCHASES, PurchaseOutcome
 from tests.concurrency.office import erase, interrupted, merge, outside
 from tests.concurrency.till import draft
 from tests.shop import Shop
@@ -186,8 +187,8 @@ async def test_a_purchase_at_once_of_a_guest_whose_customer_ends_meanwhile_is_no
     async def meanwhile() -> None:
         await ends(shop, "c-42")
 
-    async def at_once(db: Db) -> Sequence[Outcome]:
-        return await purchases.report(
+    async def at_once(db: Db) -> Sequence[PurchaseOutcome]:
+        return await PURCHASES.report(
             db, program=shop.program, drafts=[bought], entropy=random.getrandbits(62), lock=False
         )
 
@@ -199,6 +200,6 @@ async def test_a_purchase_at_once_of_a_guest_whose_customer_ends_meanwhile_is_no
     gone = await owner.fetchval(
         "SELECT count(*) FROM purchase AS p INNER JOIN customer AS c USING (program_id)"
         " WHERE program_id = $1 AND p.external_id = $2 AND c.id = p.customer_id AND c.erased_at IS NOT NULL",
-        shop.program.id, bought.purchase.id,
+        shop.program.id, bought.id,
     )  # fmt: skip
     assert gone == 0

@@ -6,17 +6,18 @@ import msgspec
 import pytest
 
 from service.platform.statements import Db, RowsMissing
-from service.purchases.rules import Draft, PurchaseConflict
-from service.purchases.usecases import Accepted, Outcome
+from service.points.facts import Accepted
+from service.purchases.rules import PurchaseConflict
+from service.purchases.usecases import PurchaseDraft, PurchaseOutcome
 from tests.concurrency.till import Till, draft, waits_for
 from tests.shop import Shop
 
 Tills = tuple[Till, Till, Till]
 
 
-def _available(outcome: Outcome) -> int:
+def _available(outcome: PurchaseOutcome) -> int:
     assert isinstance(outcome, Accepted)
-    return outcome.earnings.balance.available
+    return outcome.answer.balance.available
 
 
 async def test_the_second_booking_of_a_customer_waits_for_the_first_and_adds_to_it(
@@ -67,7 +68,7 @@ async def test_a_purchase_that_was_booked_while_its_repetition_waited_makes_that
     assert isinstance(booked, Accepted)
     assert isinstance(again, Accepted)
     assert again.replayed
-    assert msgspec.json.encode(again.earnings) == msgspec.json.encode(booked.earnings)
+    assert msgspec.json.encode(again.answer) == msgspec.json.encode(booked.answer)
 
 
 @pytest.mark.parametrize("wins", [True, False])
@@ -167,7 +168,7 @@ async def test_ids_and_newcomers_are_taken_in_one_order_whatever_order_they_are_
         if meet_at == "id":
             await shop.buy(customer_id=customer_id)
 
-    def facts(names: str, customer_id: str) -> list[Draft]:
+    def facts(names: str, customer_id: str) -> list[PurchaseDraft]:
         if meet_at == "id":
             return [draft(id=name, customer_id=customer_id) for name in names]
         return [draft(customer_id=name) for name in names]

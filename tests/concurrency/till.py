@@ -9,12 +9,12 @@ import msgspec
 from service.platform.statements import Db
 from service.programs.rules import Program
 from service.purchases import usecases
-from service.purchases.rules import Draft, Purchase
-from service.purchases.usecases import Outcome
+from service.purchases.rules import Purchase
+from service.purchases.usecases import PURCHASES, PurchaseDraft, PurchaseOutcome
 from tests.shop import purchase
 
 
-def draft(**changes: object) -> Draft:
+def draft(**changes: object) -> PurchaseDraft:
     """Make a purchase on its way."""
     return usecases.draft(msgspec.convert(purchase(**changes), Purchase), randomness=random.getrandbits(62))
 
@@ -30,22 +30,22 @@ class Till:
     def __post_init__(self) -> None:
         self.pid = self.db.get_server_pid()
 
-    async def begin(self, *drafts: Draft) -> list[Outcome]:
+    async def begin(self, *drafts: PurchaseDraft) -> list[PurchaseOutcome]:
         """Book in a transaction that stays open. Raises RowsMissing."""
         await self.db.execute("BEGIN")
         return await self.book(*drafts)
 
-    async def book(self, *drafts: Draft) -> list[Outcome]:
+    async def book(self, *drafts: PurchaseDraft) -> list[PurchaseOutcome]:
         """Book in the transaction that is open. Raises RowsMissing."""
-        return await usecases.report(self.db, program=self.program, drafts=drafts, entropy=random.getrandbits(62))
+        return await PURCHASES.report(self.db, program=self.program, drafts=drafts, entropy=random.getrandbits(62))
 
-    def beginning(self, *drafts: Draft) -> "asyncio.Task[list[Outcome]]":
+    def beginning(self, *drafts: PurchaseDraft) -> "asyncio.Task[list[PurchaseOutcome]]":
         """Begin in the background, where it may have to wait."""
         return asyncio.create_task(self.begin(*drafts))
 
-    async def at_once(self, *drafts: Draft) -> list[Outcome]:
+    async def at_once(self, *drafts: PurchaseDraft) -> list[PurchaseOutcome]:
         """Book without a transaction around: one statement that reads, one that writes. Raises RowsMissing."""
-        return await usecases.report(
+        return await PURCHASES.report(
             self.db, program=self.program, drafts=drafts, entropy=random.getrandbits(62), lock=False
         )
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from service.purchases import rules, usecases
-from service.purchases.rules import Booking
+from service.purchases import booking
+from service.purchases.rules import Earnings, Purchase, book
+from service.purchases.usecases import PURCHASES
 from tests.conftest import prove
 from tests.faults.conftest import ShopAlone
 from tests.shop import Shop, purchase
@@ -53,12 +55,12 @@ async def test_a_row_that_the_database_refuses_harms_no_neighbour_in_a_bulk_call
 async def test_a_row_that_deciding_fails_for_harms_no_neighbour(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake in a rule is no refusal: its caller is told that the outcome is unknown, and all others are booked."""
 
-    def fail_for_poison(*arguments: Any, **named: Any) -> Booking:
-        if isinstance(arguments[0], rules.Purchase) and arguments[0].channel == "poison":
+    def fail_for_poison(purchase: Purchase, *rest: Any) -> Earnings:
+        if purchase.channel == "poison":
             raise ZeroDivisionError
-        return rules.book(*arguments, **named)
+        return book(purchase, *rest)
 
-    monkeypatch.setattr(usecases, "book", fail_for_poison)
+    monkeypatch.setattr(booking, "PURCHASES", replace(PURCHASES, decide=fail_for_poison))
     bodies = [
         purchase(customer_id=f"c-{number % 5}", channel="poison" if number % 10 == 3 else "web") for number in range(40)
     ]

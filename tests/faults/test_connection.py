@@ -173,7 +173,7 @@ async def test_a_caller_who_goes_away_changes_nothing_for_the_others_of_its_batc
     assert (await shop.balance("c-42"))["available"] == 20 * 129
 
 
-def _drafts(count: int) -> list[rules.Draft]:
+def _drafts(count: int) -> list[usecases.PurchaseDraft]:
     return [
         usecases.draft(msgspec.convert(purchase(id=f"order-{number}"), rules.Purchase), randomness=number)
         for number in range(count)

@@ -41,7 +41,7 @@ def opening(*lots: dict[str, Any], **more: Any) -> OpeningBalance:
 
 
 def brought(to: Account, of: OpeningBalance, expiry: ExpiryPolicy = "never") -> Brought:
-    return bring_in(of, account=to, program=program(expiry), row_id=ROW).brought
+    return bring_in(of, account=to, program=program(expiry))
 
 
 def test_each_lot_is_a_transfer_out_of_issued_with_its_own_times() -> None:

@@ -242,7 +242,7 @@ def brought_and_adjusted() -> Account:
     program = Program(1, "shop", "Shop", live=False, newest=SettingsVersion(1, ProgramSettings()))
     lots = [OpeningLot(10, NOW), OpeningLot(10, NOW, available_at=NOW + DAY)]
     for content in (OpeningBalance("o-1", "c-5", lots), OpeningBalance("o-2", "c-5", [], 5)):
-        bring_in(content, account=account, program=program, row_id=UUID(int=1))
+        bring_in(content, account=account, program=program)
     by = Keyholder(UUID(int=1), UUID(int=1))
     for points in (5, -5):
         new = NewAdjustment(points, AdjustmentReason.GOODWILL)

@@ -187,7 +187,7 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
                 )
                 for number in range(4)
             ]
-            await usecases.report(owner, program=program, drafts=drafts, entropy=1)
+            await usecases.PURCHASES.report(owner, program=program, drafts=drafts, entropy=1)
             await report_refund(
                 owner,
                 program=program,
@@ -209,7 +209,7 @@ async def adjust(db: Db, program: Program) -> None:
         OpeningBalance("old-2", "c-1", [], 5),
     ]
     drafts = [opening_balances.draft(each, randomness=number) for number, each in enumerate(content, 100)]
-    await opening_balances.report(db, program=program, drafts=drafts, entropy=50)
+    await opening_balances.OPENING_BALANCES.report(db, program=program, drafts=drafts, entropy=50)
     limited = msgspec.structs.replace(program, newest=SettingsVersion(1, ProgramSettings(adjustment_limit=10)))
     asker, other = (Keyholder(UUID(int=number), UUID(int=number)) for number in (1, 2))
     asked = list[UUID]()

@@ -11,7 +11,7 @@ from service.platform.database import Database
 from service.platform.settings import CHECKOUT
 from service.platform.statements import Db, Statement, load_file
 from service.points import usecases as points
-from service.purchases import usecases
+from service.purchases.usecases import PURCHASES
 from tests.concurrency.till import draft
 from tests.store.conftest import Books
 
@@ -28,7 +28,7 @@ async def hot(books: Books) -> AsyncGenerator[Db]:
         for drafts in (known, new, [*known, *new], known):
             await db.execute("BEGIN")
             for _ in range(2):  # the second time as repetitions
-                await usecases.report(db, program=books.program, drafts=drafts, entropy=random.getrandbits(62))
+                await PURCHASES.report(db, program=books.program, drafts=drafts, entropy=random.getrandbits(62))
             await db.execute("ROLLBACK")
         await points.balances(db, program_id=books.program.id, customer_ids=["old-1"] * size)
     yield db
@@ -108,7 +108,7 @@ def _nodes(explained: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 async def test_a_purchase_of_a_known_customer_writes_at_most_five_b_trees(books: Books) -> None:
     db = await Database(books.settings).connect()
     await db.execute("BEGIN")
-    await usecases.report(db, program=books.program, drafts=[draft(customer_id="old-1")], entropy=1)
+    await PURCHASES.report(db, program=books.program, drafts=[draft(customer_id="old-1")], entropy=1)
     written = await db.fetch("""
         SELECT s.relname, s.n_tup_ins, s.n_tup_upd, s.n_tup_hot_upd,
             (SELECT count(*) FROM pg_index AS i

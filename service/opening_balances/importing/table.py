@@ -8,12 +8,12 @@ from service.kernel.errors import Refusal
 from service.opening_balances import usecases
 from service.opening_balances.importing.balances import Read, read_balances
 from service.opening_balances.importing.line_reader import FIELDS, BalanceReader
-from service.opening_balances.rules import Draft
-from service.opening_balances.usecases import Accepted, Outcome
+from service.opening_balances.usecases import OPENING_BALANCES, BalanceDraft, BalanceOutcome
 from service.platform.database import Database
 from service.platform.importing.table import BATCH, PATIENCE, Lines, Table, Tally, Told
 from service.platform.statements import Db
 from service.platform.transaction import transact
+from service.points.facts import Accepted, Draft
 from service.programs import usecases as programs
 
 
@@ -54,7 +54,7 @@ def _batches(balances: Iterator[Read]) -> Iterator[list[Read]]:
         yield batch
 
 
-def _draft(read: Read) -> Draft | Refusal | None:
+def _draft(read: Read) -> BalanceDraft | Refusal | None:
     """Prepare a balance; None for one that lines don't tell rightly."""
     if read.fault is not None:
         return None
@@ -65,22 +65,23 @@ def _draft(read: Read) -> Draft | Refusal | None:
 
 
 async def _book(
-    database: Database, program_code: str, drafts: Sequence[Draft | Refusal | None], *, dry_run: bool
-) -> Iterator[Outcome | None]:
+    database: Database, program_code: str, drafts: Sequence[BalanceDraft | Refusal | None], *, dry_run: bool
+) -> Iterator[BalanceOutcome | None]:
     """Book the drafts in one transaction; give an outcome for each entry, in order."""
     accepted = [each for each in drafts if isinstance(each, Draft)]
-    verb = usecases.preview if dry_run else usecases.report_apart
 
-    async def work(db: Db) -> Sequence[Outcome]:
+    async def work(db: Db) -> Sequence[BalanceOutcome]:
         # Read anew for each batch: an import may take an hour, and a setting changed meanwhile counts from then on.
         program = await programs.program_with_code(db, program_code)
-        return await verb(db, program=program, drafts=accepted, entropy=random.getrandbits(62))
+        if dry_run:
+            return await OPENING_BALANCES.preview(db, program=program, drafts=accepted)
+        return await OPENING_BALANCES.report_apart(db, program=program, drafts=accepted, entropy=random.getrandbits(62))
 
     outcomes = iter(await transact(database.connection, work, patience=PATIENCE) if accepted else [])
     return (next(outcomes) if isinstance(each, Draft) else each for each in drafts)
 
 
-def _count(tally: Tally, told: Told, reader: BalanceReader, read: Read, outcome: Outcome | None) -> None:
+def _count(tally: Tally, told: Told, reader: BalanceReader, read: Read, outcome: BalanceOutcome | None) -> None:
     if isinstance(outcome, Refusal):
         read.spoil(read.lines_of(outcome), str(reader.refused(outcome)))
     if read.fault is not None:

@@ -12,11 +12,11 @@ from service.platform.importing.line_reader import BadLine
 from service.platform.importing.table import BATCH, PATIENCE, Lines, Table, Tally, Told
 from service.platform.statements import Db
 from service.platform.transaction import transact
+from service.points.facts import Draft
 from service.programs import usecases as programs
 from service.purchases import usecases
 from service.purchases.importing.line_reader import PurchaseReader
-from service.purchases.rules import Draft
-from service.purchases.usecases import Outcome
+from service.purchases.usecases import PURCHASES, PurchaseDraft, PurchaseOutcome
 
 
 async def import_purchases(
@@ -43,7 +43,7 @@ async def import_purchases(
             told.went_on()
 
 
-def _draft(reader: PurchaseReader, record: Record) -> Draft | BadLine:
+def _draft(reader: PurchaseReader, record: Record) -> PurchaseDraft | BadLine:
     if record.fault:
         return BadLine(record.fault)
     try:
@@ -55,22 +55,25 @@ def _draft(reader: PurchaseReader, record: Record) -> Draft | BadLine:
 
 
 async def _book(
-    database: Database, program_code: str, drafts: Sequence[Draft | BadLine], *, dry_run: bool
-) -> Iterator[Outcome | Exception]:
+    database: Database, program_code: str, drafts: Sequence[PurchaseDraft | BadLine], *, dry_run: bool
+) -> Iterator[PurchaseOutcome | Exception]:
     """Book the drafts in one transaction; give an outcome for each entry, in order."""
     accepted = [each for each in drafts if isinstance(each, Draft)]
-    verb = usecases.preview if dry_run else usecases.report_apart
 
-    async def work(db: Db) -> Sequence[Outcome | Exception]:
+    async def work(db: Db) -> Sequence[PurchaseOutcome | Exception]:
         # Read anew for each batch: an import may take an hour, and a rule changed meanwhile counts from then on.
         program = await programs.program_with_code(db, program_code)
-        return await verb(db, program=program, drafts=accepted, entropy=random.getrandbits(62))
+        if dry_run:
+            return await PURCHASES.preview(db, program=program, drafts=accepted)
+        return await PURCHASES.report_apart(db, program=program, drafts=accepted, entropy=random.getrandbits(62))
 
     outcomes = iter(await transact(database.connection, work, patience=PATIENCE) if accepted else [])
     return (each if isinstance(each, BadLine) else next(outcomes) for each in drafts)
 
 
-def _count(tally: Tally, told: Told, reader: PurchaseReader, record: Record, outcome: Outcome | Exception) -> None:
+def _count(
+    tally: Tally, told: Told, reader: PurchaseReader, record: Record, outcome: PurchaseOutcome | Exception
+) -> None:
     if isinstance(outcome, Exception):
         tally.bad += 1
         reason = reader.bad(outcome) if isinstance(outcome, Refusal) else outcome

@@ -14,7 +14,7 @@ from service.customers import store as customers
 from service.platform import batching
 from service.platform.statements import Statement, Write
 from service.platform.writer import Writer
-from service.purchases import usecases
+from service.points import facts
 from service.purchases.rules import PurchaseConflict
 
 _Writer: Any = Writer
@@ -52,7 +52,7 @@ def take_no_claims() -> None:
     def write_nothing(*_: object) -> Write:
         return Write(Statement("nothing", ""), (), 0)
 
-    _replace(usecases, "claiming", write_nothing)
+    _replace(facts, "claiming", write_nothing)
 
 
 def refuse_what_is_unknown() -> None:
@@ -66,7 +66,7 @@ def forget_who_reported() -> None:
     def nobody(_: object) -> int:
         return -1
 
-    _replace(usecases, "randomness_of", nobody)
+    _replace(facts, "randomness_of", nobody)
 
 
 def overwrite_what_others_wrote() -> None:
