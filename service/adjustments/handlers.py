@@ -29,8 +29,7 @@ from service.platform.http.request import ApiRequest, caller_id, choice, custome
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.points.rules import InsufficientPoints
-from service.programs.catalogue import Catalogue
-from service.programs.rules import Program
+from service.programs.catalogue import program_of
 
 _ID_BYTES: Final = 16
 _NOTHING: Final = Nothing()
@@ -67,7 +66,7 @@ async def adjust(
     request: ApiRequest, customer_id: FromPath[str], data: JSONBody[NewAdjustment]
 ) -> Response[AdjustmentOut]:
     """Give or take points by hand. What goes beyond the program's `adjustment_limit` waits for another key."""
-    named, program = caller_id(customer_id), _program(request)
+    named, program = caller_id(customer_id), program_of(request)
 
     async def work(db: Db) -> AdjustmentOut:
         adjusted = await usecases.adjust(
@@ -122,7 +121,7 @@ async def approve(
     request: ApiRequest, adjustment_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[AdjustmentOut]:
     """Approve an adjustment that waits: it is booked now. Not by the key that asked for it. The body may be empty."""
-    its_id, program = own_id("adj", adjustment_id), _program(request)
+    its_id, program = own_id("adj", adjustment_id), program_of(request)
 
     async def work(db: Db) -> AdjustmentOut:
         adjusted = await usecases.approve(
@@ -163,10 +162,6 @@ async def refuse(
 
 def _by(request: ApiRequest) -> Keyholder:
     return Keyholder(request.actor.key_id, request.actor.origin)
-
-
-def _program(request: ApiRequest) -> Program:
-    return request.part(Catalogue).program(request.actor.program_id)
 
 
 router = Router("/", route_handlers=[adjust, list_adjustments, get_adjustment, approve, refuse], tags=["Adjustments"])

@@ -1,7 +1,6 @@
 """`/v1/opening-balances`: what customers bring from elsewhere, in bulk."""
 
 import random
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -12,15 +11,13 @@ from service.kernel.errors import Invalid
 from service.opening_balances import usecases
 from service.opening_balances.rules import OpeningBalance
 from service.opening_balances.schemas import OpeningBalancesIn, OpeningBalancesOut, entry_out
-from service.opening_balances.usecases import OPENING_BALANCES, BalanceDraft, BalanceOutcome
+from service.opening_balances.usecases import OPENING_BALANCES, BalanceDraft
 from service.platform.http.body import decode
-from service.platform.http.bulk import BULK_BYTES, Verbs, report_each
 from service.platform.http.commanding import REPLAYED
 from service.platform.http.operation import DRY_RUN, IDEMPOTENCY_KEY, operation
 from service.platform.http.request import ApiRequest
 from service.platform.roles import Right
-from service.platform.statements import Db
-from service.programs.catalogue import Catalogue
+from service.points.bulk import BULK_BYTES, report_each
 
 MOST_LOTS_AT_ONCE: Final = 5_000
 """In one call: they are one transaction, which must end long before callers give up."""
@@ -37,7 +34,7 @@ async def report_opening_balances(
     request: ApiRequest, data: JSONBody[OpeningBalancesIn]
 ) -> Response[OpeningBalancesOut]:
     """Report up to 500 opening balances, with 5,000 lots; each is booked once or refused on its own."""
-    program, left = request.part(Catalogue).program(request.actor.program_id), MOST_LOTS_AT_ONCE
+    left = MOST_LOTS_AT_ONCE
 
     def draft(raw: msgspec.Raw) -> BalanceDraft:
         nonlocal left
@@ -48,14 +45,7 @@ async def report_opening_balances(
             raise Invalid(detail, pointer="/lots", reason="out_of_range")
         return made
 
-    async def book(db: Db, drafts: Sequence[BalanceDraft]) -> Sequence[BalanceOutcome]:
-        return await OPENING_BALANCES.report_apart(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
-
-    async def preview(db: Db, drafts: Sequence[BalanceDraft]) -> Sequence[BalanceOutcome]:
-        return await OPENING_BALANCES.preview(db, program=program, drafts=drafts)
-
-    verbs = Verbs(draft, book, preview, lambda accepted: 200 if accepted.replayed else 201)
-    ended = await report_each(request, "reportOpeningBalances", data.balances, verbs)
+    ended = await report_each(request, "reportOpeningBalances", data.balances, OPENING_BALANCES, draft)
     entries = [entry_out(fate, accepted) for fate, accepted in ended.entries]
     return Response(OpeningBalancesOut(entries), headers=REPLAYED if ended.replayed else None)
 

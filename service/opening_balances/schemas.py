@@ -9,8 +9,8 @@ from service.customers.rules import Balance
 from service.opening_balances.rules import Brought
 from service.opening_balances.usecases import AcceptedBalance
 from service.platform.http.body import Envelope
-from service.platform.http.bulk import Fate
 from service.platform.http.problems import Problem
+from service.points.bulk import Fate
 
 
 class OpeningBalancesIn(Envelope, frozen=True):

@@ -27,6 +27,7 @@ from service.programs.rules import Enrolment, Program
 
 Content = TypeVar("Content")
 Answer = TypeVar("Answer")
+Fault = TypeVar("Fault", bound=Exception)
 
 
 class Draft(msgspec.Struct, Generic[Content], frozen=True):
@@ -130,6 +131,23 @@ class Facts(Generic[Content, Answer]):
         nobody = [newcomer(-1 - place, customer_id, opened.now) for place, customer_id in enumerate(unknown)]
         batch = await self._batch(db, program, drafts, opened, nobody)
         return [self._decide(batch, each) for each in drafts]
+
+    async def take_each(
+        self,
+        db: Db,
+        *,
+        program: Program,
+        entries: Sequence[Draft[Content] | Fault],
+        entropy: int,
+        dry_run: bool,
+    ) -> list[Outcome[Content, Answer] | Fault]:
+        """Report apart, or preview in a dry run, what could be drafted of many entries; the faults of others stay."""
+        drafts = [each for each in entries if isinstance(each, Draft)]
+        if dry_run:
+            outcomes = iter(await self.preview(db, program=program, drafts=drafts))
+        else:
+            outcomes = iter(await self.report_apart(db, program=program, drafts=drafts, entropy=entropy))
+        return [next(outcomes) if isinstance(each, Draft) else each for each in entries]
 
     async def _open(
         self, db: Db, program: Program, drafts: Sequence[Draft[Content]], entropy: int, *, lock: bool

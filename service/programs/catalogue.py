@@ -12,6 +12,7 @@ import structlog
 
 from service.platform.authentication import Actor
 from service.platform.database import Database
+from service.platform.http.request import ApiRequest
 from service.platform.metrics.values import Gauge
 from service.programs import store
 from service.programs.rules import Program
@@ -110,3 +111,8 @@ class Catalogue:
             except Exception as fault:  # noqa: BLE001 - what is known goes on being used until the database is back
                 _log.warning("catalogue_stale", reason=type(fault).__name__)
             await asyncio.sleep(POLL_SECONDS)
+
+
+def program_of(request: ApiRequest) -> Program:
+    """Return the program of who calls."""
+    return request.part(Catalogue).program(request.actor.program_id)

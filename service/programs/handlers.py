@@ -23,7 +23,7 @@ from service.platform.roles import Right, Role
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases
-from service.programs.catalogue import Catalogue
+from service.programs.catalogue import Catalogue, program_of
 from service.programs.rules import ApiKey, KeyEnds, KeyLimit, Program
 from service.programs.schemas import (
     KeyChange,
@@ -45,7 +45,7 @@ _Work = Callable[[Db], Awaitable[tuple[int, Any]]]
 @get("/program", operation_id="getProgram", opt=operation(Right.READ_PROGRAM))
 async def get_program(request: ApiRequest) -> ProgramOut:
     """Read the program of the key, with its settings."""
-    return program_out(request.part(Catalogue).program(request.actor.program_id))
+    return program_out(program_of(request))
 
 
 @patch("/program", operation_id="changeProgram", opt=operation(Right.CHANGE_PROGRAM, parameters=(DRY_RUN,)))
@@ -185,7 +185,7 @@ async def _made(
 
 
 def _secret(request: ApiRequest, salt: bytes) -> str:
-    live = request.part(Catalogue).program(request.actor.program_id).live
+    live = program_of(request).live
     return new_key(live=live, secret=repeatable_secret(key_of(request.scope["headers"]), salt))
 
 

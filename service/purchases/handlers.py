@@ -3,7 +3,6 @@
 import asyncio
 import random
 import re
-from collections.abc import Sequence
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -14,7 +13,6 @@ from service.kernel.errors import Refusal
 from service.platform.authentication import Actor
 from service.platform.database import Database
 from service.platform.http.body import Nothing, check_syntax, decode
-from service.platform.http.bulk import BULK_BYTES, Verbs, report_each
 from service.platform.http.commanding import REPLAYED, command
 from service.platform.http.direct import Answer, Route
 from service.platform.http.operation import COMMAND_KEY, DRY_RUN, IDEMPOTENCY_KEY, Link, operation
@@ -22,9 +20,9 @@ from service.platform.http.request import ApiRequest, caller_id, flag
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.platform.transaction import transact
+from service.points.bulk import BULK_BYTES, report_each, status_of
 from service.points.rules import PointsLapsed
-from service.programs.catalogue import Catalogue
-from service.programs.rules import Program
+from service.programs.catalogue import program_of
 from service.purchases import usecases
 from service.purchases.booking import Purchases, count
 from service.purchases.refunding import RefundExceedsPurchase
@@ -42,10 +40,9 @@ from service.purchases.schemas import (
     purchase_out,
     recorded_out,
     refund_out,
-    status_of,
 )
 from service.purchases.store import Refund
-from service.purchases.usecases import PURCHASES, AcceptedPurchase, PurchaseDraft, PurchaseOutcome
+from service.purchases.usecases import PURCHASES, AcceptedPurchase, PurchaseDraft
 
 _NOTHING = Nothing()
 
@@ -81,14 +78,10 @@ async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Resp
 
 async def _preview(request: ApiRequest, draft: PurchaseDraft) -> PurchaseOut:
     async with request.part(Database).reading() as db:
-        (outcome,) = await PURCHASES.preview(db, program=_program(request), drafts=[draft])
+        (outcome,) = await PURCHASES.preview(db, program=program_of(request), drafts=[draft])
     if isinstance(outcome, Refusal):
         raise outcome
     return purchase_out(outcome)
-
-
-def _program(request: ApiRequest) -> Program:
-    return request.part(Catalogue).program(request.actor.program_id)
 
 
 @post(
@@ -103,16 +96,7 @@ def _program(request: ApiRequest) -> Program:
 )
 async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Response[BatchOut]:
     """Report up to 500 purchases together; each is booked or refused on its own."""
-    program = _program(request)
-
-    async def book(db: Db, drafts: Sequence[PurchaseDraft]) -> Sequence[PurchaseOutcome]:
-        return await PURCHASES.report_apart(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
-
-    async def preview(db: Db, drafts: Sequence[PurchaseDraft]) -> Sequence[PurchaseOutcome]:
-        return await PURCHASES.preview(db, program=program, drafts=drafts)
-
-    verbs = Verbs(_draft, book, preview, status_of)
-    ended = await report_each(request, "reportPurchases", data.purchases, verbs)
+    ended = await report_each(request, "reportPurchases", data.purchases, PURCHASES, _draft)
     count(ended.outcomes)
     entries = [entry_out(fate, accepted) for fate, accepted in ended.entries]
     return Response(BatchOut(entries), headers=REPLAYED if ended.replayed else None)
@@ -172,7 +156,7 @@ async def refund_purchase(
     async def work(db: Db) -> Refund:
         return await report_refund(
             db,
-            program=_program(request),
+            program=program_of(request),
             purchase_id=named,
             report=data,
             randomness=randomness,

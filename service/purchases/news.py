@@ -13,7 +13,7 @@ from service.kernel.times import Time
 from service.platform.statements import Db
 from service.purchases import store
 from service.purchases.returning import PURCHASE_REFUNDED
-from service.purchases.usecases import PURCHASE_REWARDED
+from service.purchases.usecases import PURCHASES
 
 
 class PurchaseRewarded(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ async def _refunded(db: Db, program_id: int, events: Sequence[Placed]) -> Mappin
 _EXAMPLE_TIME: Final = msgspec.convert("2026-11-21T10:00:00Z", Time)
 KINDS: Final = (
     EventKind(
-        PURCHASE_REWARDED,
+        PURCHASES.event,
         "A purchase was booked, with what it earned.",
         PurchaseRewarded("order-1001", "EUR", 12990, 129, 0, Balance(129, 0, 0, 0), _EXAMPLE_TIME),
         _rewarded,

@@ -10,8 +10,8 @@ from service.customers.rules import Balance
 from service.earning.rules import Line
 from service.kernel.times import Time
 from service.platform.http.body import Envelope
-from service.platform.http.bulk import Fate
 from service.platform.http.problems import Problem
+from service.points.bulk import Fate
 from service.purchases.rules import Item
 from service.purchases.store import Recorded, Refund
 from service.purchases.usecases import AcceptedPurchase
@@ -155,11 +155,6 @@ def refund_out(purchase_id: str, refund: Refund) -> RefundOut:
     total = taken.from_lots + taken.to_debt + taken.written_off
     points = TakenBackOut(total, taken.from_lots, taken.to_debt, taken.written_off, refund.restored)
     return RefundOut(refund.external_id, purchase_id, refund.amount, points, refund.balance)
-
-
-def status_of(accepted: AcceptedPurchase) -> int:
-    """Return 201 for a purchase booked now, 200 for one booked before."""
-    return 200 if accepted.replayed else 201
 
 
 def entry_out(fate: Fate, accepted: AcceptedPurchase | None) -> EntryOut:

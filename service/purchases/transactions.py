@@ -16,7 +16,7 @@ from service.platform.roles import Right
 from service.points.explaining import Share
 from service.points.rules import NEVER, Cause, lot_ends_at
 from service.points.schemas import TransferOut, transfer_out
-from service.programs.catalogue import Catalogue
+from service.programs.catalogue import program_of
 from service.programs.rules import BaseRule
 from service.purchases.explaining import Explanation, explain
 
@@ -74,7 +74,7 @@ class ExplanationOut(msgspec.Struct, frozen=True):
 async def explain_transaction(request: ApiRequest, transaction_id: FromPath[str]) -> ExplanationOut:
     """Explain a transaction: why its number is what it is."""
     transfer_id = own_id("txn", transaction_id)
-    program = request.part(Catalogue).program(request.actor.program_id)
+    program = program_of(request)
     async with request.part(Database).reading() as db:
         return _rendered(await explain(db, program=program, transfer_id=transfer_id))
 

@@ -26,7 +26,7 @@ from service.platform.roles import RIGHTS, Right
 from service.platform.statements import Db
 from service.points import holding
 from service.points.rules import GreatestShareExceeded, HoldNotOpen, HoldStatus, InsufficientPoints, worth
-from service.programs.catalogue import Catalogue
+from service.programs.catalogue import program_of
 from service.programs.rules import Program
 from service.rewards import redeeming
 from service.rewards.redeeming import Redemption
@@ -149,7 +149,7 @@ async def redeem(request: ApiRequest, data: JSONBody[NewRedemption]) -> Response
 )
 async def get_redemption(request: ApiRequest, redemption_id: FromPath[str]) -> RedemptionOut:
     """Read a redemption as it is now."""
-    hold_id, program = own_id("hold", redemption_id), _program(request)
+    hold_id, program = own_id("hold", redemption_id), program_of(request)
     async with request.part(Database).reading() as db:
         found = await redeeming.read(db, program_id=program.id, hold_id=hold_id)
     return _rendered(found, program, with_voucher=Right.READ_VOUCHERS in RIGHTS[request.actor.role])
@@ -204,7 +204,7 @@ async def release(
 async def _run(
     request: ApiRequest, named: str, content: msgspec.Struct, work: _Work, *, status: int = 200
 ) -> Response[RedemptionOut]:
-    program, dry_run = _program(request), flag(request, "dry_run")
+    program, dry_run = program_of(request), flag(request, "dry_run")
 
     async def answer(db: Db) -> RedemptionOut:
         # Who may redeem may read vouchers. A dry run tells no code: one of a third party would be somebody else's.
@@ -250,10 +250,6 @@ def _reward_id(data: NewRedemption) -> UUID | None:
         detail = "A redemption is of points or of a reward, which has a cost of its own."
         raise Invalid(detail, pointer="/reward_id", reason="contradictory")
     return own_id("rwd", data.reward_id)
-
-
-def _program(request: ApiRequest) -> Program:
-    return request.part(Catalogue).program(request.actor.program_id)
 
 
 router = Router("/redemptions", route_handlers=[redeem, get_redemption, capture, release], tags=["Redemptions"])

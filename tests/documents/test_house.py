@@ -40,8 +40,11 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "points": {
         "account.py",
         "balances.py",
+        "bulk.py",
         "explaining.py",
+        "facts.py",
         "holding.py",
+        "importing.py",
         "merging.py",
         "policies.py",
         "reversing.py",

@@ -12,7 +12,7 @@ from service.platform.database import Database
 from service.platform.importing.mapping import Mapping
 from service.platform.importing.table import BATCH, Table, Tally, Told
 from service.platform.statements import Db
-from service.purchases.importing import table as importing
+from service.points import importing
 from service.purchases.importing.table import import_purchases
 from tests.conftest import Servers
 from tests.faults.proxy import AtCommit, PostgresProxy, proxy_before
