@@ -1,4 +1,5 @@
--- Invariants of the database itself. Each query gives the rows that break it: none, when all is well.
+-- Invariants of the database itself, and of what all kinds of facts have alike: claims and events. Each query gives the
+-- rows that break it: none, when all is well.
 
 -- name: history_is_append_only
 -- The service's role can neither change nor delete history, nor any column of it, also not in a partition; but for the
@@ -48,3 +49,40 @@ WHERE NOT EXISTS (
             t.name || to_char((clock_timestamp() + interval '30 days') AT TIME ZONE 'UTC', '"_"YYYY"q"Q')
         )
 );
+
+-- name: one_claim_one_fact
+-- Every fact is claimed under its id once, as a fact of its kind, and every claim has its fact.
+SELECT
+    coalesce(f.program_id, k.program_id) AS program_id,
+    coalesce(f.kind, k.kind) AS kind,
+    coalesce(f.id, k.subject_id) AS id
+FROM (
+    SELECT 1 AS kind, p.program_id, p.id, p.external_id FROM purchase AS p
+    UNION ALL
+    SELECT 2 AS kind, r.program_id, r.id, r.external_id FROM refund AS r
+    UNION ALL
+    SELECT 3 AS kind, b.program_id, b.id, b.external_id FROM opening_balance AS b
+) AS f
+FULL JOIN claim AS k ON f.program_id = k.program_id AND f.kind = k.kind AND f.id = k.subject_id
+WHERE f.external_id IS DISTINCT FROM k.id;
+
+-- name: one_event_for_each_fact
+-- Every fact announced itself once, and nothing else did.
+SELECT
+    coalesce(f.program_id, o.program_id) AS program_id,
+    coalesce(f.type, o.type) AS type,
+    coalesce(f.id, o.subject_id) AS id,
+    o.events
+FROM (
+    SELECT 'purchase.rewarded' AS type, p.program_id, p.id FROM purchase AS p
+    UNION ALL
+    SELECT 'purchase.refunded' AS type, r.program_id, r.id FROM refund AS r
+    UNION ALL
+    SELECT 'opening_balance.booked' AS type, b.program_id, b.id FROM opening_balance AS b
+) AS f
+FULL JOIN (
+    SELECT e.program_id, e.type, e.subject_id, count(*) AS events FROM announced AS e
+    WHERE e.type IN ('purchase.rewarded', 'purchase.refunded', 'opening_balance.booked')
+    GROUP BY e.program_id, e.type, e.subject_id
+) AS o ON f.program_id = o.program_id AND f.type = o.type AND f.id = o.subject_id
+WHERE f.id IS NULL OR o.events IS DISTINCT FROM 1;

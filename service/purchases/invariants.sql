@@ -1,15 +1,5 @@
 -- Invariants of purchases. Each query gives the rows that break it: none, when all is well.
 
--- name: one_claim_one_purchase
--- Every purchase is claimed under its id once, and every claim of a purchase has its purchase.
-SELECT coalesce(p.program_id, k.program_id) AS program_id, coalesce(p.id, k.subject_id) AS id
-FROM purchase AS p
-FULL JOIN (
-    SELECT c.program_id, c.id, c.subject_id FROM claim AS c
-    WHERE c.kind = 1
-) AS k ON p.program_id = k.program_id AND p.id = k.subject_id
-WHERE p.external_id IS DISTINCT FROM k.id;
-
 -- name: purchase_earned_what_was_issued
 -- What a purchase was answered to have earned was issued for it, and nothing else was; its lines add up to that.
 SELECT coalesce(p.program_id, t.program_id) AS program_id, coalesce(p.id, t.id) AS id, p.earned, t.points
@@ -77,27 +67,6 @@ WHERE
     (c.purchase_count, c.lifetime_earned) != (coalesce(s.purchases, 0), coalesce(s.earned, 0) - coalesce(b.taken, 0))
     OR c.first_purchase_at IS DISTINCT FROM s.first_at
     OR c.last_purchase_at IS DISTINCT FROM s.last_at;
-
--- name: one_event_for_each_purchase
--- Every purchase announced itself once, and nothing else did.
-SELECT coalesce(p.program_id, o.program_id) AS program_id, coalesce(p.id, o.subject_id) AS id, o.events
-FROM purchase AS p
-FULL JOIN (
-    SELECT e.program_id, e.subject_id, count(*) AS events FROM announced AS e
-    WHERE e.type = 'purchase.rewarded'
-    GROUP BY e.program_id, e.subject_id
-) AS o ON p.program_id = o.program_id AND p.id = o.subject_id
-WHERE p.id IS NULL OR o.events IS DISTINCT FROM 1;
-
--- name: one_claim_one_refund
--- Every refund is claimed under its id once, and every claim of a refund has its refund.
-SELECT coalesce(r.program_id, k.program_id) AS program_id, coalesce(r.id, k.subject_id) AS id
-FROM refund AS r
-FULL JOIN (
-    SELECT c.program_id, c.id, c.subject_id FROM claim AS c
-    WHERE c.kind = 2
-) AS k ON r.program_id = k.program_id AND r.id = k.subject_id
-WHERE r.external_id IS DISTINCT FROM k.id;
 
 -- name: refunds_stay_within_their_purchase
 -- Refunds of a purchase come to no more than its total, take back no more than it earned, and are of its customer.

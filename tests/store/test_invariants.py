@@ -71,22 +71,19 @@ BREAKS = {
     " first_purchase_at = NULL, last_purchase_at = NULL, sliding = 0, next_expiry_at = NULL, next_expiry_points = 0,"
     " merged_into = 0",
     "no_debt_beside_open_lots": "UPDATE customer SET available = 0, held = 0, debt = 1",
-    "one_claim_one_purchase": "DELETE FROM claim WHERE id = 'p-1'",
+    "one_claim_one_fact": "DELETE FROM claim WHERE id = 'p-1'",
+    "one_event_for_each_fact": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
     "purchase_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
     "base_rule_had_its_version": "UPDATE transfer SET rule_version = 2 WHERE rule = 'base'",
     "purchase_answered_its_balance": "UPDATE purchase SET available_after = available_after + 1",
     "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
-    "one_claim_one_refund": "DELETE FROM claim WHERE kind = 2",
     "refunds_stay_within_their_purchase": "UPDATE refund SET amount = amount + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET from_lots = from_lots - 1, to_debt = to_debt + 1",
     "nothing_is_left_of_the_erased": "UPDATE purchase SET channel = 'a word';" + ERASED,
-    "one_event_for_each_purchase": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
     "adjustments_are_what_was_booked": "UPDATE adjustment SET points = -points WHERE points = 7",
     "one_event_for_each_adjustment": "DELETE FROM outbox WHERE type = 'adjustment.waiting'",
     "adjustments_of_the_erased_are_over": ERASED,
-    "one_claim_one_opening_balance": "DELETE FROM claim WHERE kind = 3",
     "opening_balances_are_what_was_booked": "UPDATE opening_balance SET debt = debt + 1",
-    "one_event_for_each_opening_balance": "DELETE FROM outbox WHERE type = 'opening_balance.booked'",
     "reward_versions_are_whole": "INSERT INTO reward_version SELECT program_id, id, 3, '{{}}', created_at FROM reward",
     "taken_is_held_or_issued": "UPDATE reward SET taken = taken - 1 WHERE codes = 'generated'",
     "stock_of_codes_is_what_was_loaded": "UPDATE reward SET stock = stock + 1 WHERE codes = 'third_party'",
@@ -98,6 +95,8 @@ BREAKS = {
     "issued_pieces_are_paid": "UPDATE hold SET status = 'lapsed', captured = 0 WHERE status = 'captured'",
 }
 """What breaks an invariant, by its name. It may break others with it."""
+
+OF_FACTS = ("purchase.rewarded", "purchase.refunded", "opening_balance.booked")
 
 ALSO = {
     "places_have_no_gaps": "INSERT INTO feed SELECT id, 1 FROM program",
@@ -122,7 +121,6 @@ ALSO = {
     "base_rule_had_its_version": "UPDATE transfer SET rule_version = NULL WHERE rule = 'base'",
     "history_is_append_only": "GRANT DELETE ON {this_quarter} TO loyalty_service",
     "purchase_earned_what_was_issued": "UPDATE purchase SET earned = earned + 1",
-    "one_event_for_each_purchase": "UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = 'purchase.rewarded'",
     "refunds_stay_within_their_purchase": "UPDATE refund SET to_debt = to_debt + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET restored = 1",
     "customer_counts_purchases": "UPDATE customer SET lifetime_earned = lifetime_earned + 1",
@@ -131,10 +129,7 @@ ALSO = {
     " WHERE status = 'waiting'",
     "adjustments_of_the_erased_are_over": "DELETE FROM adjustment WHERE status = 'waiting';"
     "UPDATE adjustment SET note = 'n' WHERE status = 'refused';" + ERASED,
-    "one_claim_one_opening_balance": "UPDATE opening_balance SET external_id = 'other'",
     "opening_balances_are_what_was_booked": "UPDATE transfer SET reason = 'opening_balance' WHERE reason = 'purchase'",
-    "one_event_for_each_opening_balance": "UPDATE outbox SET subject_id = gen_random_uuid()"
-    " WHERE type = 'opening_balance.booked'",
     "reward_versions_are_whole": "UPDATE reward SET version = 2",
     "taken_is_held_or_issued": "UPDATE reward_piece SET state = 'held' WHERE state = 'given_back'",
     "stock_of_codes_is_what_was_loaded": "UPDATE reward SET codes = 'generated' WHERE codes = 'third_party'",
@@ -144,7 +139,22 @@ ALSO = {
     "one_event_for_each_voucher": "UPDATE voucher SET cancelled_at = issued_at WHERE cancelled_at IS NULL",
 }
 
-OF_PIECES = {
+MORE = {
+    "one_claim_one_fact": [
+        "DELETE FROM claim WHERE kind = 2",
+        "DELETE FROM claim WHERE kind = 3",
+        "UPDATE claim SET kind = 4 WHERE id = 'p-1'",
+        "INSERT INTO claim SELECT program_id, kind, id || '-2', content_hash, subject_id FROM claim",
+        *(f"UPDATE {table} SET external_id = 'other'" for table in ("purchase", "refund", "opening_balance")),
+    ],
+    "one_event_for_each_fact": [
+        *(f"DELETE FROM outbox WHERE type = '{kind}'" for kind in OF_FACTS),
+        *(f"UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = '{kind}'" for kind in OF_FACTS),
+        *(
+            f"UPDATE outbox SET id = gen_random_uuid(), type = '{kind}' WHERE type = 'customer.enrolled'"
+            for kind in OF_FACTS
+        ),
+    ],
     "held_pieces_are_of_open_holds": [
         "DELETE FROM hold WHERE status = 'held'",
         "UPDATE reward_piece SET state = 'given_back' WHERE state = 'held'",
@@ -291,7 +301,7 @@ def test_every_invariant_is_broken_here() -> None:
     assert set(BREAKS) == {statement.name for _, statement in invariants()}
 
 
-BREAKING = [*BREAKS.items(), *ALSO.items(), *((name, sql) for name, lines in OF_PIECES.items() for sql in lines)]
+BREAKING = [*BREAKS.items(), *ALSO.items(), *((name, sql) for name, lines in MORE.items() for sql in lines)]
 
 
 @pytest.mark.parametrize(("name", "sql"), BREAKING)
@@ -312,7 +322,7 @@ async def test_no_invariant_is_proved_by_a_loop_within_a_loop(books: Db, monkeyp
     plans = [
         (room, replace(invariant, sql=f"EXPLAIN {invariant.sql}"))
         for room, invariant in invariants()
-        if room != "platform"  # it asks for privileges, table by table
+        if invariant.name not in {"history_is_append_only", "partitions_are_ahead"}  # they ask table by table
     ]
     assert plans
     monkeypatch.setattr(proof, "invariants", lambda: plans)
