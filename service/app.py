@@ -50,6 +50,8 @@ from service.purchases.keeping import PurchasesKeeper
 from service.rewards import handlers as rewards
 from service.rewards import redemptions
 from service.rewards.keeping import RewardsKeeper
+from service.webhooks import handlers as webhooks
+from service.webhooks.sending import Sender
 
 BODY_BYTES = 64 * 1024
 BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
@@ -82,6 +84,7 @@ class Parts:
         self.purchases = Purchases(self.database, self.catalogue)
         self.balances = Balances(self.database)
         self.following = Following(self.database)
+        self.sender = Sender(settings.webhook_targets)
         commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
         self.numbers = Numbers(settings.metrics_folder, settings.build)
         self.services = Services(
@@ -95,6 +98,7 @@ class Parts:
             KEEPERS,
             KINDS,
             self.following,
+            self.sender,
             WrongCodes(self.redis, per_minute=settings.wrong_codes_per_minute),
         )
 
@@ -113,6 +117,7 @@ class Parts:
         await self.purchases.close()
         await self.balances.close()
         await self.following.close()
+        await self.sender.close()
         await self.limiter.close()
         await self.catalogue.close()
         await self.database.close()
@@ -135,6 +140,7 @@ def routes() -> Router:
             adjustments.router,
             opening_balances.router,
             events.router,
+            webhooks.router,
             programs.router,
         ],
         middleware=[Authenticate()],

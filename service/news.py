@@ -11,11 +11,13 @@ from service.points import news as points
 from service.programs import news as programs
 from service.purchases import news as purchases
 from service.rewards import news as rewards
+from service.webhooks import news as webhooks
 
 KINDS: Final = EventKinds(
     named,
     (
         *programs.KINDS,
+        *webhooks.KINDS,
         *customers.KINDS,
         *points.KINDS,
         *adjustments.KINDS,

@@ -64,6 +64,7 @@ _TAGS: Final = (
     "Vouchers",
     "Customers",
     "Events",
+    "Webhooks",
     "Program",
     "Health",
 )
@@ -95,6 +96,16 @@ _IN_PATH: Final[Mapping[str, Any]] = {
         "schema": _CALLER_ID,
         "example": "7K3M-9QXA-2PHT",
         "description": "The voucher's code; case and dashes don't matter where it was generated.",
+    },
+    "webhook_id": {
+        "schema": {"type": "string", "pattern": "^whk_[0-9a-f]{32}$"},
+        "example": "whk_019aa5f0601c7b3e8d11223344556677",
+        "description": "The endpoint, by the id that it was made with.",
+    },
+    "event_id": {
+        "schema": {"type": "string", "pattern": "^evt_[0-9a-f]{32}$"},
+        "example": "evt_019aa5f0601c7b3e8d11223344556677",
+        "description": "The event, by its id.",
     },
     "key_id": {
         "schema": {"type": "string", "pattern": "^key_[0-9a-f]{32}$"},

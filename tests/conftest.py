@@ -106,6 +106,7 @@ class Servers:
                 "REDIS_URL": self.redis_url,
                 "failed_logins_per_minute": 10**6,  # all tests call from one address
                 "wrong_codes_per_minute": 10**6,
+                "webhook_targets": "any",  # receivers of the tests are on this machine
             }
         )
 

@@ -134,6 +134,19 @@ class Commands:
             raise KeyReused
         return answered
 
+    async def find(self, *, program_id: int, key: str, request_hash: bytes) -> Answered | None:
+        """Return what a command was answered with before; None where it wasn't, or not yet. Raises KeyReused.
+
+        For what must not be done again before the command is run, and can't be done in its transaction.
+        """
+        answered = await self._recent.find(program_id, key)
+        if answered is None:
+            async with self._database.reading() as db:
+                answered = await _read(db, program_id, key)
+        if answered is not None and answered.request_hash != request_hash:
+            raise KeyReused
+        return answered
+
     async def _once(
         self,
         db: Db,
@@ -146,13 +159,21 @@ class Commands:
         """Do the work, or read what was answered. `made` holds what earlier attempts of this call have answered."""
         if not await db.fetchval(_STATEMENTS["command_lock"].sql, program_id, key):
             raise KeyInFlight
-        row = await db.fetchrow(_STATEMENTS["command_read"].sql, program_id, key)
-        if row is not None:
-            found = Answered(row["request_hash"], row["status"], msgspec.json.decode(row["answer"]))
+        found = await _read(db, program_id, key)
+        if found is not None:
             # Our own: it was committed, and only the commit's answer was lost.
-            return found if found in made else msgspec.structs.replace(found, replayed=True)
+            its_own = msgspec.structs.replace(found, replayed=False)
+            return its_own if its_own in made else found
         status, answer = await work(db)
         text = msgspec.json.encode(answer).decode()
         await db.execute(_STATEMENTS["command_insert"].sql, program_id, key, request_hash, status, text)
         made.append(Answered(request_hash, status, msgspec.json.decode(text)))
         return Answered(request_hash, status, answer)
+
+
+async def _read(db: Db, program_id: int, key: str) -> Answered | None:
+    """Read what a key's command was answered with."""
+    row = await db.fetchrow(_STATEMENTS["command_read"].sql, program_id, key)
+    if row is None:
+        return None
+    return Answered(row["request_hash"], row["status"], msgspec.json.decode(row["answer"]), replayed=True)

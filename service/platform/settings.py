@@ -20,6 +20,15 @@ class Pooler(Enum):
     """An older one. Statements are prepared and planned anew each time, which is slower."""
 
 
+class WebhookTargets(Enum):
+    """Where webhooks may lead."""
+
+    PUBLIC = "public"
+    """By https to the public internet."""
+    ANY = "any"
+    """Anywhere, also by http and into the own network: for development and tests, never in production."""
+
+
 class Settings(BaseSettings):
     """What the environment says. A wrong value is refused at the start, by name."""
 
@@ -46,6 +55,8 @@ class Settings(BaseSettings):
     """
     pooled: Pooler = Pooler.NONE
     """Whether DATABASE_URL leads to a pooler in transaction mode; then the login itself must bring its settings."""
+    webhook_targets: WebhookTargets = WebhookTargets.PUBLIC
+    """Where webhooks may lead: `public`, or `any` for development."""
     metrics: bool = True
     """Serve /metrics. It asks for no key: keep it inside, or switch it off by LOYALTY_METRICS=off."""
     metrics_folder: Path | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from service.platform.roles import Role
 from tests import vouchers
+from tests.receiver import sending, work
 from tests.shop import Shop, purchase, unique
 
 CUSTOMER = "a known/customer"
@@ -16,6 +17,9 @@ NO_TRANSACTION = "txn_00000000000070008000000000000000"
 NEVER_USED = "key_00000000000070008000000000000000"
 NO_VOUCHER = "0000-0000-0000"
 NO_REWARD = "rwd_00000000000070008000000000000000"
+NO_WEBHOOK = "whk_00000000000070008000000000000000"
+NO_DELIVERY = f"{NO_WEBHOOK}/deliveries/evt_00000000000070008000000000000000"
+WEBHOOK: dict[str, Any] = {"url": "http://127.0.0.1:9/nobody-listens"}
 REWARD: dict[str, Any] = {"name": "A gift", "gives": {"kind": "gift", "description": "a mug"}, "points": 100}
 
 
@@ -245,6 +249,26 @@ OPERATIONS = (
     Operation("changeApiKey", "PATCH", "/v1/api-keys/{id}", _roles("admin"), {}, unknown=NEVER_USED),
     Operation("rotateApiKey", "POST", "/v1/api-keys/{id}/rotate", _roles("admin"), {}, 201, unknown=NEVER_USED),
     Operation("revokeApiKey", "POST", "/v1/api-keys/{id}/revoke", _roles("admin"), {}, unknown=NEVER_USED),
+    Operation("listWebhooks", "GET", "/v1/webhooks", _roles("admin")),
+    Operation("createWebhook", "POST", "/v1/webhooks", _roles("admin"), WEBHOOK, 201),
+    Operation("getWebhook", "GET", "/v1/webhooks/{id}", _roles("admin"), unknown=NO_WEBHOOK),
+    Operation("changeWebhook", "PATCH", "/v1/webhooks/{id}", _roles("admin"), {}, unknown=NO_WEBHOOK),
+    Operation("deleteWebhook", "DELETE", "/v1/webhooks/{id}", _roles("admin"), unknown=NO_WEBHOOK),
+    Operation("rotateWebhookSecret", "POST", "/v1/webhooks/{id}/secrets", _roles("admin"), {}, 201, NO_WEBHOOK),
+    Operation("testWebhook", "POST", "/v1/webhooks/{id}/test", _roles("admin"), {}, unknown=NO_WEBHOOK),
+    Operation("enableWebhook", "POST", "/v1/webhooks/{id}/enable", _roles("admin"), {}, unknown=NO_WEBHOOK),
+    Operation("disableWebhook", "POST", "/v1/webhooks/{id}/disable", _roles("admin"), {}, unknown=NO_WEBHOOK),
+    Operation("listDeliveries", "GET", "/v1/webhooks/{id}/deliveries", _roles("admin"), unknown=NO_WEBHOOK),
+    # Its id is of the endpoint and of the event: both stand in the path.
+    Operation("resendDelivery", "POST", "/v1/webhooks/{id}/resend", _roles("admin"), {}, unknown=NO_DELIVERY),
+    Operation(
+        "resendDeliveries",
+        "POST",
+        "/v1/webhooks/{id}/resend",
+        _roles("admin"),
+        {"since": "2026-01-01T00:00:00Z"},
+        unknown=NO_WEBHOOK,
+    ),
 )
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 WITH_BODY = tuple(operation for operation in OPERATIONS if operation.body is not None)
@@ -257,6 +281,11 @@ BODY_OPTIONAL = {
     "cancelVoucher",
     "approveAdjustment",
     "refuseAdjustment",
+    "rotateWebhookSecret",
+    "testWebhook",
+    "enableWebhook",
+    "disableWebhook",
+    "resendDelivery",
 }
 BODY_REQUIRED = tuple(operation for operation in WITH_BODY if operation.name not in BODY_OPTIONAL)
 LISTS = tuple(operation for operation in OPERATIONS if operation.name.startswith("list"))
@@ -277,6 +306,7 @@ class Known:
             "/redemptions/": self._redemption,
             "/rewards/": self._reward,
             "/vouchers/": self._voucher,
+            "/webhooks/": self._webhook,
         }
         for part, make in makers.items():
             if part in operation.path:
@@ -306,6 +336,20 @@ class Known:
 
     async def _voucher(self, _: Operation) -> str:
         return await vouchers.voucher(self.shop)
+
+    async def _webhook(self, operation: Operation) -> str:
+        """Return the id of an endpoint, and of an event that it could not be told, where that is asked for."""
+        for each in (await self.shop.get("/v1/webhooks", Role.ADMIN)).body["data"]:  # there can be only so many
+            await self.shop.call("DELETE", f"/v1/webhooks/{each['id']}", role=Role.ADMIN)
+        its_id = (await self.shop.post("/v1/webhooks", WEBHOOK, Role.ADMIN)).body["id"]
+        if operation.name != "resendDelivery":
+            return its_id
+        assert self.shop.database is not None
+        await self.shop.buy()
+        async with sending() as sender:
+            await work(self.shop.database, self.shop, sender)
+        (told, *_) = (await self.shop.get(f"/v1/webhooks/{its_id}/deliveries", Role.ADMIN)).body["data"]
+        return f"{its_id}/deliveries/{told['event_id']}"
 
     async def _adjustment(self, operation: Operation) -> str:
         """Return the id of an adjustment: a booked one can be approved again, only one that waits can be refused."""

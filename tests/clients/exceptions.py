@@ -31,6 +31,8 @@ EXAMPLES: Final = {
     "code": "7K3M-9QXA-2PHT",
     "adjustment_id": "adj_019aa5f0601c7b3e8d11223344556677",
     "customer_id": "c-42",
+    "webhook_id": "whk_019aa5f0601c7b3e8d11223344556677",
+    "event_id": "evt_019aa5f0601c7b3e8d11223344556677",
 }
 
 _REPORT: Final = "POST /v1/purchases"
@@ -56,6 +58,13 @@ _COMMANDS: Final = (
     *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE, MERGE),
     "POST /v1/purchases/{purchase_id}/confirm",
 )
+WEBHOOK: Final = "/v1/webhooks/{webhook_id}"
+RESEND: Final = f"POST {WEBHOOK}/deliveries/{{event_id}}/resend"
+_URLS: Final = ("POST /v1/webhooks", f"PATCH {WEBHOOK}")
+_OF_WEBHOOKS: Final = (
+    *(f"POST {WEBHOOK}/{each}" for each in ("secrets", "test", "enable", "disable", "resend")),
+    RESEND,
+)
 _REWARDS: Final = ("POST /v1/rewards", "PATCH /v1/rewards/{reward_id}")
 _TAKES_KEYS: Final = (
     _BATCH,
@@ -65,6 +74,8 @@ _TAKES_KEYS: Final = (
     "POST /v1/api-keys/{key_id}/rotate",
     "POST /v1/rewards",
     _LOAD,
+    "POST /v1/webhooks",
+    *_OF_WEBHOOKS,
     *_COMMANDS,
 )
 _WITH_NUMBERS: Final = (_REPORT, _PROGRAM, "POST /v1/api-keys/{key_id}/rotate", _REDEEM, _REDEMPTION, _CAPTURE)
@@ -77,6 +88,8 @@ _LISTS: Final = (
     "GET /v1/rewards",
     "GET /v1/adjustments",
     _EVENTS,
+    "GET /v1/webhooks",
+    f"GET {WEBHOOK}/deliveries",
 )
 
 
@@ -148,6 +161,11 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", _REWARDS, "/(valid_from|valid_until|gives/starts_at) out_of_range", "two fields"),
         ("positive_data_acceptance", _REWARDS, "/stock not_allowed", "it depends on whose the codes are"),
         ("positive_data_acceptance", _REWARDS, r"/voucher/categories/\d+ duplicate", "only items in a set are unique"),
+        ("positive_data_acceptance", _URLS, "/url (invalid_format|bad_port)", "which hosts there are is no pattern"),
+        ("positive_data_acceptance", _URLS, r"/types/\d+ unknown_type", "the types are listed by themselves"),
+        ("positive_data_acceptance", _URLS, "too_many_webhooks", "the run makes more than a program can have"),
+        ("positive_data_acceptance", (f"POST {WEBHOOK}/secrets",), "too_many_secrets", "likewise"),
+        ("positive_data_acceptance", (f"POST {WEBHOOK}/resend",), "/since out_of_range", "as /occurred_at is"),
         ("positive_data_acceptance", (MERGE,), "/into (customer_unknown|same_customer)", "it depends on who there is"),
         ("positive_data_acceptance", (MERGE,), "customer_merged", "likewise"),
         ("positive_data_acceptance", (*_FACTS, *_COMMANDS), "customer_erased", "calls of the same run erase customers"),
@@ -155,7 +173,7 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", (_CUSTOMER,), "/birthday out_of_range", "it depends on the clock"),
         (
             "positive_data_acceptance",
-            (_REPORT, _CUSTOMER, _PROGRAM, "POST /v1/api-keys", *_REWARDS, _REDEEM, _ADJUST),
+            (_REPORT, _CUSTOMER, _PROGRAM, "POST /v1/api-keys", *_REWARDS, _REDEEM, _ADJUST, *_URLS),
             ".* invalid_character",
             "Postgres keeps no NUL, and each pattern would have to tell it",
         ),
@@ -171,6 +189,7 @@ EXCEPTIONS: Final = tuple(
                 _REDEMPTION,
                 _CAPTURE,
                 _ADJUST,
+                f"POST {WEBHOOK}/secrets",
             ),
             ".* type Expected `int( . null)?`, got `float`",
             "1.0 is an integer to a schema; amounts are never read as floats",
@@ -181,6 +200,9 @@ EXCEPTIONS: Final = tuple(
                 "GET /v1/rewards/{reward_id}",
                 "GET /v1/redemptions/{redemption_id}",
                 "GET /v1/adjustments/{adjustment_id}",
+                f"GET {WEBHOOK}",
+                f"PATCH {WEBHOOK}",
+                f"GET {WEBHOOK}/deliveries",
             ),
             "not_found",
             "a dry run makes nothing",

@@ -17,12 +17,14 @@ from service.platform.settings import CHECKOUT
 from tests.clients import exceptions
 from tests.clients.running import run
 from tests.conftest import NewShop
+from tests.receiver import sending, work
 from tests.shop import Shop, unique
 from tests.vouchers import make, voucher
 
 pytestmark = pytest.mark.long
 
 KEY = "/v1/api-keys/{key_id}"
+WEBHOOK = exceptions.WEBHOOK
 
 
 async def own_keys(shop: Shop) -> list[str]:
@@ -68,7 +70,27 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
     for label in (f"PATCH {KEY}", f"POST {KEY}/rotate", f"POST {KEY}/revoke"):
         key = await shop.post("/v1/api-keys", {"role": "portal"}, Role.ADMIN)
         made[label] = {"key_id": key.body["id"]}
+    of_webhooks = ("secrets", "test", "enable", "disable", "resend")
+    its_own = [*(f"{method} {WEBHOOK}" for method in ("GET", "PATCH", "DELETE"))]
+    its_own += [f"GET {WEBHOOK}/deliveries", *(f"POST {WEBHOOK}/{each}" for each in of_webhooks)]
+    for label in (*its_own, exceptions.RESEND):
+        made[label] = {"webhook_id": await unreachable(shop)}
+    made[exceptions.RESEND]["event_id"] = await untold(shop, made[exceptions.RESEND]["webhook_id"])
     return made
+
+
+async def unreachable(shop: Shop) -> str:
+    """Make an endpoint where nobody listens; returns its id."""
+    return (await shop.post("/v1/webhooks", {"url": "http://127.0.0.1:9/"}, Role.ADMIN)).body["id"]
+
+
+async def untold(shop: Shop, webhook_id: str) -> str:
+    """Try to tell an endpoint what happened; returns the id of the event."""
+    assert shop.database is not None
+    await shop.buy(customer_id="c-42")
+    async with sending() as sender:
+        await work(shop.database, shop, sender)
+    return (await shop.get(f"/v1/webhooks/{webhook_id}/deliveries", Role.ADMIN)).body["data"][0]["event_id"]
 
 
 async def test_schemathesis_finds_nothing(new_shop: NewShop, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ ROOMS = [
     "programs",
     "purchases",
     "rewards",
+    "webhooks",
 ]
 SAME_IN_EVERY_ROOM = {
     "__init__.py",
@@ -53,6 +54,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
     },
     "programs": {"catalogue.py", "policies.py"},
     "rewards": {"redeeming.py", "redemptions.py", "vouchers.py"},
+    "webhooks": {"delivering.py", "sending.py", "targets.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
 

@@ -12,11 +12,12 @@ from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from tests.api.test_events import sequenced
 from tests.conftest import NewShop
+from tests.receiver import Receiver, answering, receiving, sending, work
 from tests.shop import Shop, unique
 from tests.vouchers import issue, make, redeem
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(txn|lot|key|hold|rwd|adj|evt|cus)_[0-9a-f]{32}$")
+OWN_ID = re.compile("(txn|lot|key|hold|rwd|adj|evt|cus|whk)_[0-9a-f]{32}$")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_DAY = "2026-11-21T"
@@ -101,11 +102,15 @@ def masked(example: Any, name: str = "") -> Any:
     """Leave out what is another each time: ids and times of the service's, cursors, secrets, the program's own name."""
     if isinstance(example, dict):
         items = cast("dict[str, Any]", example)
+        if "milliseconds" in items:  # an attempt, which was made now
+            items = items | {"at": "...", "milliseconds": "..."}
+        if {"waiting", "attempts"} & items.keys():  # of a webhook: how much happened before
+            items = items | {"position": "..."}
         return {key: masked(value, key) for key, value in items.items() if "settings" not in items or key != "id"}
     if isinstance(example, list):
         return [masked(value) for value in cast("list[Any]", example)]
     is_given = name in GIVEN_TIMES and str(example).startswith(GIVEN_DAY)  # others are of what happened in the meantime
-    is_own = name in {"next_cursor", "hint", "key", "valid_until", "timestamp"} or (
+    is_own = name in {"next_cursor", "hint", "key", "valid_until", "timestamp", "secret"} or (
         name.endswith("_at") and not is_given
     )
     return "..." if isinstance(example, str) and (is_own or OWN_ID.match(example)) else example
@@ -120,15 +125,46 @@ async def waiting_adjustment(shop: Shop) -> str:
     return (await shop.post(path, body, Role.SUPPORT, Idempotency_Key=unique("key"))).body["id"]
 
 
+async def tell(shop: Shop, webhook_id: str, receiver: Receiver) -> str:
+    """Lead an endpoint to a receiver and let it be told what happened; returns the id of the newest event."""
+    path = f"/v1/webhooks/{webhook_id}"
+    assert (await shop.call("PATCH", path, {"url": receiver.address}, role=Role.ADMIN)).status == 200
+    assert shop.database is not None
+    async with sending() as sender:
+        await work(shop.database, shop, sender)
+    return (await shop.get(f"{path}/deliveries", Role.ADMIN)).body["data"][0]["event_id"]
+
+
 async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> None:
     """The examples follow each other: a purchase, the customer, the balance, rewards, vouchers, keys, redemptions."""
     shop = await new_shop()
+    async with receiving() as receiver:
+        receiver.answers = answering(200, "thanks")
+        await answer_the_examples(shop, receiver)
+
+
+async def prepare(name: str, shop: Shop, receiver: Receiver, made: dict[str, str]) -> None:
+    """Let there be what an example needs and the ones before didn't make."""
+    if name == "captureRedemption":  # the one before is released
+        made["redemption_id"] = (await redeem(shop, made["reward_id"], order_id="order-1003")).body["id"]
+    if name in {"approveAdjustment", "refuseAdjustment"}:
+        made["adjustment_id"] = await waiting_adjustment(shop)
+    if name == "testWebhook":
+        made["event_id"] = await tell(shop, made["webhook_id"], receiver)
+    if name == "mergeCustomer":
+        await shop.buy(customer_id="c-43", total=1_000)
+
+
+async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
+    """Make the calls of all examples, and compare."""
     made = {"key_id": "", "redemption_id": "", "reward_id": "", "code": EXAMPLE_CODE, "adjustment_id": ""}
+    made |= {"webhook_id": "", "event_id": ""}
     its_id = {
         "createApiKey": "key_id",
         "redeemPoints": "redemption_id",
         "createReward": "reward_id",
         "adjustPoints": "adjustment_id",
+        "createWebhook": "webhook_id",
     }
     operations = {operation["operationId"]: (path, method) for path, method, operation in OPERATIONS}
     for name, example in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
@@ -138,12 +174,7 @@ async def test_the_examples_are_what_the_service_answers(new_shop: NewShop) -> N
         if name == "loadCodes":
             made["reward_id"] = await make(shop, **TICKET)
         path, method = operations[name]
-        if name == "captureRedemption":  # the one before is released
-            made["redemption_id"] = (await redeem(shop, made["reward_id"], order_id="order-1003")).body["id"]
-        if name in {"approveAdjustment", "refuseAdjustment"}:
-            made["adjustment_id"] = await waiting_adjustment(shop)
-        if name == "mergeCustomer":
-            await shop.buy(customer_id="c-43", total=1_000)
+        await prepare(name, shop, receiver, made)
         path = path.format(purchase_id="order-1001", customer_id="c-42", **made)
         query = "?limit=1" if name.startswith("list") else ""
         if name == "listEvents":

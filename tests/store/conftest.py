@@ -49,6 +49,15 @@ INSERT INTO expiry_notice SELECT $1, n, %(id)s, 1, now(), now() FROM generate_se
 INSERT INTO event SELECT $1, n, %(id)s, 'purchase.rewarded', n, %(id)s, now() FROM generate_series(1, $2::integer) AS n;
 INSERT INTO feed VALUES ($1, $2);
 INSERT INTO reward_code SELECT $1, v.id, v.reward_id, v.code, NULL FROM voucher AS v;
+INSERT INTO webhook (program_id, id, url, description, created_at, position)
+SELECT $1, %(id)s, 'https://hooks.example.com', '', now(), $2::integer FROM generate_series(1, 20) AS n;
+INSERT INTO webhook_secret SELECT $1, w.id, w.id, decode(repeat('00', 32), 'hex'), now() FROM webhook AS w;
+INSERT INTO webhook_delivery SELECT $1, (SELECT min(id::text)::uuid FROM webhook), e.id, e.position, e.type,
+    CASE e.position %% 1000 WHEN 1 THEN 'waiting' WHEN 2 THEN 'dead' ELSE 'delivered' END, 1, now(),
+    CASE e.position %% 1000 WHEN 1 THEN now() END, CASE e.position %% 1000 WHEN 1 THEN NULL ELSE now() END, '[{}]'
+FROM event AS e;
+INSERT INTO webhook_disabling SELECT $1, %(id)s, %(id)s, 'gone', NULL, now()
+FROM generate_series(1, $2::integer) AS n;
 """
 _ID = """(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')
     || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid"""

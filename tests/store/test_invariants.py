@@ -12,6 +12,7 @@ import pytest
 from service.adjustments import usecases as adjustments
 from service.adjustments.rules import AdjustmentReason, Keyholder, NewAdjustment
 from service.customers import usecases as customers
+from service.news import KINDS
 from service.opening_balances import usecases as opening_balances
 from service.opening_balances.rules import OpeningBalance, OpeningLot
 from service.platform import verify as proof
@@ -27,6 +28,9 @@ from service.rewards import redeeming
 from service.rewards import usecases as rewards
 from service.rewards.rules import CodeSource, Gift, NewReward
 from service.rewards.vouchers import Order, Voucher
+from service.webhooks import delivering
+from service.webhooks import usecases as webhooks
+from service.webhooks.rules import Attempt, NewWebhook, Sent
 from tests.conftest import Servers, new_database
 
 ERASED = (
@@ -61,9 +65,9 @@ BREAKS = {
     "one_event_for_each_step_of_a_hold": "DELETE FROM outbox WHERE type = 'redemption.captured'",
     "one_event_for_each_customer": "DELETE FROM outbox WHERE type = 'customer.enrolled'",
     "an_event_for_each_version_of_a_reward": "DELETE FROM outbox WHERE type = 'reward.created'",
-    "places_have_no_gaps": "INSERT INTO event SELECT program_id, 2, gen_random_uuid(), type, customer_id, subject_id,"
+    "places_have_no_gaps": "INSERT INTO event SELECT program_id, 5, gen_random_uuid(), type, customer_id, subject_id,"
     " recorded_at FROM outbox LIMIT 1",
-    "one_place_for_each_event": "INSERT INTO event SELECT program_id, row_number() OVER (), id, type, customer_id,"
+    "one_place_for_each_event": "INSERT INTO event SELECT program_id, 3 + row_number() OVER (), id, type, customer_id,"
     " subject_id, recorded_at FROM outbox",
     "merges_lose_nothing": "INSERT INTO customer_merge"
     " SELECT program_id, gen_random_uuid(), id, 0, now() FROM customer",
@@ -93,13 +97,22 @@ BREAKS = {
     "one_event_for_each_voucher": "DELETE FROM outbox WHERE type = 'voucher.redeemed'",
     "held_pieces_are_of_open_holds": "UPDATE hold SET status = 'released', ended_at = now() WHERE status = 'held'",
     "issued_pieces_are_paid": "UPDATE hold SET status = 'lapsed', captured = 0 WHERE status = 'captured'",
+    "lanes_are_within_their_feeds": "UPDATE webhook SET position = position + 1",
+    "deliveries_are_behind_their_lane": "UPDATE webhook SET position = 1",
+    "deliveries_are_of_their_event": "UPDATE webhook_delivery SET type = 'another.type'",
+    "what_is_delivered_was_taken": "UPDATE webhook_delivery"
+    """ SET attempts = '[{{"status": 200}}, {{"status": 500}}]'""",
+    "waiting_deliveries_are_counted": "UPDATE webhook SET waiting = waiting + 1",
+    "endpoints_have_one_newest_secret": "UPDATE webhook_secret SET ends_at = now()",
+    "one_event_for_each_disabling": "DELETE FROM outbox WHERE type = 'webhook.disabled'",
+    "disablings_are_of_endpoints": "UPDATE webhook_disabling SET webhook_id = gen_random_uuid()",
 }
 """What breaks an invariant, by its name. It may break others with it."""
 
 OF_FACTS = ("purchase.rewarded", "purchase.refunded", "opening_balance.booked")
 
 ALSO = {
-    "places_have_no_gaps": "INSERT INTO feed SELECT id, 1 FROM program",
+    "places_have_no_gaps": "UPDATE feed SET position = position + 1",
     "one_event_for_each_movement": "UPDATE outbox SET type = 'points.expired' WHERE type = 'purchase.rewarded'",
     "one_event_for_each_step_of_a_hold": "UPDATE hold SET status = 'lapsed', captured = 0, ended_at = expires_at"
     " WHERE status = 'held'",
@@ -137,6 +150,13 @@ ALSO = {
     "codes_are_handed_out_once": "UPDATE reward_code SET code = code || 'x'",
     "vouchers_count_their_uses": "UPDATE voucher_use SET number = 2",
     "one_event_for_each_voucher": "UPDATE voucher SET cancelled_at = issued_at WHERE cancelled_at IS NULL",
+    "lanes_are_within_their_feeds": "DELETE FROM feed",
+    "deliveries_are_behind_their_lane": "UPDATE webhook_delivery SET webhook_id = gen_random_uuid()",
+    "deliveries_are_of_their_event": "UPDATE webhook_delivery SET position = position + 1",
+    "what_is_delivered_was_taken": "UPDATE webhook_delivery SET attempts = '[]'",
+    "waiting_deliveries_are_counted": "DELETE FROM webhook_delivery WHERE state = 'waiting'",
+    "endpoints_have_one_newest_secret": "UPDATE webhook SET deleted_at = now()",
+    "one_event_for_each_disabling": "DELETE FROM webhook_disabling",
 }
 
 MORE = {
@@ -208,6 +228,7 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
             )
             await adjust(owner, program)
             await give_rewards(owner, program)
+            await tell_webhooks(owner, program)
         yield owner
         await owner.close()
 
@@ -251,6 +272,43 @@ async def give_rewards(db: Db, program: Program) -> None:
     order = Order(1000, "EUR")
     await rewards.redeem(db, program_id=program.id, code=used.code, order_id="o-1", order=order, entropy=30)
     await rewards.cancel(db, program_id=program.id, code=cancelled.code, entropy=31)
+
+
+async def tell_webhooks(db: Db, program: Program) -> None:
+    """Make endpoints: one that is told something, to each possible end, one that is gone, and one that is deleted."""
+    told, gone, deleted = [await endpoint(db, program, entropy) for entropy in (80, 81, 82)]
+    await webhooks.delete(db, program_id=program.id, webhook_id=deleted)
+    await db.execute(
+        "INSERT INTO event SELECT program_id, n, gen_random_uuid(), 'customer.changed', id, gen_random_uuid(), now()"
+        " FROM generate_series(1, 3) AS n, (SELECT program_id, min(id) AS id FROM customer GROUP BY program_id) AS c"
+    )
+    await db.execute("INSERT INTO feed VALUES ($1, 3)", program.id)
+    await answer(db, program, told, [200, 500])
+    await db.execute(
+        "UPDATE webhook_delivery SET since = since - interval '4 days', next_at = now() WHERE state = 'waiting'"
+    )
+    await answer(db, program, told, [500, 500])
+    await answer(db, program, gone, [410])
+
+
+async def endpoint(db: Db, program: Program, entropy: int) -> UUID:
+    """Make an endpoint; returns its id."""
+    new = NewWebhook("https://hooks.example.com/")
+    made, _ = await webhooks.create(db, program_id=program.id, new=new, secret=bytes(32), entropy=entropy)
+    return made.id
+
+
+async def answer(db: Db, program: Program, webhook_id: UUID, statuses: list[int]) -> None:
+    """Let an endpoint answer what it is told now with these statuses, and be told no more."""
+    lease = await delivering.take(db, program_id=program.id, webhook_id=webhook_id)
+    assert lease is not None
+    batch = await delivering.load(db, program_id=program.id, webhook_id=webhook_id, lease=lease, kinds=KINDS)
+    assert batch is not None
+    sent: list[Sent | None] = [Sent(Attempt(batch.at, status, 1)) for status in statuses]
+    sent += [None] * (len(batch.deliveries) - len(sent))
+    chances = [0.5] * len(sent)
+    assert await delivering.record(db, program_id=program.id, batch=batch, sent=sent, chances=chances, entropy=90)
+    await delivering.leave(db, program_id=program.id, webhook_id=webhook_id, lease=lease)
 
 
 async def redeem(db: Db, program: Program, reward_id: UUID, entropy: int) -> redeeming.Redemption:

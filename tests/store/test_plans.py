@@ -73,6 +73,7 @@ def _statements() -> Iterator[tuple[str, Statement]]:
         "rewards",
         "programs",
         "events",
+        "webhooks",
     ):
         for statement in load_file(CHECKOUT / "service" / room / "queries.sql").values():
             yield f"{room}.{statement.name}", statement

@@ -20,6 +20,7 @@ COLUMN = {
     "erased_identity": "hash",
     "lot_entry": "points",
     "opening_balance": "granted",
+    "webhook_disabling": "reason",
 }
 HISTORY = list(COLUMN)
 
@@ -71,6 +72,11 @@ async def test_the_service_can_neither_change_nor_delete_history_also_not_in_a_p
         "UPDATE voucher SET uses = 2",
         "UPDATE reward_piece SET reward_id = id",
         "UPDATE reward_code SET code = 'x'",
+        "DELETE FROM webhook",
+        "UPDATE webhook SET created_at = now()",
+        "UPDATE webhook_secret SET secret = secret",
+        "UPDATE webhook_delivery SET position = 1",
+        "UPDATE webhook_delivery SET event_id = event_id",
         "ALTER TABLE transfer DISABLE TRIGGER ALL",
         "ALTER TABLE transfer DROP CONSTRAINT transfer_is_legal",
         "CREATE TABLE public.other ()",

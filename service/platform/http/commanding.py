@@ -55,3 +55,16 @@ async def run_once(
         work=work,
         dry_run=flag(request, "dry_run"),
     )
+
+
+async def answered_before(request: ApiRequest, named: str, content: object) -> Answered | None:
+    """Return what a command was answered with before, as `run_once` would; None where it has no key or wasn't.
+
+    Raises KeyReused.
+    """
+    key = idempotency_key(request)
+    if key is None or flag(request, "dry_run"):
+        return None
+    return await request.part(Commands).find(
+        program_id=request.actor.program_id, key=key, request_hash=hash_of_request(named, content)
+    )

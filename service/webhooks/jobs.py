@@ -1,0 +1,178 @@
+"""The lanes' work, and what is cleaned up behind them."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from service.events import usecases as events
+from service.events.kinds import EventKinds
+from service.kernel.ids import lowest_id_at
+from service.platform.database import CONNECTION_FAULTS, Database
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.platform.waiting import wait_at_most
+from service.webhooks import delivering, store
+from service.webhooks.delivering import Batch
+from service.webhooks.rules import Sent
+from service.webhooks.sending import Message, Sender
+
+KEPT_FOR: Final = timedelta(days=30)
+SENT_AT_ONCE: Final = 32
+"""Messages of one lane on their way."""
+_KEEPS_EVERY: Final = 5.0
+"""Seconds after which a lane is kept anew while an endpoint lets wait."""
+_PRUNED_AT_ONCE: Final = 1_000
+_log = structlog.get_logger()
+
+
+async def lanes_with_work(db: Db) -> list[tuple[int, UUID]]:
+    """Read the programs and ids of the endpoints that are to be told something now, and that nobody is telling."""
+    lanes = await store.free_lanes(db)
+    places = await events.last_places(db, program_ids=sorted({each.program_id for each in lanes})) if lanes else {}
+    return [
+        (each.program_id, each.webhook_id)
+        for each in lanes
+        if each.is_due or (each.takes_new and each.position < places[each.program_id])
+    ]
+
+
+async def deliver(
+    database: Database, kinds: EventKinds, sender: Sender, *, program_id: int, webhook_id: UUID, seconds: float
+) -> None:
+    """Work one lane until nothing is due in it or so many seconds are over; what is on its way then is waited for.
+
+    Safe to run at once by many: one does it. A worker that dies, or whose lane was taken for dead, loses nothing: what
+    it did not write is sent again. Raises the faults of connections, and Unavailable.
+    """
+    until = asyncio.get_running_loop().time() + seconds
+    async with database.connection() as db:
+        lease = await delivering.take(db, program_id=program_id, webhook_id=webhook_id)
+    if lease is None:
+        return
+    lane = _Lane(database, program_id, webhook_id, lease)
+    try:
+        while (batch := await lane.load(kinds)) is not None:
+            async with lane.kept():
+                sent = await _send(sender, batch, until)
+            if not await lane.record(batch, sent):
+                _log.warning("webhook_lane_lost", program_id=program_id, webhook_id=webhook_id.hex)
+                return
+            if asyncio.get_running_loop().time() >= until:
+                return
+    finally:
+        await lane.leave()
+
+
+class _Lane:
+    """A lane that this process has taken."""
+
+    def __init__(self, database: Database, program_id: int, webhook_id: UUID, lease: int) -> None:
+        self._database = database
+        self._program_id = program_id
+        self._webhook_id = webhook_id
+        self._lease = lease
+
+    async def load(self, kinds: EventKinds) -> Batch | None:
+        """Read what is to be tried now."""
+        async with self._database.connection() as db:
+            return await delivering.load(
+                db, program_id=self._program_id, webhook_id=self._webhook_id, lease=self._lease, kinds=kinds
+            )
+
+    async def record(self, batch: Batch, sent: Sequence[Sent | None]) -> bool:
+        """Write what became of it; tells whether the lane was still this process's."""
+        chances, entropy = [random.random() for _ in sent], random.getrandbits(62)
+
+        async def work(db: Db) -> bool:
+            return await delivering.record(
+                db, program_id=self._program_id, batch=batch, sent=sent, chances=chances, entropy=entropy
+            )
+
+        return await transact(self._database.connection, work, kind="webhooks")
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncGenerator[None]:
+        """Keep the lane while messages are on their way."""
+        over = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_until(over))
+        try:
+            yield
+        finally:
+            over.set()
+            await keeping
+
+    async def _keep_until(self, over: asyncio.Event) -> None:
+        await wait_at_most(over, _KEEPS_EVERY)
+        while not over.is_set():
+            # What is written in the end tells whether it was lost.
+            with suppress(*CONNECTION_FAULTS, asyncpg.PostgresError):
+                async with self._database.connection() as db:
+                    await delivering.keep(
+                        db, program_id=self._program_id, webhook_id=self._webhook_id, lease=self._lease
+                    )
+            await wait_at_most(over, _KEEPS_EVERY)
+
+    async def leave(self) -> None:
+        """Let others take the lane at once, where the database hears it."""
+        with suppress(*CONNECTION_FAULTS, asyncpg.PostgresError):
+            async with self._database.connection() as db:
+                await delivering.leave(db, program_id=self._program_id, webhook_id=self._webhook_id, lease=self._lease)
+
+
+async def _send(sender: Sender, batch: Batch, until: float) -> list[Sent | None]:
+    """Send a batch, some at once, in order; what was not begun when the time was over is left, but for the first."""
+    loop = asyncio.get_running_loop()
+    began, secrets = loop.time(), [each.secret for each in batch.secrets]
+    sent: list[Sent | None] = [None] * len(batch.events)
+    places = iter(range(len(sent)))
+
+    async def work() -> None:
+        for place in places:
+            now = loop.time()
+            if place and now >= until:
+                return
+            event = batch.events[place]
+            message = Message(event)
+            at = batch.at + timedelta(seconds=now - began)
+            sent[place] = await sender.send(batch.webhook.url, message, secrets, at)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(SENT_AT_ONCE, len(sent))):
+            group.create_task(work())
+    return sent
+
+
+async def prune_deliveries(database: Database) -> int:
+    """Remove what was delivered 30 days ago, and all of deleted endpoints; returns how many. Safe to run at once.
+
+    Few at once, with rests between. What is dead stays, to be sent again.
+    """
+    async with database.connection() as db:
+        found, now = await store.all_webhooks(db), await store.database_time(db)
+    pruned = 0
+    for program_id, webhook_id, is_deleted in found:
+        after: UUID | None = UUID(int=0)
+        while after is not None:
+            async with database.connection() as db:
+                began = asyncio.get_running_loop().time()
+                after, removed = await store.prune_deliveries(
+                    db,
+                    program_id=program_id,
+                    webhook_id=webhook_id,
+                    after=after,
+                    before=lowest_id_at(now + KEPT_FOR if is_deleted else now - KEPT_FOR),
+                    delivered_before=now - KEPT_FOR,
+                    is_deleted=is_deleted,
+                    count=_PRUNED_AT_ONCE,
+                )
+            pruned += removed
+            await asyncio.sleep(asyncio.get_running_loop().time() - began)
+    _log.info("webhook_deliveries_pruned", deliveries=pruned)
+    return pruned
