@@ -21,6 +21,7 @@ from benchmarks.measuring import PURCHASES_AT_64, Case, run_load, settle
 from benchmarks.processes import machine
 from benchmarks.stand import Stand, standing
 from service.platform.database import Database
+from service.platform.queue.turn import Turn
 from service.platform.settings import Settings
 from service.points.jobs import settle_due
 
@@ -91,7 +92,7 @@ def _rate(runs: list[dict[str, Any]]) -> float:
 
 def _beside_the_job(stand: Stand, measure: _Measuring) -> float:
     """Run the job in a process of its own, and purchases beside it until it is through; returns its seconds."""
-    job = multiprocessing.get_context("spawn").Process(target=_settle, args=(stand.url,))
+    job = multiprocessing.get_context("spawn").Process(target=_settle, args=(stand.url, stand.program_id))
     began, ended = time.monotonic(), list[float]()
     job.start()
     watching = threading.Thread(target=lambda: (job.join(), ended.append(time.monotonic())))
@@ -104,12 +105,12 @@ def _beside_the_job(stand: Stand, measure: _Measuring) -> float:
     return ended[0] - began
 
 
-def _settle(url: str) -> None:
+def _settle(url: str, program_id: int) -> None:
     async def work() -> None:
         database = Database(Settings.model_validate({"DATABASE_URL": url}))
         await database.open(size=1)
         try:
-            await settle_due(database)
+            await settle_due(database, Turn(program_id))
         finally:
             await database.close()
 

@@ -7,6 +7,7 @@ import os
 import click
 import structlog
 
+from service import jobs_command
 from service.opening_balances import commands as opening_balances
 from service.platform import command_line, telemetry, tracing
 from service.platform.database import Database
@@ -70,6 +71,9 @@ def serve(processes: int) -> None:
 def worker() -> None:
     """Run jobs and schedules, beside the API; any number of workers may run.
 
+    `loyalty jobs` tells what they do. With LOYALTY_WORKER_PORT it serves /metrics, /livez and /readyz there, on
+    LOYALTY_HOST. SIGTERM ends it within 25 seconds; what was under way goes on in another.
+
     Example: DATABASE_URL=postgresql://... REDIS_URL=redis://... loyalty worker
     """
     from service import worker as work
@@ -80,8 +84,11 @@ def worker() -> None:
             " set DATABASE_URL to the address of Postgres itself, and no LOYALTY_POOLED."
         )
         raise click.ClickException(msg)
+    settings, listener = command_line.for_production(), None
+    if settings.worker_port is not None:
+        listener = command_line.listen(settings.host, settings.worker_port, "LOYALTY_WORKER_PORT")
     telemetry.configure()
-    asyncio.run(work.run(command_line.for_production()))
+    asyncio.run(work.run(settings, listener=listener))
 
 
 @loyalty.command()
@@ -156,6 +163,7 @@ def openapi(*, check: bool, write: bool) -> None:
 
 loyalty.add_command(programs.programs)
 loyalty.add_command(programs.keys)
+loyalty.add_command(jobs_command.jobs)
 loyalty.add_command(import_)
 import_.add_command(purchases.purchases)
 import_.add_command(opening_balances.balances)

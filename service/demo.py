@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 import uvicorn
 
-from service.app import spare_the_collector, uvicorn_config
+from service.app import METRICS_FOLDER, spare_the_collector, uvicorn_config
 from service.kernel.errors import NotFound
 from service.platform import migrations
 from service.platform.authentication import hash_of_key, new_key
@@ -28,6 +28,7 @@ from service.platform.embedded.private_file import write_private
 from service.platform.importing.csv_lines import WHITESPACE
 from service.platform.importing.mapping import Mapping
 from service.platform.importing.table import Table, Tally, Told
+from service.platform.metrics.process import shared_folder
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
@@ -44,6 +45,11 @@ def start(settings: Settings, *, with_sample: bool) -> None:
     """Start servers where none are given, then the API in this process and the worker beside it, until told to stop."""
     listener = listen(settings.host, settings.port)
     _stop_on_signals()
+    with shared_folder() as folder:
+        _start(settings.model_copy(update={"metrics_folder": folder}), listener, with_sample=with_sample)
+
+
+def _start(settings: Settings, listener: socket, *, with_sample: bool) -> None:
     wants_postgres, wants_redis = settings.database_url is None, settings.redis_url is None
     servers = EmbeddedServers(settings.data_dir, _say, postgres=wants_postgres, valkey=wants_redis)
     worker: ChildProcess | None = None
@@ -162,6 +168,7 @@ def _worker(settings: Settings) -> ChildProcess:
     environment = os.environ | {
         "DATABASE_URL": settings.database_url or "",
         "REDIS_URL": settings.redis_url or "",
+        METRICS_FOLDER: str(settings.metrics_folder),
         "PYTHONPATH": str(CHECKOUT),
         "PYTHONSAFEPATH": "1",
     }

@@ -1,120 +1,132 @@
 """The worker: scheduled and queued work, beside the API. Any number of them may run."""
 
 import asyncio
+import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from socket import socket
 from typing import Final
 
-import asyncpg
 import structlog
-from pgqueuer import AsyncpgDriver, PgQueuer
-from pgqueuer.models import Schedule
 
-from service.platform import jobs
-from service.platform.database import CONNECTION_FAULTS, Database
+from service.events import sequencing
+from service.events import usecases as events
+from service.platform import jobs as platform
+from service.platform.database import Database
+from service.platform.metrics.process import Numbers
+from service.platform.metrics.serving import serving
+from service.platform.metrics.values import Gauge
+from service.platform.queue.job import Job, Subject, in_one_go
+from service.platform.queue.numbers import QueueNumbers
+from service.platform.queue.queue import Patience, Queue
+from service.platform.queue.running import Runner
 from service.platform.settings import Settings
 from service.platform.statements import Db
+from service.platform.waiting import wait_at_most
 from service.points import jobs as points
+from service.programs import usecases as programs
 from service.rewards import jobs as rewards
 
-Job = Callable[[Database], Awaitable[object]]
 
-SCHEDULES: Final[dict[str, tuple[str, Job]]] = {
-    "make_partitions_ahead": ("7 * * * *", jobs.make_partitions_ahead),
-    "settle_due": ("*/10 * * * *", points.settle_due),
-    "give_back_lapsed": ("*/5 * * * *", rewards.give_back_lapsed),
-}
-"""What runs when: cron expressions in UTC, and jobs that are safe to run twice and at once."""
+async def each_program(db: Db) -> Sequence[Subject]:
+    """Run a job for each program."""
+    return [Subject(program.id) for program in await programs.list_programs(db)]
 
-_NOT_MIGRATED: Final = (asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError)
+
+JOBS: Final[tuple[Job, ...]] = (
+    Job(name="make_partitions_ahead", cron="7 * * * *", run=in_one_go(platform.make_partitions_ahead)),
+    Job(name="settle_due", cron="*/10 * * * *", run=points.settle_due, subjects=each_program),
+    Job(name="give_back_lapsed", cron="*/5 * * * *", run=rewards.give_back_lapsed, subjects=each_program),
+    Job(name="forget_commands", cron="23 2 * * *", run=platform.forget_commands, subjects=each_program),
+    Job(name="forget_queue_log", cron="41 * * * *", run=platform.forget_queue_log),
+)
+"""What runs when. A turn of each is short, so that a few places are enough for all programs."""
+
+_PLACES: Final = 8
+"""How many scheduled jobs run at once in a worker."""
+_LANES: Final = 64
+"""How many of those that are looked for: each may wait for somebody else's server, and none for another."""
+_LOOKS_EVERY: Final = 5.0
+"""Seconds between looks at how things stand, for /metrics."""
+_EVENTS_WAITING: Final = Gauge("loyalty_outbox_waiting", "Events that have no place in the feed yet.")
+_EVENTS_OLDEST: Final = Gauge("loyalty_outbox_oldest_seconds", "For how long the oldest of them has waited.")
 _log = structlog.get_logger()
 
 
-async def run(settings: Settings) -> None:
-    """Work until told to stop. A database that goes away is waited for."""
+async def run(
+    settings: Settings,
+    jobs: Sequence[Job] = JOBS,
+    *,
+    listener: socket | None = None,
+    patience: Patience | None = None,
+) -> None:
+    """Work until told to stop; `listener` is where the numbers are served. A database that goes away is waited for."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(settings)
-    await database.open(size=4)
+    await database.open(size=_PLACES)
+    runner = Runner(database, stop)
+    waits = patience or Patience()
+    lanes = [job for job in jobs if job.looks_every is not None]
+    queues = [
+        Queue(database, runner, [job for job in jobs if job.looks_every is None], places=_PLACES, patience=waits),
+        *([Queue(database, runner, lanes, places=_LANES, patience=waits)] if lanes else []),
+    ]
+    tasks: list[Callable[[asyncio.Event], Awaitable[None]]] = [
+        *(queue.work for queue in queues),
+        lambda ends: sequencing.run(database, ends),
+        lambda ends: _watch(database, jobs, ends),
+    ]
     try:
-        while not stop.is_set():
-            await _work(database, stop)
+        async with _told(settings, listener, lambda: all(queue.is_working for queue in queues)):
+            _log.info("worker_started", process=os.getpid(), jobs=len(jobs))
+            await asyncio.gather(*(_keep(work, stop) for work in tasks))
     finally:
         await database.close()
+    _log.info("worker_stopped")
 
 
-async def _work(database: Database, stop: asyncio.Event) -> None:
-    """Run jobs on one connection until told to stop or until it is lost."""
+async def _keep(work: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Keep one of the worker's tasks going: a fault of it is told, and ends neither it nor the others."""
+    while not stop.is_set():
+        try:
+            await work(stop)
+        except Exception as fault:  # noqa: BLE001 - nobody has foreseen it
+            _log.error("worker_task_failed", exc_info=fault)
+            await wait_at_most(stop, 1.0)
+
+
+@asynccontextmanager
+async def _told(settings: Settings, listener: socket | None, is_working: Callable[[], bool]) -> AsyncGenerator[None]:
+    """Let the worker's numbers be read: from a port of its own, and in the folder that processes share."""
+    numbers = Numbers(settings.metrics_folder, settings.build)
+    numbers.open()
     try:
-        connection = await database.connect()
-    except CONNECTION_FAULTS as fault:
-        _log.warning("worker_waits_for_database", reason=type(fault).__name__)
-        await _pause(stop)
-        return
-    lost = asyncio.Event()
-    connection.add_termination_listener(lambda _: lost.set())
-    try:
-        await _run_once_at_start(database)
-        await _run_queue(_queue(connection, database), stop, lost)
-    except (*CONNECTION_FAULTS, *_NOT_MIGRATED) as fault:
-        _log.warning("worker_waits_for_database", reason=type(fault).__name__)
-        await _pause(stop)
+        if listener is None:
+            yield
+        else:
+            async with serving(numbers, is_working, listener):
+                yield
     finally:
-        connection.terminate()
+        await numbers.close()
 
 
-def _queue(connection: Db, database: Database) -> PgQueuer:
-    queue = PgQueuer(AsyncpgDriver(connection))
-    for name, (expression, job) in SCHEDULES.items():
-        queue.schedule(name, expression, clean_old=True)(_scheduled(name, job, database))
-    return queue
-
-
-async def _run_queue(queue: PgQueuer, stop: asyncio.Event, lost: asyncio.Event) -> None:
-    """Run until told to stop, or until the connection is lost: the queue alone would not notice for half a minute."""
-    working = asyncio.create_task(queue.run())
-    ends = [asyncio.create_task(event.wait()) for event in (stop, lost)]
-    await asyncio.wait([working, *ends], return_when=asyncio.FIRST_COMPLETED)
-    for end in ends:
-        end.cancel()
-    queue.shutdown.set()
-    if lost.is_set():
-        working.cancel()
-        await asyncio.wait([working])
-        _log.warning("worker_lost_connection")
-        return
-    await working
-
-
-async def _run_once_at_start(database: Database) -> None:
-    """Run every schedule once: a worker that was away may have missed some."""
-    for name, (_, job) in SCHEDULES.items():
-        await _run(name, job, database)
-
-
-def _scheduled(name: str, job: Job, database: Database) -> Callable[[Schedule], Awaitable[None]]:
-    async def run_job(_: Schedule) -> None:
-        await _run(name, job, database)
-
-    return run_job
-
-
-async def _run(name: str, job: Job, database: Database) -> None:
-    """Run a job. One that fails is told of and runs again at its next time; it keeps no other from running."""
+async def _watch(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -> None:
+    """Look every few seconds how things stand."""
+    queue, lag = QueueNumbers(jobs), (0, 0.0)
+    readers = {_EVENTS_WAITING: lambda: float(lag[0]), _EVENTS_OLDEST: lambda: lag[1]}
+    for gauge, read in readers.items():
+        gauge.watch(read)
     try:
-        await job(database)
-    except (*CONNECTION_FAULTS, *_NOT_MIGRATED):
-        raise
-    except Exception as fault:  # noqa: BLE001 - whatever it is, it is this job's
-        _log.error("job_failed", job=name, exc_info=fault)
-        return
-    _log.info("job_done", job=name)
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(1):
-            await stop.wait()
-    except TimeoutError:
-        return
+        while not stop.is_set():
+            with suppress(Exception):  # what can't be looked at stays as it was
+                async with database.connection() as db:
+                    lag = await events.lag(db)
+                    await queue.look(db)
+            await wait_at_most(stop, _LOOKS_EVERY)
+    finally:
+        queue.close()
+        for gauge, read in readers.items():
+            gauge.forget(read)

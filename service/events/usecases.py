@@ -59,3 +59,8 @@ async def read_at(db: Db, *, program_id: int, positions: Sequence[int]) -> list[
 async def last_places(db: Db, *, program_ids: Sequence[int]) -> dict[int, int]:
     """Read the places of the newest events of programs; 0 where there are none."""
     return await store.positions(db, program_ids=program_ids)
+
+
+async def lag(db: Db) -> tuple[int, float]:
+    """Read how many events wait for their place, and for how many seconds the oldest has."""
+    return await store.lag(db)

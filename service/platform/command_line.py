@@ -138,7 +138,7 @@ async def _check_login(found: Settings) -> None:
         raise click.ClickException(sentence)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "LOYALTY_PORT") -> socket.socket:
     """Take a port before anything else, so that a taken one is told at once. Raises ClickException."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -147,6 +147,6 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as fault:
         listener.close()
-        msg = f"Port {port} of {host} can't be used ({fault.strerror}): stop what uses it, or set LOYALTY_PORT."
+        msg = f"Port {port} of {host} can't be used ({fault.strerror}): stop what uses it, or set {setting}."
         raise click.ClickException(msg) from None
     return listener

@@ -25,6 +25,27 @@ WHERE c.program_id = $1::integer AND c.key = $2::text;
 INSERT INTO command (program_id, key, request_hash, status, answer, recorded_at)
 VALUES ($1::integer, $2::text, $3::bytea, $4::smallint, $5::jsonb, clock_timestamp());
 
+-- name: commands_forget
+-- Looks at the next keys of a program behind one and forgets those that are too old. Answers the last of them, none at
+-- the end, and how many were forgotten.
+WITH looked AS (
+    SELECT c.key, c.recorded_at FROM command AS c
+    WHERE c.program_id = $1::integer AND c.key > $2::text
+    ORDER BY c.key
+    LIMIT $3::integer
+),
+
+forgotten AS (
+    DELETE FROM command AS c
+    USING looked AS l
+    WHERE c.program_id = $1::integer AND c.key = l.key AND l.recorded_at < clock_timestamp() - $4::interval
+    RETURNING c.key
+)
+
+SELECT
+    (SELECT max(l.key) FROM looked AS l) AS last_key,
+    (SELECT count(*) FROM forgotten) AS forgotten;
+
 -- name: partitions_make
 -- Makes the partitions that are missing, with the owner's rights; answers their names.
 SELECT p.name FROM make_partitions($1::integer) AS p (name);

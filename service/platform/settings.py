@@ -61,5 +61,7 @@ class Settings(BaseSettings):
     """Serve /metrics. It asks for no key: keep it inside, or switch it off by LOYALTY_METRICS=off."""
     metrics_folder: Path | None = None
     """Where processes behind one port put their numbers together; `serve` sets it for those that it starts."""
+    worker_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where a worker serves /metrics, /livez and /readyz, on the same host; without it, nowhere."""
     build: str = "unknown"
     """What this is, for /metrics: a version or a commit, set where an image is built."""

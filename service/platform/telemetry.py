@@ -33,6 +33,13 @@ def _fault_without_values(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def place_of(fault: BaseException) -> str:
+    """Tell a fault in a few words, by its class and where it was raised: `ValueError at jobs.py:40 settle_due`."""
+    frames = [frame for frame in traceback.extract_tb(fault.__traceback__) if "site-packages" not in frame.filename]
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else ""
+    return f"{type(fault).__qualname__}{where}"
+
+
 def _with_trace(_: object, __: str, event: EventDict) -> EventDict:
     """Name the trace and the span, where there are any."""
     event.update(tracing.ids())

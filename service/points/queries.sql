@@ -118,13 +118,14 @@ INNER JOIN lot AS l ON p.program_id = l.program_id AND p.customer_id = l.custome
 ORDER BY h.id, l.expires_at, l.id;
 
 -- name: due_list
--- Of the next customers behind an internal id: the last of them, and those with something due. Every row is looked at:
--- an index on what changes with each purchase would cost more than this.
+-- Of the next customers behind an internal id: the last of them, and those with something due, in the order of their
+-- internal ids. Every row is looked at: an index on what changes with each purchase would cost more than this.
 SELECT
     max(w.id) AS last_id,
-    coalesce(array_agg(w.external_id) FILTER (WHERE w.next_due_at <= clock_timestamp()), '{}') AS due
+    coalesce(array_agg(w.id ORDER BY w.id) FILTER (WHERE w.is_due), '{}') AS due_ids,
+    coalesce(array_agg(w.external_id ORDER BY w.id) FILTER (WHERE w.is_due), '{}') AS due
 FROM (
-    SELECT c.id, c.external_id, c.next_due_at
+    SELECT c.id, c.external_id, c.next_due_at <= clock_timestamp() AS is_due
     FROM customer AS c
     WHERE c.program_id = $1::integer AND c.id > $2::bigint
     ORDER BY c.id

@@ -168,11 +168,14 @@ async def read_holds(db: Db, *, program_id: int, customers: Sequence[int]) -> li
     return found
 
 
-async def read_due(db: Db, *, program_id: int, after: int, count: int) -> tuple[int | None, list[str]]:
-    """Look at the next customers behind an internal id; give the last, None at the end, and who has something due."""
+async def read_due(db: Db, *, program_id: int, after: int, count: int) -> tuple[int | None, list[tuple[int, str]]]:
+    """Look at the next customers behind an internal id; give the last, None at the end, and who has something due.
+
+    Those are given in the order of their internal ids, each with the caller's own.
+    """
     row = await db.fetchrow(_STATEMENTS["due_list"].sql, program_id, after, count)
     assert row is not None  # noqa: S101 - it always gives one row
-    return row["last_id"], row["due"]
+    return row["last_id"], list(zip(row["due_ids"], row["due"], strict=True))
 
 
 async def read_lots_by_id(db: Db, *, program_id: int, customer_id: int, lot_ids: Sequence[UUID]) -> list[Lot]:

@@ -12,10 +12,9 @@ import pytest
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
-from service.points.jobs import settle_due
-from service.rewards.jobs import give_back_lapsed
 from tests.concurrency.office import deadlocks, entry, erase, merge
 from tests.conftest import NewShop
+from tests.jobs import give_back_lapsed, settle_due
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
 from tests.stories.test_lives import command, now

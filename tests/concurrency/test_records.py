@@ -11,9 +11,9 @@ from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
 from service.platform.transaction import transact
-from service.points.jobs import settle_due
 from tests.concurrency.office import deadlocks, entry, erase, merge
 from tests.conftest import NewShop
+from tests.jobs import settle_due
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
 from tests.stories.test_lives import DAY, NOTHING, command, now

@@ -15,9 +15,8 @@ from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
 from service.platform.verify import invariants
-from service.points.jobs import settle_due
-from service.rewards.jobs import give_back_lapsed
 from tests.conftest import Servers, make_shop, new_database, running
+from tests.jobs import give_back_lapsed, settle_due
 from tests.model.line import Line
 from tests.model.rows import Rows, read_rows
 from tests.shop import Answer, Shop

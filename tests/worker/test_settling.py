@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from service.platform.database import Database
 from service.platform.statements import Db
 from service.platform.transaction import transact
-from service.points.jobs import settle_due
 from service.points.usecases import settle_customers
 from tests.concurrency.office import merge
 from tests.conftest import NewShop
+from tests.jobs import settle_due
 from tests.shop import Shop, unique
 from tests.stories.months import pass_time
 

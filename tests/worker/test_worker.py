@@ -1,32 +1,16 @@
 """The worker: schedules, and partitions made ahead."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import asyncpg
 import pytest
 
 from service.platform import jobs
 from service.platform.database import Database
-from service.platform.settings import CHECKOUT, Settings
+from service.platform.settings import Settings
 from service.platform.statements import Db
-from service.worker import SCHEDULES
-from tests.conftest import Servers, new_database
-
-WORKER_SECONDS = 30
-
-
-@pytest.fixture
-async def scratch(servers: Servers) -> AsyncGenerator[tuple[Settings, Db]]:
-    """Give a database of the test's own, with a connection as its owner."""
-    async with new_database(servers) as name:
-        owner = await asyncpg.connect(servers.database_url(name, owner=True))
-        yield servers.settings(name), owner
-        await owner.close()
+from tests.worker.workers import PATIENCE_SECONDS, SCHEDULES, start_worker, until
 
 
 async def partitions(db: Db) -> set[str]:
@@ -34,26 +18,6 @@ async def partitions(db: Db) -> set[str]:
         "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'purchase'::regclass"
     )
     return {row["name"] for row in rows}
-
-
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WORKER_SECONDS):
-        while not await true():
-            await asyncio.sleep(0.05)
-
-
-def start_worker(settings: Settings) -> "subprocess.Popen[bytes]":
-    named = {
-        "DATABASE_URL": settings.database_url,
-        "DATABASE_OWNER_URL": settings.database_owner_url,
-        "REDIS_URL": settings.redis_url,
-        "PYTHONPATH": str(CHECKOUT),
-    }
-    environment = {name: value for name, value in os.environ.items() if name not in named}
-    environment |= {name: value for name, value in named.items() if value is not None}
-    return subprocess.Popen(
-        [sys.executable, "-m", "service", "worker"], env=environment, cwd=CHECKOUT, stderr=subprocess.DEVNULL
-    )
 
 
 async def test_a_missing_partition_is_made_by_the_services_own_role(scratch: tuple[Settings, Db]) -> None:
@@ -98,12 +62,12 @@ async def test_the_worker_makes_partitions_when_it_starts_keeps_its_schedule_and
             return await partitions(owner) == before
 
         async def scheduled() -> bool:
-            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == len(SCHEDULES)
+            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == SCHEDULES
 
         await until(made)
         await until(scheduled)
         worker.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(worker.wait, WORKER_SECONDS) == 0
+        assert await asyncio.to_thread(worker.wait, PATIENCE_SECONDS) == 0
     finally:
         worker.kill()
         worker.wait()
@@ -115,7 +79,7 @@ async def test_a_worker_whose_connections_are_killed_goes_on(scratch: tuple[Sett
     try:
 
         async def works() -> bool:
-            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == len(SCHEDULES)
+            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == SCHEDULES
 
         await until(works)
         before = await partitions(owner)  # what is missing by then is made by the worker that began again
@@ -148,7 +112,7 @@ async def test_a_job_that_fails_keeps_no_other_from_running(scratch: tuple[Setti
     try:
 
         async def works() -> bool:
-            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == len(SCHEDULES)
+            return await owner.fetchval("SELECT count(*) FROM pgqueuer_schedules") == SCHEDULES
 
         await until(works)
         assert worker.poll() is None

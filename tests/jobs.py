@@ -1,0 +1,27 @@
+"""Jobs of rooms, run to their end for all programs in this process, without a queue."""
+
+from collections.abc import Awaitable, Callable
+
+from service.platform.database import Database
+from service.platform.queue.turn import Turn
+from service.points import jobs as points
+from service.programs import usecases as programs
+from service.rewards import jobs as rewards
+
+
+async def settle_due(database: Database) -> int:
+    """Settle the customers of all programs; returns how many."""
+    return await _for_each_program(database, points.settle_due)
+
+
+async def give_back_lapsed(database: Database) -> int:
+    """Give back the lapsed pieces of all programs; returns how many."""
+    return await _for_each_program(database, rewards.give_back_lapsed)
+
+
+async def _for_each_program(database: Database, run: Callable[[Database, Turn], Awaitable[bool]]) -> int:
+    async with database.connection() as db:
+        turns = [Turn(program.id) for program in await programs.list_programs(db)]
+    for turn in turns:
+        assert await run(database, turn)
+    return sum(turn.done for turn in turns)
