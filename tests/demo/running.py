@@ -90,6 +90,11 @@ class Demo:
             with refusal:
                 return refusal.code, json.loads(refusal.read())
 
+    def text(self, path: str) -> str:
+        """Read what needs no key and is no JSON."""
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            return answer.read().decode()
+
     def processes(self) -> list[str]:
         """Return the command lines of all processes that belong to the data folder."""
         found = list[str]()
@@ -102,6 +107,13 @@ class Demo:
                 if str(self.folder).encode() in command:
                     found.append(command.replace(b"\0", b" ").decode(errors="replace")[:200])
         return found
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @contextmanager

@@ -96,6 +96,20 @@ def test_a_worker_that_is_killed_is_started_again(demo: Demo) -> None:
     assert demo.call("/v1/purchases", PURCHASE)[0] == 201
 
 
+def test_what_happened_is_in_the_feed_and_the_workers_numbers_beside_the_apis_with_no_further_command(
+    demo: Demo,
+) -> None:
+    demo.start()
+    demo.wait_until_ready()
+    assert demo.call("/v1/purchases", PURCHASE)[0] == 201
+    while "purchase.rewarded" not in json.dumps(demo.call("/v1/events", role="admin")[1]):
+        time.sleep(0.05)
+    while 'loyalty_jobs_ended_total{job="settle_due",outcome="done"}' not in demo.text("/metrics"):
+        time.sleep(0.05)
+    assert "loyalty_events_sequenced_total 2.0" in demo.text("/metrics")
+    assert "loyalty_request_duration_seconds" in demo.text("/metrics")
+
+
 def started_beside(demo: Demo, **environment: str) -> tuple[int, str]:
     """Start a second one and return its exit status and what it says."""
     result = subprocess.run(

@@ -53,11 +53,13 @@ def start_worker(settings: Settings, *arguments: str, **environment: str) -> "su
 
 
 @asynccontextmanager
-async def working(settings: Settings, jobs: Sequence[Job], *, places: int = 8) -> AsyncGenerator[Queue]:
+async def working(
+    settings: Settings, jobs: Sequence[Job], *, places: int = 8, patience: Patience = QUICK
+) -> AsyncGenerator[Queue]:
     """Run jobs in this process."""
     database, stop = Database(settings), asyncio.Event()
     await database.open()
-    queue = Queue(database, Runner(database, stop), jobs, places=places, patience=QUICK)
+    queue = Queue(database, Runner(database, stop), jobs, places=places, patience=patience)
     work = asyncio.create_task(queue.work(stop))
     try:
         yield queue
