@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 import uvicorn
 
+import service.worker  # noqa: F401 - so that the numbers that a worker counts are known in this process, too
 from service.app import METRICS_FOLDER, spare_the_collector, uvicorn_config
 from service.kernel.errors import NotFound
 from service.platform import migrations

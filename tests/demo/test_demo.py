@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -102,12 +102,18 @@ def test_what_happened_is_in_the_feed_and_the_workers_numbers_beside_the_apis_wi
     demo.start()
     demo.wait_until_ready()
     assert demo.call("/v1/purchases", PURCHASE)[0] == 201
-    while "purchase.rewarded" not in json.dumps(demo.call("/v1/events", role="admin")[1]):
-        time.sleep(0.05)
-    while 'loyalty_jobs_ended_total{job="settle_due",outcome="done"}' not in demo.text("/metrics"):
-        time.sleep(0.05)
+    until(lambda: "purchase.rewarded" in json.dumps(demo.call("/v1/events", role="admin")[1]))
+    until(lambda: 'loyalty_jobs_ended_total{job="settle_due",outcome="done"}' in demo.text("/metrics"))
     assert "loyalty_events_sequenced_total 2.0" in demo.text("/metrics")
     assert "loyalty_request_duration_seconds" in demo.text("/metrics")
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for a condition, for a minute at most."""
+    give_up_at = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
 
 
 def started_beside(demo: Demo, **environment: str) -> tuple[int, str]:
