@@ -2,7 +2,7 @@
 #
 #   docker build --build-arg BUILD=$(git rev-parse --short HEAD) -t loyalty .
 #   docker run --read-only --tmpfs /tmp -p 8080:8080 -e DATABASE_URL -e REDIS_URL loyalty serve --processes 2
-#   docker run --read-only --no-healthcheck -e DATABASE_URL -e REDIS_URL loyalty worker
+#   docker run --read-only --no-healthcheck -e DATABASE_URL -e REDIS_URL -e LOYALTY_WORKER_PORT=8081 loyalty worker
 #   docker run --read-only --no-healthcheck -e DATABASE_OWNER_URL loyalty migrate
 
 FROM python:3.13.7-slim-trixie AS build
@@ -41,7 +41,7 @@ EXPOSE 8080
 # Of the API. A process that lives is left alone while its database is away; /readyz is for who sends it calls.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['LOYALTY_PORT'] + '/livez', timeout=2)"]
-# Calls in flight are answered, for up to 20 s: give it 30 (docker stop -t 30, terminationGracePeriodSeconds).
+# Calls in flight are answered, and jobs come to a safe point, for up to 20 s: give it 30 (docker stop -t 30, terminationGracePeriodSeconds).
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["loyalty"]
 CMD ["serve"]

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 import click
 import uvicorn
 
-import service.worker  # noqa: F401 - so that the numbers that a worker counts are known in this process, too
+# So that the numbers that the worker counts are known in this process, too.
+import service.worker  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from service.app import METRICS_FOLDER, spare_the_collector, uvicorn_config
 from service.kernel.errors import NotFound
 from service.platform import migrations

@@ -45,8 +45,9 @@ JOBS: Final[tuple[Job, ...]] = (
 
 _PLACES: Final = 8
 """How many scheduled jobs run at once in a worker."""
-_LANES: Final = 64
-"""How many of those that are looked for: each may wait for somebody else's server, and none for another."""
+_LANES: Final = 256
+"""How many of those that are looked for: each may wait for somebody else's server, and none shall wait for those."""
+_CONNECTIONS: Final = 12
 _LOOKS_EVERY: Final = 5.0
 """Seconds between looks at how things stand, for /metrics."""
 _EVENTS_WAITING: Final = Gauge("loyalty_outbox_waiting", "Events that have no place in the feed yet.")
@@ -66,7 +67,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(settings)
-    await database.open(size=_PLACES)
+    await database.open(size=_CONNECTIONS)
     runner = Runner(database, stop)
     waits = patience or Patience()
     lanes = [job for job in jobs if job.looks_every is not None]

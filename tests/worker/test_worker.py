@@ -119,3 +119,22 @@ async def test_a_job_that_fails_keeps_no_other_from_running(scratch: tuple[Setti
     finally:
         worker.kill()
         worker.wait()
+
+
+async def test_a_fault_of_the_sequencer_ends_neither_it_nor_the_worker(scratch: tuple[Settings, Db]) -> None:
+    settings, owner = scratch
+    await owner.execute(
+        "INSERT INTO outbox (program_id, id, type, customer_id, subject_id, recorded_at)"
+        " SELECT 7, gen_random_uuid(), 'x', NULL, gen_random_uuid(), now() FROM generate_series(1, 3)"
+    )
+    worker = start_worker(settings, "tests.worker.faulty")
+    try:
+
+        async def are_placed() -> bool:
+            return await owner.fetchval("SELECT count(*) FROM event") == 3
+
+        await until(are_placed)
+        assert worker.poll() is None
+    finally:
+        worker.kill()
+        worker.wait()
