@@ -109,13 +109,6 @@ class Demo:
         return found
 
 
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 @contextmanager
 def new_demo() -> Generator[Demo]:
     """Give a demo that isn't started yet; in the end it is killed and its folder removed."""

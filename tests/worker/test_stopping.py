@@ -11,8 +11,8 @@ from service.platform.queue.turn import Turn
 from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.worker import JOBS
-from tests.demo.running import free_port
 from tests.metrics.reading import scrape
+from tests.ports import free_port
 from tests.worker.workers import PATIENCE_SECONDS, start_worker, until, until_so, working
 
 YEARLY = "0 0 1 1 *"
