@@ -167,3 +167,28 @@ async def test_jobs_that_may_have_killed_their_worker_run_one_at_a_time(database
     ended = await asyncio.gather(*(runner.run(job, each) for each in many))
     assert {each.outcome for each in ended} == {Outcome.DONE}
     assert most == 1
+
+
+async def test_a_schedule_runs_a_job_for_each_program_again_and_again_and_never_twice_at_once(
+    scratch: tuple[Settings, Db],
+) -> None:
+    """One program's job takes as long as three rounds of the other's: it is in the queue once all the while."""
+    settings, owner = scratch
+    ran, at_once, most = Counter[int](), Counter[int](), Counter[int]()
+
+    async def two(_: Db) -> Sequence[Subject]:
+        return [Subject(1), Subject(2)]
+
+    async def run(_: Database, turn: Turn) -> bool:
+        at_once[turn.program_id] += 1
+        most[turn.program_id] = max(most[turn.program_id], at_once[turn.program_id])
+        if turn.program_id == 1 and not ran[1]:
+            await until_so(lambda: ran[2] >= 3)
+            assert await owner.fetchval("SELECT count(*) FROM pgqueuer WHERE dedupe_key = 'often:1:'") == 1
+        ran[turn.program_id] += 1
+        at_once[turn.program_id] -= 1
+        return True
+
+    async with working(settings, [Job(name="often", cron="* * * * * *", run=run, subjects=two, seconds=60)]):
+        await until_so(lambda: ran[1] >= 2)
+    assert most == {1: 1, 2: 1}
