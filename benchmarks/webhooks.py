@@ -1,7 +1,7 @@
 """How late webhooks are told while one of them hangs: `python -m benchmarks.webhooks`, after `./run test --version`.
 
-Events come at a rate; a sequencer and the lanes work in one process, as in a worker, and the receivers are in a process
-of their own. A message's lag is from when its event was booked to when the receiver has it.
+Events come at a rate; one worker tells of them, and the receivers are in a process of their own. A message's lag is
+from when its event was booked to when the receiver has it.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 from urllib.request import urlopen
-from uuid import UUID
 
 import asyncpg
 import click
@@ -26,8 +25,7 @@ from rich.table import Table
 
 from benchmarks.processes import machine
 from benchmarks.stand import free_port
-from service.events import sequencing
-from service.news import KINDS
+from service import worker
 from service.platform import migrations, telemetry
 from service.platform.database import Database
 from service.platform.embedded import temporary_servers
@@ -36,10 +34,8 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases as programs
 from service.programs.rules import ProgramSettings
-from service.webhooks import jobs
 from service.webhooks import usecases as webhooks
 from service.webhooks.rules import NewWebhook
-from service.webhooks.sending import Sender
 
 _HAPPENS: Final = """
 INSERT INTO outbox
@@ -165,25 +161,8 @@ def _receive(port: int) -> None:
 
 def _work(url: str) -> None:
     telemetry.configure(50)
-    uvloop.run(_lanes(url))
-
-
-async def _lanes(url: str) -> None:
-    """Sequence events and work the lanes, each in a task, until killed."""
-    database = Database(Settings.model_validate({"DATABASE_URL": url}))
-    await database.open(size=8)
-    sender, working = Sender(WebhookTargets.ANY), dict[tuple[int, UUID], asyncio.Task[None]]()
-    sequencer = asyncio.create_task(sequencing.run(database, asyncio.Event()))
-    while not sequencer.done():
-        async with database.connection() as db:
-            lanes = await jobs.lanes_with_work(db)
-        for lane in lanes:
-            if lane not in working or working[lane].done():
-                program_id, webhook_id = lane
-                working[lane] = asyncio.create_task(
-                    jobs.deliver(database, KINDS, sender, program_id=program_id, webhook_id=webhook_id, seconds=10)
-                )
-        await asyncio.sleep(0.1)
+    settings = Settings.model_validate({"DATABASE_URL": url, "webhook_targets": WebhookTargets.ANY})
+    uvloop.run(worker.run(settings))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 -- Jobs of the worker: how far each has come, and those that are set aside.
--- depends: 0014_feed
+-- depends: 0015_webhooks
 
 -- migrate: apply
 

@@ -1,6 +1,5 @@
 """The `loyalty` command."""
 
-import asyncio
 import logging
 import os
 
@@ -76,6 +75,8 @@ def worker() -> None:
 
     Example: DATABASE_URL=postgresql://... REDIS_URL=redis://... loyalty worker
     """
+    import uvloop
+
     from service import worker as work
 
     if command_line.settings(required=False).pooled is not Pooler.NONE:
@@ -88,7 +89,7 @@ def worker() -> None:
     if settings.worker_port is not None:
         listener = command_line.listen(settings.host, settings.worker_port, "LOYALTY_WORKER_PORT")
     telemetry.configure()
-    asyncio.run(work.run(settings, listener=listener))
+    uvloop.run(work.run(settings, listener=listener))
 
 
 @loyalty.command()

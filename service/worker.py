@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from socket import socket
 from typing import Final
 
@@ -12,6 +13,7 @@ import structlog
 
 from service.events import sequencing
 from service.events import usecases as events
+from service.news import KINDS
 from service.platform import jobs as platform
 from service.platform.database import Database
 from service.platform.metrics.process import Numbers
@@ -27,6 +29,8 @@ from service.platform.waiting import wait_at_most
 from service.points import jobs as points
 from service.programs import usecases as programs
 from service.rewards import jobs as rewards
+from service.webhooks import jobs as webhooks
+from service.webhooks.sending import Sender
 
 
 async def each_program(db: Db) -> Sequence[Subject]:
@@ -43,6 +47,18 @@ JOBS: Final[tuple[Job, ...]] = (
 )
 """What runs when. A turn of each is short, so that a few places are enough for all programs."""
 
+
+def deliveries(sender: Sender) -> Job:
+    """Make the job that tells webhooks what happened: each endpoint is a lane of its own."""
+    return Job(
+        name="deliver",
+        looks_every=0.2,
+        seconds=10,
+        run=partial(webhooks.deliver, kinds=KINDS, sender=sender),
+        subjects=webhooks.lanes_with_work,
+    )
+
+
 _PLACES: Final = 8
 """How many scheduled jobs run at once in a worker."""
 _LANES: Final = 256
@@ -57,17 +73,21 @@ _log = structlog.get_logger()
 
 async def run(
     settings: Settings,
-    jobs: Sequence[Job] = JOBS,
+    jobs: Sequence[Job] | None = None,
     *,
     listener: socket | None = None,
     patience: Patience | None = None,
 ) -> None:
-    """Work until told to stop; `listener` is where the numbers are served. A database that goes away is waited for."""
+    """Work until told to stop; `listener` is where the numbers are served. A database that goes away is waited for.
+
+    `jobs` are for tests, in place of all.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    database = Database(settings)
+    database, sender = Database(settings), Sender(settings.webhook_targets)
     await database.open(size=_CONNECTIONS)
+    jobs = [*JOBS, deliveries(sender)] if jobs is None else jobs
     runner = Runner(database, stop)
     waits = patience or Patience()
     lanes = [job for job in jobs if job.looks_every is not None]
@@ -85,6 +105,7 @@ async def run(
             _log.info("worker_started", process=os.getpid(), jobs=len(jobs))
             await asyncio.gather(*(_keep(work, stop) for work in tasks))
     finally:
+        await sender.close()
         await database.close()
     _log.info("worker_stopped")
 

@@ -11,6 +11,7 @@ from standardwebhooks import Webhook as Verifier
 from service.events.sequencing import move_all
 from service.news import KINDS
 from service.platform.database import Database
+from service.platform.queue.turn import Turn
 from service.platform.roles import Role
 from service.platform.settings import WebhookTargets
 from service.webhooks.jobs import deliver, lanes_with_work
@@ -97,11 +98,7 @@ async def work(database: Database, shop: Shop, sender: Sender, seconds: float = 
     while await move_all(database):
         pass
     async with database.connection() as db:
-        lanes = [each for each in await lanes_with_work(db) if each[0] == shop.program.id]
-    await asyncio.gather(
-        *(
-            deliver(database, KINDS, sender, program_id=program_id, webhook_id=webhook_id, seconds=seconds)
-            for program_id, webhook_id in lanes
-        )
-    )
+        lanes = [each for each in await lanes_with_work(db) if each.program_id == shop.program.id]
+    turns = [Turn(*lane, seconds=seconds) for lane in lanes]
+    await asyncio.gather(*(deliver(database, turn, kinds=KINDS, sender=sender) for turn in turns))
     return len(lanes)

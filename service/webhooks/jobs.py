@@ -15,6 +15,8 @@ from service.events import usecases as events
 from service.events.kinds import EventKinds
 from service.kernel.ids import lowest_id_at
 from service.platform.database import CONNECTION_FAULTS, Database
+from service.platform.queue.job import Subject
+from service.platform.queue.turn import Turn
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.platform.waiting import wait_at_most
@@ -32,42 +34,42 @@ _PRUNED_AT_ONCE: Final = 1_000
 _log = structlog.get_logger()
 
 
-async def lanes_with_work(db: Db) -> list[tuple[int, UUID]]:
-    """Read the programs and ids of the endpoints that are to be told something now, and that nobody is telling."""
+async def lanes_with_work(db: Db) -> list[Subject]:
+    """Read the endpoints that are to be told something now, and that nobody is telling."""
     lanes = await store.free_lanes(db)
     places = await events.last_places(db, program_ids=sorted({each.program_id for each in lanes})) if lanes else {}
     return [
-        (each.program_id, each.webhook_id)
+        Subject(each.program_id, str(each.webhook_id))
         for each in lanes
         if each.is_due or (each.takes_new and each.position < places[each.program_id])
     ]
 
 
-async def deliver(
-    database: Database, kinds: EventKinds, sender: Sender, *, program_id: int, webhook_id: UUID, seconds: float
-) -> None:
-    """Work one lane until nothing is due in it or so many seconds are over; what is on its way then is waited for.
+async def deliver(database: Database, turn: Turn, *, kinds: EventKinds, sender: Sender) -> bool:
+    """Work a lane, the endpoint that the turn names, until nothing is due in it; tells whether it came so far.
 
-    Safe to run at once by many: one does it. A worker that dies, or whose lane was taken for dead, loses nothing: what
-    it did not write is sent again. Raises the faults of connections, and Unavailable.
+    What is on its way when the turn is over is waited for. Safe to run at once by many: one does it. A worker that
+    dies, or whose lane was taken for dead, loses nothing: what it did not write is sent again. Raises the faults of
+    connections, and Unavailable.
     """
-    until = asyncio.get_running_loop().time() + seconds
+    program_id, webhook_id = turn.program_id, UUID(turn.subject)
     async with database.connection() as db:
         lease = await delivering.take(db, program_id=program_id, webhook_id=webhook_id)
     if lease is None:
-        return
+        return True
     lane = _Lane(database, program_id, webhook_id, lease)
     try:
         while (batch := await lane.load(kinds)) is not None:
             async with lane.kept():
-                sent = await _send(sender, batch, until)
+                sent = await _send(sender, batch, turn)
             if not await lane.record(batch, sent):
                 _log.warning("webhook_lane_lost", program_id=program_id, webhook_id=webhook_id.hex)
-                return
-            if asyncio.get_running_loop().time() >= until:
-                return
+                return True
+            if turn.is_over:
+                return False
     finally:
         await lane.leave()
+    return True
 
 
 class _Lane:
@@ -126,8 +128,8 @@ class _Lane:
                 await delivering.leave(db, program_id=self._program_id, webhook_id=self._webhook_id, lease=self._lease)
 
 
-async def _send(sender: Sender, batch: Batch, until: float) -> list[Sent | None]:
-    """Send a batch, some at once, in order; what was not begun when the time was over is left, but for the first."""
+async def _send(sender: Sender, batch: Batch, turn: Turn) -> list[Sent | None]:
+    """Send a batch, some at once, in order; what was not begun when the turn was over is left, but for the first."""
     loop = asyncio.get_running_loop()
     began, secrets = loop.time(), [each.secret for each in batch.secrets]
     sent: list[Sent | None] = [None] * len(batch.events)
@@ -135,13 +137,10 @@ async def _send(sender: Sender, batch: Batch, until: float) -> list[Sent | None]
 
     async def work() -> None:
         for place in places:
-            now = loop.time()
-            if place and now >= until:
+            if place and turn.is_over:
                 return
-            event = batch.events[place]
-            message = Message(event)
-            at = batch.at + timedelta(seconds=now - began)
-            sent[place] = await sender.send(batch.webhook.url, message, secrets, at)
+            at = batch.at + timedelta(seconds=loop.time() - began)
+            sent[place] = await sender.send(batch.webhook.url, Message(batch.events[place]), secrets, at)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(min(SENT_AT_ONCE, len(sent))):

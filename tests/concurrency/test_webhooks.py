@@ -16,6 +16,7 @@ from service.events.sequencing import move_all
 from service.kernel.ids import from_wire
 from service.news import KINDS
 from service.platform.database import Database
+from service.platform.queue.turn import Turn
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
@@ -72,7 +73,8 @@ def own(its_id: str) -> UUID:
 
 async def run(database: Database, sender: Sender, shop: Shop, its_id: str) -> None:
     """Work one lane."""
-    await deliver(database, KINDS, sender, program_id=shop.program.id, webhook_id=own(its_id), seconds=30)
+    turn = Turn(shop.program.id, str(own(its_id)), seconds=30)
+    await deliver(database, turn, kinds=KINDS, sender=sender)
 
 
 async def end_lease(owner: Db, its_id: str) -> None:
