@@ -148,19 +148,21 @@ async def _send(sender: Sender, batch: Batch, turn: Turn) -> list[Sent | None]:
     return sent
 
 
-async def prune_deliveries(database: Database) -> int:
-    """Remove what was delivered 30 days ago, and all of deleted endpoints; returns how many. Safe to run at once.
+async def prune_deliveries(database: Database, turn: Turn) -> bool:
+    """Remove what was delivered 30 days ago, and all of deleted endpoints; tells whether all was looked at.
 
-    Few at once, with rests between. What is dead stays, to be sent again.
+    Few at once, with rests between. What is dead stays, to be sent again. Each turn begins anew: what earlier ones
+    removed is gone, and little else is that old. Safe to run at once by many.
     """
     async with database.connection() as db:
         found, now = await store.all_webhooks(db), await store.database_time(db)
-    pruned = 0
     for program_id, webhook_id, is_deleted in found:
         after: UUID | None = UUID(int=0)
         while after is not None:
+            if turn.is_over:
+                return False
+            began = asyncio.get_running_loop().time()
             async with database.connection() as db:
-                began = asyncio.get_running_loop().time()
                 after, removed = await store.prune_deliveries(
                     db,
                     program_id=program_id,
@@ -171,7 +173,7 @@ async def prune_deliveries(database: Database) -> int:
                     is_deleted=is_deleted,
                     count=_PRUNED_AT_ONCE,
                 )
-            pruned += removed
-            await asyncio.sleep(asyncio.get_running_loop().time() - began)
-    _log.info("webhook_deliveries_pruned", deliveries=pruned)
-    return pruned
+            if removed:
+                await turn.save("", removed)
+            await turn.rest(asyncio.get_running_loop().time() - began)
+    return True

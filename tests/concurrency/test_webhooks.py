@@ -278,7 +278,7 @@ async def test_old_deliveries_are_removed_and_those_of_deleted_endpoints(
     await happened(shop, database, 4)
     for each in (its_id, other):
         await run(database, sender, shop, each)
-    await prune_deliveries(database)
+    assert await prune_deliveries(database, Turn())
     assert (len(await log(shop, its_id)), len(await log(shop, other))) == (4, 4)
     # Three of them long ago, of which one is dead.
     await owner.execute(
@@ -291,8 +291,9 @@ async def test_old_deliveries_are_removed_and_those_of_deleted_endpoints(
         own(its_id),
     )
     assert (await shop.call("DELETE", f"/v1/webhooks/{other}", role=Role.ADMIN)).status == 200
-    pruned = await asyncio.gather(prune_deliveries(database), prune_deliveries(database))
-    assert sum(pruned) >= 2 + 4
+    turns = [Turn(), Turn()]
+    assert await asyncio.gather(*(prune_deliveries(database, turn) for turn in turns)) == [True, True]
+    assert sum(turn.done for turn in turns) >= 2 + 4
     assert [each["state"] for each in await log(shop, its_id)] == ["delivered", "dead"]
     assert await owner.fetchval("SELECT count(*) FROM webhook_delivery WHERE webhook_id = $1", own(other)) == 0
     await owner.execute("DELETE FROM webhook_delivery WHERE webhook_id = $1", own(its_id))  # their events differ now
