@@ -54,9 +54,11 @@ def main(purchases: int, customers: int, seconds: int, repetitions: int, process
                     console.print(f"{turn + 1} of {repetitions}", style="dim")
                     for side in (silent, stand) if turn % 2 else (stand, silent):
                         name = "without events" if side is silent else "with events, sequenced"
+                        before = _announced(stand)
                         seen[name].append(run_load(side, PURCHASES_AT_64, seconds, 0.0))
                         if side is stand:
                             lags.append(_caught_up(stand))
+                        seen[name][-1]["events"] = _announced(stand) - before
         _report(console, seen)
         console.print(f"The feed was whole {median(lags):.2f} s after the last purchase of a run. On {machine()}.")
     finally:
@@ -102,15 +104,28 @@ def _caught_up(stand: Stand) -> float:
     return time.monotonic() - began
 
 
+def _announced(stand: Stand) -> int:
+    """Count all events."""
+
+    async def count() -> int:
+        owner = await asyncpg.connect(stand.url)
+        events: int = await owner.fetchval("SELECT count(*) FROM announced")
+        await owner.close()
+        return events
+
+    return asyncio.run(count())
+
+
 def _report(console: Console, seen: dict[str, list[dict[str, Any]]]) -> None:
     table = Table(title="Purchases, 64 connections: medians")
-    for heading in ("", "runs", "calls /s", "of the rate without", "p50 ms", "p99 ms"):
+    for heading in ("", "runs", "calls /s", "of the rate without", "p50 ms", "p99 ms", "events a call"):
         table.add_column(heading, justify="right" if heading else "left")
     rates = {name: [each["calls"] / each["seconds"] for each in runs] for name, runs in seen.items()}
     for name, runs in seen.items():
         ratio = median(rates[name]) / median(rates["without events"])
         latencies = [f"{median(each[key] for each in runs):.1f}" for key in ("p50_ms", "p99_ms")]
-        table.add_row(name, str(len(runs)), f"{median(rates[name]):,.0f}", f"{ratio:.2f}", *latencies)
+        told = sum(each["events"] for each in runs) / sum(each["sent"] for each in runs)
+        table.add_row(name, str(len(runs)), f"{median(rates[name]):,.0f}", f"{ratio:.2f}", *latencies, f"{told:.2f}")
     console.print(table)
 
 
