@@ -54,7 +54,7 @@ def deliveries(sender: Sender) -> Job:
     return Job(
         name="deliver",
         looks_every=0.2,
-        seconds=10,
+        seconds=60,  # between two turns a lane stands still for a moment
         run=partial(webhooks.deliver, kinds=KINDS, sender=sender),
         subjects=webhooks.lanes_with_work,
     )
