@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from service.platform.roles import Role
-from tests.model.ledger import Customer, Lot
+from tests.model.ledger import Customer
 from tests.model.operations import operation
 from tests.model.rows import AdjustmentRow, Rows
 from tests.model.steps import HOW, WHICH, WHO, Steps, newest, refused, same
@@ -158,7 +158,7 @@ class Adjusting(Steps):
         lot = self.program.at_once().lot(cause, adjustment.points, self.now, self.now)
         if adjustment.ends != "policy":
             ends_at = adjustment.ends if isinstance(adjustment.ends, datetime) else None
-            lot = Lot(cause, adjustment.points, None, ends_at, slides=False, is_pending=False, lapses=False)
+            lot = self.program.with_end(lot, ends_at)
         if lot.slides and (customer.alive_until is None or customer.alive_until <= self.now):
             # Who was away for too long begins anew.
             customer.touch(self.program.alive_from(self.now))

@@ -32,7 +32,7 @@ class Buying(Steps):
         answer = self.call("/v1/purchases", body, how)
         customer = self.enrolled(who)
         program = self.program_at(occurred_at)
-        customer.touch(program.kept_alive_until("purchase", occurred_at))
+        customer.touch(program.kept_alive("purchase", occurred_at))
         earned, before = program.earned(total), customer.balance()["pending"]
         lot = program.lot(("purchase", body["id"]), earned, occurred_at, self.now)
         customer.grant(earned, lot, "purchase", self.now)

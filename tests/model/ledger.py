@@ -18,9 +18,20 @@ MERGE, ERASURE = ("merge", BOOKED), ("erasure", BOOKED)
 IN_LOTS = {"available", "pending"}
 
 
+@dataclass(frozen=True)
+class Alive:
+    """Until when what slides is kept alive, and when its owner is told of that end."""
+
+    until: datetime
+    notify_at: datetime | None
+
+
 @dataclass(eq=False)
 class Lot:
-    """Points that were earned together. `available_at` None: when they were booked; `ends_at` None: never."""
+    """Points that were earned together. `available_at` None: when they were booked; `ends_at` None: never.
+
+    `notify_at`: when their owner is told of the end; None: not at all, or it happened. What slides has none of its own.
+    """
 
     cause: Cause
     granted: int
@@ -29,6 +40,10 @@ class Lot:
     slides: bool
     is_pending: bool
     lapses: bool
+    needs_notice: bool = False
+    notify_at: datetime | None = None
+    ends_about: bool = False
+    """Whether the end rests on the moment of a booking, which only the database knows."""
     number: int = field(default_factory=itertools.count().__next__)
     """Lots are numbered as they are made: what is older has a lower one."""
 
@@ -61,6 +76,19 @@ class Hold:
         return [point for point in self.captured if point not in self.restored]
 
 
+Told = tuple[int, datetime]
+"""What a customer is told: so many points end at that moment."""
+
+
+@dataclass(frozen=True)
+class Unannounced:
+    """What a customer has as long as nobody was told: when what slides ends, and each lot with a notice that is due."""
+
+    alive_until: datetime | None
+    notify_at: datetime | None
+    lots: dict[Lot, tuple[datetime | None, datetime | None]]
+
+
 @dataclass(eq=False)
 class Customer:
     """One customer's pebbles, and how they moved: points by (reason, from, to, type and id of the cause)."""
@@ -70,6 +98,12 @@ class Customer:
     points: list[Point] = field(default_factory=list[Point])
     holds: dict[str, Hold] = field(default_factory=dict[str, Hold])
     alive_until: datetime | None = None
+    notify_at: datetime | None = None
+    """When the customer is told of that; None: not at all, or it happened."""
+    notices: list[Told] = field(default_factory=list[Told])
+    announced: list[Told] = field(default_factory=list[Told])
+    """What the customer is told as soon as anything is booked: taken for told until the books say otherwise."""
+    unannounced: Unannounced | None = None
     debt: int = 0
     lifetime_earned: int = 0
     purchases: int = 0
@@ -98,6 +132,11 @@ class Customer:
         """Return when a lot ends: at its date, and if it slides with the customer's inactivity."""
         return min(lot.ends_at or FAR, (lot.slides and self.alive_until) or FAR)
 
+    def has_ended(self, lot: Lot, at: datetime) -> bool:
+        """Tell whether a lot has ended at a moment: not while its owner is still to be told, where that is demanded."""
+        waits = lot.needs_notice and (self.notify_at if lot.slides else lot.notify_at) is not None
+        return not waits and self.ends_at(lot) <= at
+
     def balance(self) -> dict[str, int]:
         """Count."""
         counted = Counter(point.bucket for point in self.points)
@@ -115,10 +154,10 @@ class Customer:
             self.moves[reason, point.bucket, target, *cause] += 1
             point.bucket = target
 
-    def touch(self, alive_until: datetime | None) -> None:
-        """Keep what slides alive."""
-        if alive_until is not None:
-            self.alive_until = max(alive_until, self.alive_until or alive_until)
+    def touch(self, alive: Alive | None) -> None:
+        """Keep what slides alive, if it isn't for longer already. Of a new end the customer is told anew."""
+        if alive is not None and (self.alive_until is None or self.alive_until < alive.until):
+            self.alive_until, self.notify_at = alive.until, alive.notify_at
 
     def grant(self, count: int, lot: Lot, reason: str, now: datetime) -> None:
         """Bring in pebbles. Debt takes its part of those that are available; what has ended already ends at once."""
@@ -141,7 +180,7 @@ class Customer:
 
     def end(self, lot: Lot, at: datetime) -> None:
         """Let a lot end that has come to its end."""
-        if self.ends_at(lot) <= at:
+        if self.has_ended(lot, at):
             self.move(self.within("available", lot) + self.within("pending", lot), "expired", "expiry", lot.cause)
 
     def activate(self, lot: Lot) -> None:
@@ -168,7 +207,8 @@ class Customer:
     def next_moment(self) -> datetime:
         """Return when something happens next by itself."""
         moments = [hold.lapses_at for hold in self.holds.values() if hold.status == "held"]
-        moments += [self.ends_at(lot) for lot in {each.lot for each in self.points if each.bucket in IN_LOTS}]
+        there = {each.lot for each in self.points if each.bucket in IN_LOTS}
+        moments += [self.ends_at(lot) for lot in there if self.has_ended(lot, FAR)]
         moments += [lot.available_at or FAR for lot in {each.lot for each in self.points if each.bucket == "pending"}]
         return min(moments, default=FAR)
 
@@ -195,21 +235,24 @@ class Customer:
         """Give back held pebbles. Those whose lot has ended repay the debt that was made meanwhile, or end."""
         back = list[Point]()
         for point in points:
-            if self.ends_at(point.lot) <= at and len(back) >= self.debt:
+            if self.has_ended(point.lot, at) and len(back) >= self.debt:
                 self.move([point], "expired", "expiry", point.lot.cause)
             else:
                 back.append(point)
         self.move(back, "available", reason, cause)
         self.repay(back, cause)
 
-    def restore(self, hold: Hold, count: int, now: datetime, cause: Cause) -> None:
-        """Give back spent pebbles: those that end last first. Those whose lot has ended end again."""
+    def restore(self, hold: Hold, count: int, now: datetime, cause: Cause, grace: timedelta | None) -> None:
+        """Give back spent pebbles: those that end last first. Those whose lot has ended end again, or after a grace."""
         back = sorted(hold.spent, key=self.order, reverse=True)[:count]
         hold.restored += back
         self.move(back, "available", "restoration", cause)
         self.repay(back, cause)
-        for point in back:
-            self.end(point.lot, now)
+        for lot in dict.fromkeys(point.lot for point in back):
+            if grace is None:
+                self.end(lot, now)
+            elif self.has_ended(lot, now):
+                lot.ends_at, lot.slides, lot.notify_at, lot.ends_about = now + grace, False, None, True
 
     def take_back(self, lot: Lot, count: int, limit: int | None, cause: Cause) -> tuple[int, int, int]:
         """Take back pebbles: of a lot, then of others. Gives how many, what became debt, what was written off."""
@@ -239,14 +282,26 @@ class Customer:
             if points and bucket != "debt":
                 self.moves["merge", bucket, "issued", *MERGE] += points
                 other.moves["merge", "issued", bucket, *MERGE] += points
+        self.keep_alive(other)
         other.lots += self.lots
         other.points += self.points
         other.holds |= self.holds
-        other.touch(self.alive_until)
         other.purchases += self.purchases
         other.lifetime_earned += self.lifetime_earned
         self.lots, self.points, self.holds, self.purchases, self.lifetime_earned = [], [], {}, 0, 0
         self.into = other
+
+    def keep_alive(self, other: "Customer") -> None:
+        """Let what slides of both go on until the later end. Who was not told of the own end is told of that one."""
+        if self.alive_until is None:
+            return
+        told_later = self if other.alive_until is None or other.alive_until < self.alive_until else other
+        sooner = other if told_later is self else self
+        until, notify_at = told_later.alive_until, told_later.notify_at
+        slides = any(point.lot.slides and point.bucket in IN_LOTS for point in sooner.points)
+        if until and slides and notify_at is None and sooner.notify_at is not None and sooner.alive_until is not None:
+            notify_at = until - (sooner.alive_until - sooner.notify_at)
+        other.alive_until, other.notify_at = until, notify_at
 
     def hand_over_debt(self, other: "Customer") -> None:
         """Let another customer owe what this one owes."""
@@ -275,6 +330,9 @@ class Customer:
         for lot in self.lots:
             lot.available_at = lot.available_at and lot.available_at - passing
             lot.ends_at = lot.ends_at and lot.ends_at - passing
+            lot.notify_at = lot.notify_at and lot.notify_at - passing
         for hold in self.holds.values():
             hold.lapses_at -= passing
         self.alive_until = self.alive_until and self.alive_until - passing
+        self.notify_at = self.notify_at and self.notify_at - passing
+        self.notices = [(points, ends_at - passing) for points, ends_at in self.notices]

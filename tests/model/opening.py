@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from service.platform.roles import Role
-from tests.model.ledger import FAR, Customer, Lot
+from tests.model.ledger import FAR, Alive, Customer, Lot
 from tests.model.operations import operation
 from tests.model.steps import HOW, WHICH, WHO, Steps, newest, same
 
@@ -54,9 +54,11 @@ class Openings(Steps):
         customer, cause = self.customers.get(who) or Customer(who), ("opening_balance", its_id)
         alive = self._alive(lots)
         made = [self._lot(cause, each) for each in lots]
-        until = max((at for at in (customer.alive_until, alive) if at is not None), default=FAR)
+        until = max((at for at in (customer.alive_until, alive and alive.until) if at is not None), default=FAR)
         for number, lot in enumerate(made):
             ends_at = min(lot.ends_at or FAR, until if lot.slides else FAR)
+            if lot.needs_notice and lots[number]["ends"] == "policy":
+                ends_at = FAR  # nothing ends before the customer was told
             if ends_at <= (lot.available_at if lot.is_pending and lot.available_at is not None else self.now):
                 self._is_refused(seen, f"/lots/{number}/expires_at")
                 return
@@ -122,18 +124,18 @@ class Openings(Steps):
     def _earned(self, each: dict[str, Any]) -> datetime:
         return self.now - each["earned"] * DAY
 
-    def _alive(self, lots: list[dict[str, Any]]) -> datetime | None:
+    def _alive(self, lots: list[dict[str, Any]]) -> Alive | None:
         """Return until when having earned lots keeps alive what slides; None: nothing does."""
         earned = [self._earned(each) for each in lots if each["ends"] == "policy"]
         found = [self.program_at(at).alive_from(at) for at in earned]
-        return max((at for at in found if at is not None), default=None)
+        return max((each for each in found if each is not None), key=lambda each: each.until, default=None)
 
     def _lot(self, cause: tuple[str, str], each: dict[str, Any]) -> Lot:
         earned_at, waits = self._earned(each), each["waits"]
-        lot = self.program_at(earned_at).at_once().lot(cause, each["points"], earned_at, self.now)
+        program = self.program_at(earned_at).at_once()
+        lot = program.lot(cause, each["points"], earned_at, self.now)
         if each["ends"] != "policy":
-            lot.ends_at = None if each["ends"] == "never" else self.now + each["ends"] * DAY
-            lot.slides = False
+            lot = program.with_end(lot, None if each["ends"] == "never" else self.now + each["ends"] * DAY)
         if waits is not None:
             lot.available_at, lot.is_pending = self.now + waits * DAY, True
         return lot

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from tests.model.ledger import BOOKED, FAR, Cause, Customer, Lot
 from tests.model.rows import HoldRow, LotRow, MoveRow
 
 Picture = dict[str, Any]
+A_MINUTE = timedelta(minutes=1)
 
 
 def move(reason: str, source: str, target: str, cause_type: str, cause_id: str) -> tuple[str, ...]:
@@ -90,6 +91,16 @@ def lot_rows(rows: Sequence[LotRow], like: Picture) -> Picture:
         if like.get(name, {}).get("available_at") == BOOKED:
             found[name]["available_at"] = BOOKED
     return found
+
+
+def learn_ends(customer: Customer, rows: Sequence[LotRow]) -> None:
+    """Learn when lots end that end so many days after what only the database knows; it is about when was expected."""
+    ends = {name: row.ends_at for name, row in zip(row_names(rows).values(), rows, strict=True)}
+    for lot, name in names(customer).items():
+        if lot.ends_about:
+            ends_at, expected = ends[name] or FAR, lot.ends_at or FAR
+            assert abs(ends_at - expected) < A_MINUTE, (name, ends_at, expected)
+            lot.ends_at, lot.ends_about = ends_at, False
 
 
 def open_lots(customer: Customer) -> list[Picture]:

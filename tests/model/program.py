@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.model.ledger import Cause, Lot
+from tests.model.ledger import Alive, Cause, Lot
 
 DAY = timedelta(days=1)
 HOLD_SECONDS = 900
@@ -28,18 +28,23 @@ _MONTHS = st.fixed_dictionaries(
 _LASTS = st.fixed_dictionaries({"days": st.sampled_from([10, 30, 3, 14, 0])}) | _MONTHS
 _KEEPS_ALIVE = st.fixed_dictionaries({"days": st.sampled_from([10, 30, 3])}) | _MONTHS
 _COUNTED = st.sampled_from([["purchase"], ["purchase", "redemption"], ["redemption"]])
+_NOTICES = st.sampled_from(
+    [None, None, {"days": 7}, {"days": 20, "required": False}, {"days": 5, "required": True},
+     {"days": 20, "required": True}]
+)  # fmt: skip
 _EXPIRIES: st.SearchStrategy[Settings | None] = st.one_of(
     st.none(),
-    st.builds(_policy, st.just("rolling"), _LASTS),
-    st.builds(_policy, st.just("rolling"), _LASTS),
+    st.builds(_policy, st.just("rolling"), _LASTS, notice=_NOTICES),
+    st.builds(_policy, st.just("rolling"), _LASTS, notice=_NOTICES),
     st.fixed_dictionaries(
         {
             "kind": st.just("dates"),
             "ahead": st.lists(st.sampled_from([5, 20, 60, 0]), min_size=1, max_size=2, unique=True),
             "least_days": st.sampled_from([0, 10]),
+            "notice": _NOTICES,
         }
     ),
-    st.builds(_policy, st.just("sliding"), _KEEPS_ALIVE, counts=_COUNTED),
+    st.builds(_policy, st.just("sliding"), _KEEPS_ALIVE, counts=_COUNTED, notice=_NOTICES),
 )
 _PENDINGS: st.SearchStrategy[Settings | None] = st.one_of(
     st.none(),
@@ -74,6 +79,7 @@ class Program:
     adjustment_limit: int | None = None
     greatest_share: int | None = None
     """How much of an order points may pay for, in basis points."""
+    restored_grace_days: int | None = None
     zone: timezone = timezone(timedelta(0))
 
     def placed(self, now: datetime) -> "Program":
@@ -83,7 +89,7 @@ class Program:
         if expiry is not None and "ahead" in expiry:
             today = now.astimezone(zone).date()
             dates = sorted({f"{today + days * DAY:%m-%d}" for days in expiry["ahead"]})
-            expiry = {"kind": "dates", "dates": dates, "least_days": expiry["least_days"]}
+            expiry = {"kind": "dates", "dates": dates} | {name: expiry[name] for name in ("least_days", "notice")}
         return replace(self, zone=zone, expiry=expiry)
 
     def settings(self) -> Settings:
@@ -103,6 +109,7 @@ class Program:
                 "step": self.step,
                 "greatest_share": self.greatest_share,
             },
+            "restored_grace_days": self.restored_grace_days,
             "debt_limit": self.debt_limit,
             "adjustment_limit": self.adjustment_limit,
             "base_rule": {"rates": {"EUR": {"points": earned, "amount": spent}}},
@@ -133,15 +140,23 @@ class Program:
         """Tell whether so many points are redeemed at once."""
         return points >= self.minimum and points % self.step == 0
 
-    def kept_alive_until(self, what: str, at: datetime) -> datetime | None:
+    def kept_alive(self, what: str, at: datetime) -> Alive | None:
         """Return until when an activity keeps alive what slides; None: it doesn't."""
         expiry = self.expiry
         return None if expiry is None or what not in expiry.get("counts", ()) else self.alive_from(at)
 
-    def alive_from(self, at: datetime) -> datetime | None:
+    def alive_from(self, at: datetime) -> Alive | None:
         """Return until when what is done at a moment keeps alive what slides; None: nothing does."""
         expiry = self.expiry
-        return None if expiry is None or expiry["kind"] != "sliding" else self._after(self._last(expiry, at))
+        if expiry is None or expiry["kind"] != "sliding":
+            return None
+        until = self._after(self._last(expiry, at))
+        return Alive(until, self._notify_at(until))
+
+    def with_end(self, lot: Lot, ends_at: datetime | None) -> Lot:
+        """Give a lot an end of its own, with the notice that the program demands. None: it never ends."""
+        lot.ends_at, lot.slides, lot.notify_at = ends_at, False, self._notify_at(ends_at)
+        return lot
 
     def at_once(self) -> "Program":
         """Give the program as it is for points that are not held back."""
@@ -162,7 +177,18 @@ class Program:
                 lapses = self.pending["otherwise"] == "lapse"
         waits = available_at is not None and available_at > now
         slides = expiry is not None and expiry["kind"] == "sliding"
-        return Lot(cause, points, available_at, ends_at, slides, waits, lapses)
+        lot = Lot(cause, points, available_at, ends_at, slides, waits, lapses)
+        lot.needs_notice = bool(self._notice.get("required"))
+        lot.notify_at = self._notify_at(ends_at)
+        return lot
+
+    @property
+    def _notice(self) -> Settings:
+        return (self.expiry or {}).get("notice") or {}
+
+    def _notify_at(self, ends_at: datetime | None) -> datetime | None:
+        """Return when a customer is told of an end."""
+        return None if ends_at is None or not self._notice else ends_at - self._notice["days"] * DAY
 
     def _day(self, moment: datetime) -> date:
         return moment.astimezone(self.zone).date()
@@ -209,4 +235,5 @@ PROGRAMS = st.builds(
     debt_limit=st.sampled_from([25, None, 7, 0]),
     adjustment_limit=st.sampled_from([None, 20, 50, 0]),
     greatest_share=st.sampled_from([None, None, 5000, 2500]),
+    restored_grace_days=st.sampled_from([None, None, 12, 40]),
 )

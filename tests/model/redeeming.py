@@ -83,7 +83,7 @@ class Redeeming(Steps):
         else:
             self._issue(hold, answer)
             customer.capture(hold, points or held, self.now)
-            customer.touch(self.program.kept_alive_until("redemption", self.now))
+            customer.touch(self.program.kept_alive("redemption", self.now))
             self._told(answer, customer, hold)
 
     @operation(2, needs="holds", which=WHICH, how=HOW)

@@ -106,10 +106,11 @@ class Returning(Steps):
         paying = [hold for hold in customer.holds.values() if hold.order == purchase.id and hold.captured]
         due = purchase.restorable(sum(len(hold.captured) for hold in paying))
         purchase.restored += due
-        left = due
+        left, days = due, self.program.restored_grace_days
+        grace = None if days is None else timedelta(days=days)
         for hold in sorted(paying, key=lambda each: each.number, reverse=True):
             back = min(left, len(hold.spent))
-            customer.restore(hold, back, self.now, cause)
+            customer.restore(hold, back, self.now, cause, grace)
             left -= back
         return due
 

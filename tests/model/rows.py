@@ -98,6 +98,15 @@ class VoucherRow(msgspec.Struct, frozen=True):
     is_cancelled: bool
 
 
+class NoticeRow(msgspec.Struct, frozen=True):
+    """What a customer was told when: so many points end at that moment."""
+
+    customer_id: int
+    points: int
+    ends_at: datetime
+    told_at: datetime
+
+
 class Rows(msgspec.Struct, frozen=True):
     """What the database holds of the program."""
 
@@ -109,6 +118,7 @@ class Rows(msgspec.Struct, frozen=True):
     rewards: list[RewardRow]
     pieces: list[PieceRow]
     vouchers: list[VoucherRow]
+    notices: list[NoticeRow]
 
 
 _TABLES = {
@@ -146,6 +156,7 @@ _TABLES = {
     "vouchers": """
         SELECT v.code, v.used, v.cancelled_at IS NOT NULL AS is_cancelled FROM voucher AS v WHERE v.program_id = $1
     """,
+    "notices": "SELECT n.customer_id, n.points, n.ends_at, n.told_at FROM expiry_notice AS n WHERE n.program_id = $1",
 }
 _LISTS = [
     f"'{name}', (SELECT coalesce(json_agg(listed), '[]') FROM ({sql}) AS listed)" for name, sql in _TABLES.items()

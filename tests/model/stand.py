@@ -123,8 +123,12 @@ class Stand:
         self.wait(give_back_lapsed(self.service))
 
     def look(self) -> Rows:
-        """Read the rows."""
+        """Read the rows after a step."""
         self.steps += 1
+        return self.rows()
+
+    def rows(self) -> Rows:
+        """Read the rows."""
         return self.wait(read_rows(self.owner, self.shop.program.id))
 
     def broken(self) -> list[str]:

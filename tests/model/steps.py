@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from service.platform.roles import Role
-from tests.model import pictures
+from tests.model import notices, pictures
 from tests.model.ledger import Customer, Hold
 from tests.model.operations import among, operations
 from tests.model.program import PROGRAMS, Program
@@ -79,6 +79,7 @@ class Steps(RuleBasedStateMachine):
 
     def shift(self, passing: timedelta) -> None:
         """Let time pass: all that was lies further back."""
+        self.learn()
         self.stand.pass_time(passing)
         self.age(passing)
         self.come()
@@ -104,10 +105,29 @@ class Steps(RuleBasedStateMachine):
         return list(dict.fromkeys(self.customers.values()))
 
     def come(self) -> None:
-        """Come to now: what was due until then has happened."""
+        """Come to now: what was due until then has happened, and what is due now is taken for told."""
+        self.learn()
         self.now = self.stand.now()
         for customer in self.everybody():
             customer.settle(self.now)
+            notices.announce(customer, self.now)
+
+    def learn(self) -> None:
+        """Learn from the books whether those were told who are to be."""
+        if any(record.announced for record in self.records):
+            self._read(self.stand.rows())
+
+    def _read(self, rows: Rows) -> None:
+        """Learn from rows what the model can't know: whose they are, who was told, and when a grace ends."""
+        known = {record.row_id for record in self.records}
+        new = {row.external_id: row for row in rows.customers if row.id not in known}
+        for record in self.records:
+            record.row_id = record.row_id or new[record.name].id
+            told = [row for row in rows.notices if row.customer_id == record.row_id]
+            seen, expected = notices.learn(record, [(row.points, row.ends_at) for row in told])
+            same(f"what {record.name} was told", seen, expected)
+            if any(lot.ends_about for lot in record.lots):
+                pictures.learn_ends(record, [row for row in rows.lots if row.customer_id == record.row_id])
 
     def call(
         self,
@@ -156,13 +176,11 @@ class Steps(RuleBasedStateMachine):
     def books_agree(self) -> None:
         """Compare every balance, and the rows, with the model."""
         rows = self.stand.look()
+        self._read(rows)
+        self.come()
         for name, customer in self.customers.items():
             told = pictures.balance_told(self.stand.get(f"/v1/customers/{name}/balance").body)
             same(f"the balance of {name}", told, pictures.balance(customer))
-        known = {record.row_id for record in self.records}
-        new = {row.external_id: row for row in rows.customers if row.id not in known}
-        for record in self.records:
-            record.row_id = record.row_id or new[record.name].id
         by_id = {row.id: row for row in rows.customers}
         same("the records", sorted(by_id), sorted(record.row_id for record in self.records))
         for record in self.records:
@@ -170,7 +188,8 @@ class Steps(RuleBasedStateMachine):
         self.compare_more(rows)
 
     def job_ran(self) -> None:
-        """Remember what the jobs must have done."""
+        """Remember what the jobs must have done: nothing is due any more."""
+        same("who has something due", [row.id for row in self.stand.rows().customers if row.is_due], [])
 
     def compare_more(self, rows: Rows) -> None:
         """Compare what a group of operations keeps besides."""
@@ -182,7 +201,8 @@ class Steps(RuleBasedStateMachine):
         expected_name = None if whole.is_erased else name
         same(f"who {name} is", standing, (expected_name, whole.is_erased, customer.into and whole.row_id))
         lasting = (row.lifetime_earned, row.purchase_count, row.alive_until)
-        same(f"the row of {name}", lasting, (customer.lifetime_earned, customer.purchases, customer.alive_until))
+        booked = (customer.lifetime_earned, customer.purchases, notices.alive_as_booked(customer))
+        same(f"the row of {name}", lasting, booked)
         moved = pictures.moves(each for each in rows.moves if each.customer_id == row.id)
         if row.is_due:
             missing = Counter(customer.moves)
@@ -190,6 +210,7 @@ class Steps(RuleBasedStateMachine):
             assert all(points >= 0 for points in missing.values()), (moved, customer.moves)
             assert {key[0] for key, points in missing.items() if points} <= BY_ITSELF, missing
             return
+        same(f"what {name} is still to be told", customer.announced, [])
         same(f"the points of {name}", {each: getattr(row, each) for each in balance}, balance)
         same(f"the transfers of {name}", moved, customer.moves)
         lots, expected = [each for each in rows.lots if each.customer_id == row.id], pictures.lots(customer)
