@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from service.platform.roles import Role
 from tests.model.adjusting import Adjusting
+from tests.model.opening import Openings
 from tests.model.operations import operation
 from tests.model.recording import Recording
 from tests.model.rewarding import TERMS
@@ -17,7 +18,12 @@ FATES = st.lists(st.sampled_from(["redeem", "redeem", "cancel", "release", "wait
 FEW = st.sampled_from([12, 15, -5, 20])
 
 
-class Counters(Adjusting, Vouchers, Recording, Visits):
+LASTING: dict[str, Any] = {"points": 40, "earned": 0, "ends": "never", "waits": None}
+"""Points that are there at once and for ever, whatever the program says."""
+ENDING = LASTING | {"ends": 10}
+
+
+class Counters(Adjusting, Vouchers, Recording, Openings, Visits):
     """What belongs together."""
 
     @operation(3, terms=TERMS, who=PAYER, amount=AMOUNTS, fates=FATES)
@@ -62,6 +68,53 @@ class Counters(Adjusting, Vouchers, Recording, Visits):
         if what == "hold" and len(self.holds) > known:
             self.capture(0, "half", "once")
         self.refund_an_amount(0, "third", None, "once")
+
+    @operation(2, names=st.permutations(NAMES), debt=st.sampled_from([30, 90, 9]), owes=st.sampled_from(
+        ["target", "target", "source"]))  # fmt: skip
+    def merge_with_who_owes(self, names: list[str], debt: int, owes: str) -> None:
+        """Merge two of whom one owes some points, or more than the other one has."""
+        source, target, _ = names
+        self.bring(source if owes == "source" else target, [], debt, "once")
+        self.bring(target if owes == "source" else source, [LASTING], 0, "once")
+        self.merge(source, target, "once")
+
+    @operation(2, who=st.sampled_from(NAMES), is_captured=st.booleans(), shares=st.lists(
+        st.sampled_from(["third", "half"]), min_size=2, max_size=3))  # fmt: skip
+    def pay_a_share(self, who: str, shares: list[str], *, is_captured: bool) -> None:
+        """Pay for one order with several redemptions: each by itself is within its share, together they aren't."""
+        self.bring(who, [LASTING], 0, "once")
+        costs = self.program.value(self.available(who)) * 10_000 // (self.program.greatest_share or 10_000)
+        for share in shares:
+            known = len(self.holds)
+            self.redeem(who, share, "next", None, "once", costs * 6 // 10)
+            if is_captured and len(self.holds) > known:
+                self.capture(0, None, "once")
+
+    @operation(2, who=st.sampled_from(NAMES), part=st.sampled_from(["rest", "half"]), days=st.sampled_from([12, 40]))
+    def return_after_the_end(self, who: str, part: str, days: int) -> None:
+        """Return what points paid for that have ended meanwhile, and look what is left after some days."""
+        self.bring(who, [ENDING], 0, "once")
+        self._spend(who, "all", None, "next", 99_999)
+        self.buy(who, 2000, "none", 0, "once")
+        self.pass_time(24 * 31)
+        self.refund_an_amount(0, part, None, "once")
+        self.pass_time(24 * days)
+
+    @operation(2, who=st.sampled_from(NAMES), hours=st.sampled_from([24 * 3, 24 * 6, 24 * 9, 24 * 31]),
+               does=st.sampled_from(["job", "buy", "spend", "look"]))  # fmt: skip
+    def wait_for_a_notice(self, who: str, hours: int, does: str) -> None:
+        """Earn something, come again when its end is near or over, and once more after as long."""
+        self.buy(who, 2000, "none", 0, "once")
+        for _ in range(2):
+            self.pass_time(hours)
+            if does == "job":
+                self.run_job()
+            elif does == "buy":
+                self.buy(who, 99, "none", 0, "once")
+            elif does == "spend":
+                self.redeem(who, "one", None, None, "once")
+            else:
+                self.look(0)
 
     def _use(self, fate: str, order: str, amount: int) -> None:
         if fate == "wait":

@@ -95,6 +95,7 @@ class Customer:
 
     name: str
     lots: list[Lot] = field(default_factory=list[Lot])
+    """By age."""
     points: list[Point] = field(default_factory=list[Point])
     holds: dict[str, Hold] = field(default_factory=dict[str, Hold])
     alive_until: datetime | None = None
@@ -283,7 +284,7 @@ class Customer:
                 self.moves["merge", bucket, "issued", *MERGE] += points
                 other.moves["merge", "issued", bucket, *MERGE] += points
         self.keep_alive(other)
-        other.lots += self.lots
+        other.lots = sorted(other.lots + self.lots, key=lambda lot: lot.number)
         other.points += self.points
         other.holds |= self.holds
         other.purchases += self.purchases

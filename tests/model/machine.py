@@ -1,8 +1,7 @@
 """The machine of all operations: a new group of them is a file beside these, and one name here."""
 
 from tests.model.counters import Counters
-from tests.model.opening import Openings
 
 
-class Machine(Openings, Counters):
+class Machine(Counters):
     """Random lives of a program's customers."""

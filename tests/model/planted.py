@@ -70,6 +70,7 @@ MISTAKES = {
     "a merge loses holds": Mistake("points.store", "rehome", '"hold_rehome"', ""),
     "a merge loses what slides": Mistake(_MERGING, "merge", "_keep_alive(source, target)", "()"),
     "who goes into another one repays nothing": Mistake(_MERGING, "merge", "target.repay(", "("),
+    "who is gone into repays nothing": Mistake(_MERGING, "merge", "source.repay(", "("),
     "what was bought before is not counted": Mistake("customers.rules", "joined", "source.purchase_count +", "0 +"),
     "an erased customer owes": Mistake(_MERGING, "close", "account.customer.balance.debt)", "0)"),
     "an erased customer's hold stays": Mistake(_MERGING, "close", "each.status is HoldStatus.HELD", "False"),
@@ -78,6 +79,28 @@ MISTAKES = {
     "points that are brought don't wait": Mistake(
         _OPENING, "_life", "available_at=lot.available_at", "available_at=None"
     ),
+    "each hold pays for a whole share": Mistake(
+        "points.holding", "hold", "await _paying(db, program.id, account, order_id)", "0"
+    ),
+    "what is captured for an order is not counted": Mistake(
+        "points.holding", "_paying", "sum(each.captured for each in captured)", "0"
+    ),
+    "a late notice moves no end": Mistake("points.settling", "_notify", "if lot.needs_notice", "if False"),
+    "a late notice of what slides moves no end": Mistake("points.settling", "_notify", "if must_wait", "if False"),
+    "points end without their notice": Mistake(_ACCOUNT, "Account.has_ended", "if lot.needs_notice and", "if 0 and"),
+    "who is told is told again": Mistake("points.settling", "_notify", "(lot, notify_at=None,", "(lot,"),
+    "what is pending is not told of": Mistake(
+        "points.settling", "_notify", "if lot.remaining and", "if lot.remaining and not lot.is_pending and"
+    ),
+    "when to tell is not noted": Mistake(
+        _ACCOUNT, "Account._count", "lot.notify_at or lot.expires_at", "lot.expires_at"
+    ),
+    "a notice forgets what was spent": Mistake(
+        "points.settling", "_notify", "ending.get(ends_at, 0) + lot.remaining", "ending.get(ends_at, 0) + lot.granted"
+    ),
+    "who goes into another one is not told": Mistake(_MERGING, "_keep_alive", "if slides and", "if False and"),
+    "grace is for what has not ended, too": Mistake(_REVERSING, "restore", "not account.has_ended(", "not ("),
+    "grace ends with what slides": Mistake(_REVERSING, "restore", "slides=False, ", ""),
     "what is brought keeps nothing alive": Mistake(_OPENING, "bring_in", "account.touch(", "("),
 }
 
