@@ -15,8 +15,8 @@ from tests.model.steps import HOW, WHICH, WHO, Steps, newest, refused, same
 from tests.shop import Answer
 
 POINTS = st.sampled_from([12, -5, 40, 3, -20, 100, -1, 0])
-ENDS = st.sampled_from(["policy", "policy", "never", 10, 3, 40, 0])
-"""When points end that are given: as the program says, never, or in so many days."""
+ENDS = st.sampled_from(["policy", "policy", "never", 10, 3, 40, 0, "sliding"])
+"""When points end that are given: as the program says, never, in so many days, or together with what slides."""
 KEYS = st.sampled_from([Role.SUPPORT, Role.SUPPORT, Role.ADMIN])
 DAY = timedelta(days=1)
 
@@ -48,6 +48,9 @@ class Adjusting(Steps):
         """Give or take points by hand."""
         self.come()
         customer, its_end = self.customers.get(who), ends if isinstance(ends, str) else self.now + ends * DAY
+        if its_end == "sliding":
+            alive_until = None if customer is None else customer.alive_until
+            its_end = alive_until if alive_until is not None and alive_until > self.now else "policy"
         if points < 0 and ends != 0:
             its_end = "policy"
         body: dict[str, Any] = {"points": points, "reason": "goodwill"}

@@ -95,10 +95,13 @@ MISTAKES = {
     "when to tell is not noted": Mistake(
         _ACCOUNT, "Account._count", "lot.notify_at or lot.expires_at", "lot.expires_at"
     ),
+    "one lot of those that end next is told of": Mistake(
+        _ACCOUNT, "Account._count", "(ending if lot.expires_at == ends else 0)", "0"
+    ),
+    "what slides hides what ends with it": Mistake("customers.rules", "ending_next", "if own == alive_until", "if 0"),
     "a notice forgets what was spent": Mistake(
         "points.settling", "_notify", "ending.get(ends_at, 0) + lot.remaining", "ending.get(ends_at, 0) + lot.granted"
     ),
-    "who goes into another one is not told": Mistake(_MERGING, "_keep_alive", "if slides and", "if False and"),
     "grace is for what has not ended, too": Mistake(_REVERSING, "restore", "not account.has_ended(", "not ("),
     "grace ends with what slides": Mistake(_REVERSING, "restore", "slides=False, ", ""),
     "what is brought keeps nothing alive": Mistake(_OPENING, "bring_in", "account.touch(", "("),

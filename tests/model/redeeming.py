@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.model.ledger import Customer, Hold
 from tests.model.operations import operation
+from tests.model.pictures import A_MINUTE
 from tests.model.pieces import Piece, Voucher, told
 from tests.model.program import HOLD_SECONDS
 from tests.model.steps import HOW, PAYER, WHICH, Steps, newest, refused, same
@@ -15,7 +16,6 @@ from tests.shop import Answer
 SHARES = st.sampled_from(["half", "all", "most", "third", "one", "more"])
 ORDERS = st.sampled_from([None, "next", "next", "last", "first"])
 LASTS = st.sampled_from([None, 7200, 86_400 * 9, 86_400 * 30])
-A_MINUTE = timedelta(minutes=1)
 
 
 class Redeeming(Steps):

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from service.platform.roles import Role
 from tests.model.operations import operation
+from tests.model.pictures import A_MINUTE
 from tests.model.pieces import Piece, Reward
 from tests.model.program import HOLD_SECONDS
-from tests.model.redeeming import A_MINUTE, LASTS, Redeeming
+from tests.model.redeeming import LASTS, Redeeming
 from tests.model.rows import Rows
 from tests.model.steps import HOW, PAYER, WHICH, newest, refused, same
 

@@ -156,7 +156,10 @@ _TABLES = {
     "vouchers": """
         SELECT v.code, v.used, v.cancelled_at IS NOT NULL AS is_cancelled FROM voucher AS v WHERE v.program_id = $1
     """,
-    "notices": "SELECT n.customer_id, n.points, n.ends_at, n.told_at FROM expiry_notice AS n WHERE n.program_id = $1",
+    "notices": """
+        SELECT n.customer_id, n.points, n.ends_at, n.told_at FROM expiry_notice AS n WHERE n.program_id = $1
+        ORDER BY n.id
+    """,
 }
 _LISTS = [
     f"'{name}', (SELECT coalesce(json_agg(listed), '[]') FROM ({sql}) AS listed)" for name, sql in _TABLES.items()

@@ -124,6 +124,8 @@ class Steps(RuleBasedStateMachine):
         for record in self.records:
             record.row_id = record.row_id or new[record.name].id
             told = [row for row in rows.notices if row.customer_id == record.row_id]
+            for row in told[len(record.notices) :]:
+                assert abs(row.told_at - self.now) < pictures.A_MINUTE, (row, self.now)
             seen, expected = notices.learn(record, [(row.points, row.ends_at) for row in told])
             same(f"what {record.name} was told", seen, expected)
             if any(lot.ends_about for lot in record.lots):
