@@ -1,5 +1,6 @@
 """Several steps at once, as at a shop's counter: with rewards and adjustments, as visits.py has them with purchases."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,8 +17,6 @@ from tests.model.vouchers import AMOUNTS, Vouchers
 
 FATES = st.lists(st.sampled_from(["redeem", "redeem", "cancel", "release", "wait", "look"]), min_size=1, max_size=3)
 FEW = st.sampled_from([12, 15, -5, 20])
-
-
 LASTING: dict[str, Any] = {"points": 40, "earned": 0, "ends": "never", "waits": None}
 """Points that are there at once and for ever, whatever the program says."""
 ENDING = LASTING | {"ends": 10}
@@ -115,6 +114,17 @@ class Counters(Adjusting, Vouchers, Recording, Openings, Visits):
                 self.redeem(who, "one", None, None, "once")
             else:
                 self.look(0)
+
+    @operation(1, names=st.permutations(NAMES), notice=st.sampled_from([None, {"days": 5, "required": True}]))
+    def merge_who_is_told_earlier(self, names: list[str], notice: dict[str, Any] | None) -> None:
+        """Merge two whose points slide: the one who was there first is told earlier, the other one maybe never."""
+        source, target, _ = names
+        for name, its_own in ((source, {"days": 20, "required": True}), (target, notice)):
+            expiry = {"kind": "sliding", "days": 30, "counts": ["purchase"], "notice": its_own}
+            self.change_program(replace(self.program, expiry=expiry, pending=None))
+            self.buy(name, 2000, "none", 0, "once")
+            self.pass_time(24)
+        self.merge(source, target, "once")
 
     def _use(self, fate: str, order: str, amount: int) -> None:
         if fate == "wait":

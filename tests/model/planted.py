@@ -71,6 +71,7 @@ MISTAKES = {
     "a merge loses what slides": Mistake(_MERGING, "merge", "_keep_alive(source, target)", "()"),
     "who goes into another one repays nothing": Mistake(_MERGING, "merge", "target.repay(", "("),
     "who is gone into repays nothing": Mistake(_MERGING, "merge", "source.repay(", "("),
+    "who goes into another one is not told": Mistake(_MERGING, "_keep_alive", "if slides and", "if False and"),
     "what was bought before is not counted": Mistake("customers.rules", "joined", "source.purchase_count +", "0 +"),
     "an erased customer owes": Mistake(_MERGING, "close", "account.customer.balance.debt)", "0)"),
     "an erased customer's hold stays": Mistake(_MERGING, "close", "each.status is HoldStatus.HELD", "False"),
