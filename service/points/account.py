@@ -198,10 +198,15 @@ class Account:
         """Keep the points that slide alive until then, if they aren't for longer already. None: nothing slides."""
         before, due = self.customer.alive_until, self.customer.next_due_at
         if alive is not None and (before is None or alive.until > before):
-            self.customer = _replace(self.customer, alive_until=alive.until, notify_at=alive.notify_at)
-            if before is None:  # what slides, and had no end so far, has one now
-                first = alive.notify_at or alive.until
-                self.customer = _replace(self.customer, next_due_at=first if due is None else min(due, first))
+            first = alive.notify_at or alive.until
+            self.customer = _replace(
+                self.customer,
+                alive_until=alive.until,
+                notify_at=alive.notify_at,
+                # What slides may have had no end so far, or the customer was told of the old one, and is to be told of
+                # this one before the old one comes.
+                next_due_at=first if due is None else min(due, first),
+            )
 
     def open_lots(self) -> list[Lot]:
         """Give the lots from which points can be taken, those that end first at the front."""

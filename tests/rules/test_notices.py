@@ -144,6 +144,18 @@ def test_an_account_that_was_not_read_notes_when_to_tell() -> None:
     assert is_due(account.closed(), END - 30 * DAY)
 
 
+def test_an_account_that_was_not_read_notes_when_to_tell_of_a_new_end_that_comes_before_the_old_one() -> None:
+    """Who is told forty days before the end, and comes again a week later, is to be told anew before the old end."""
+    books = Books()
+    books.earn(100, Life(slides=True), Alive(END, END - 40 * DAY))
+    was_told = books.later(END - 33 * DAY).closed()
+    assert was_told.next_due_at == END
+    account = Account(was_told, END - 33 * DAY, IdSource(END, 1))
+    account.touch(Alive(END + 7 * DAY, END - 33 * DAY))
+    assert account.closed().next_due_at == END - 33 * DAY
+    assert is_due(account.closed(), END - 33 * DAY)
+
+
 def test_the_policy_says_when_to_tell() -> None:
     notice = ExpiryNotice(days=14, required=True)
     rolling = ProgramSettings(expiry=RollingExpiry(months=1, notice=notice), time_zone="Europe/Berlin")
