@@ -69,6 +69,7 @@ class Adjusting(Steps):
         else:
             waits = self._must_wait(customer, points, key)
             status = "waiting" if waits else "booked"
+            assert "id" in answer.body, answer.text
             made = Adjustment(answer.body["id"], customer, points, its_end, key, self.now, status, not waits)
             self.adjustments.append(made)
             if not waits:

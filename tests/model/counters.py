@@ -15,7 +15,9 @@ from tests.model.steps import NAMES, PAYER
 from tests.model.visits import Visits
 from tests.model.vouchers import AMOUNTS, Vouchers
 
-FATES = st.lists(st.sampled_from(["redeem", "redeem", "cancel", "release", "wait", "look"]), min_size=1, max_size=3)
+FATES = st.lists(
+    st.sampled_from(["redeem", "redeem", "redeem", "cancel", "release", "wait", "look"]), min_size=1, max_size=3
+)
 FEW = st.sampled_from([12, 15, -5, 20])
 LASTING: dict[str, Any] = {"points": 40, "earned": 0, "ends": "never", "waits": None}
 """Points that are there at once and for ever, whatever the program says."""
@@ -25,7 +27,7 @@ ENDING = LASTING | {"ends": 10}
 class Counters(Adjusting, Vouchers, Recording, Openings, Visits):
     """What belongs together."""
 
-    @operation(3, terms=TERMS, who=PAYER, amount=AMOUNTS, fates=FATES)
+    @operation(4, terms=TERMS, who=PAYER, amount=AMOUNTS, fates=FATES)
     def get_a_voucher(self, terms: dict[str, Any], who: str, amount: int, fates: list[str]) -> None:
         """Redeem a reward for its voucher, and use it, cancel it, or come again too late."""
         known = len(self.holds)
@@ -43,7 +45,7 @@ class Counters(Adjusting, Vouchers, Recording, Openings, Visits):
         for points in few:
             self.adjust(who, points, "policy", key, "once")
 
-    @operation(2, source=st.sampled_from(NAMES), target=st.sampled_from(NAMES), what=st.sampled_from(
+    @operation(3, source=st.sampled_from(NAMES), target=st.sampled_from(NAMES), what=st.sampled_from(
         ["hold", "return", "spend", "erase"]))  # fmt: skip
     def merge_meanwhile(self, source: str, target: str, what: str) -> None:
         """Merge somebody who has points held, owes some, or has just spent them; then go on with what was begun.
@@ -68,7 +70,7 @@ class Counters(Adjusting, Vouchers, Recording, Openings, Visits):
             self.capture(0, "half", "once")
         self.refund_an_amount(0, "third", None, "once")
 
-    @operation(2, names=st.permutations(NAMES), debt=st.sampled_from([30, 90, 9]), owes=st.sampled_from(
+    @operation(1, names=st.permutations(NAMES), debt=st.sampled_from([30, 90, 9]), owes=st.sampled_from(
         ["target", "target", "source"]))  # fmt: skip
     def merge_with_who_owes(self, names: list[str], debt: int, owes: str) -> None:
         """Merge two of whom one owes some points, or more than the other one has."""
@@ -99,7 +101,7 @@ class Counters(Adjusting, Vouchers, Recording, Openings, Visits):
         self.refund_an_amount(0, part, None, "once")
         self.pass_time(24 * days)
 
-    @operation(2, who=st.sampled_from(NAMES), hours=st.sampled_from([24 * 3, 24 * 6, 24 * 9, 24 * 31]),
+    @operation(1, who=st.sampled_from(NAMES), hours=st.sampled_from([24 * 3, 24 * 6, 24 * 9, 24 * 31]),
                does=st.sampled_from(["job", "buy", "spend", "look"]))  # fmt: skip
     def wait_for_a_notice(self, who: str, hours: int, does: str) -> None:
         """Earn something, come again when its end is near or over, and once more after as long."""

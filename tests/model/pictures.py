@@ -153,6 +153,6 @@ def hold_rows(rows: Iterable[HoldRow], named: Mapping[UUID, str]) -> Picture:
     columns = ("status", "points", "captured", "order_id", "expires_at")
     return {
         f"hold_{row.id.hex}": {column: getattr(row, column) for column in columns}
-        | {"parts": {named[lot_id]: counts for lot_id, counts in row.parts.items()}}
+        | {"parts": {named.get(lot_id, "of somebody else"): counts for lot_id, counts in row.parts.items()}}
         for row in rows
     }

@@ -104,7 +104,7 @@ MISTAKES = {
         "points.settling", "_notify", "ending.get(ends_at, 0) + lot.remaining", "ending.get(ends_at, 0) + lot.granted"
     ),
     "grace is for what has not ended, too": Mistake(_REVERSING, "restore", "not account.has_ended(", "not ("),
-    "grace ends with what slides": Mistake(_REVERSING, "restore", "slides=False, ", ""),
+    "a grace is over at once": Mistake(_REVERSING, "restore", "expires_at=account.now + grace, ", ""),
     "what is brought keeps nothing alive": Mistake(_OPENING, "bring_in", "account.touch(", "("),
 }
 

@@ -16,8 +16,10 @@ from tests.model.steps import HOW, PAYER, WHICH, newest, refused, same
 
 _EUROS = st.sampled_from([300, 1000])
 _MONEY = st.fixed_dictionaries({"amount": _EUROS, "currency": st.just("EUR")})
+_PERCENT = st.fixed_dictionaries({"kind": st.just("percent_off"), "basis_points": st.sampled_from([1250, 3333])})
 _GIVES: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.fixed_dictionaries({"kind": st.just("percent_off"), "basis_points": st.sampled_from([1250, 3333])}),
+    _PERCENT,
+    _PERCENT,
     st.fixed_dictionaries({"kind": st.just("amount_off"), "amount": _EUROS, "currency": st.just("EUR")}),
     st.just({"kind": "gift", "description": "A cup", "sku": None}),
 )

@@ -11,7 +11,7 @@ from tests.model.steps import WHO
 
 SHARES = st.sampled_from(["all", "half", "most", "third"])
 SPENT = st.sampled_from([None, None, None, "half", "one"])
-RETURNED = st.sampled_from(["rest", "half", "third"])
+RETURNED = st.sampled_from(["rest", "half", "third", "beyond"])
 LATE = st.sampled_from([24 * 6, 24, 24 * 25])
 WAITS = st.sampled_from([0, 0, 24 * 4, 24 * 12, 24 * 33, 24 * 100])
 

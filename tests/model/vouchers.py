@@ -7,7 +7,7 @@ from tests.model.pieces import told
 from tests.model.rewarding import Rewarding
 from tests.model.steps import HOW, WHICH, newest, refused, same
 
-AMOUNTS = st.sampled_from([2000, 999, 250, 0, 3333])
+AMOUNTS = st.sampled_from([2000, 999, 250, 0, 3333, 999])
 BOUGHT = st.sampled_from([["tea", "cups"], ["tea"], [], ["cups"]])
 CURRENCIES = st.sampled_from(["EUR", "EUR", "EUR", "USD"])
 REFUSALS = {
