@@ -70,6 +70,13 @@ WHERE
 ORDER BY e.position
 LIMIT $5::integer;
 
+-- name: event_types
+-- Of what types events are behind one place and up to another, and the last place of each.
+SELECT e.type, max(e.position) AS position
+FROM event AS e
+WHERE e.program_id = $1::integer AND e.position > $2::bigint AND e.position <= $3::bigint
+GROUP BY e.type;
+
 -- name: event_read
 -- Events at places, the oldest first.
 SELECT e.position, e.id, e.type, e.customer_id, e.subject_id, e.recorded_at

@@ -44,6 +44,12 @@ async def positions(db: Db, *, program_ids: Sequence[int]) -> dict[int, int]:
     return dict.fromkeys(program_ids, 0) | {row["program_id"]: row["position"] for row in rows}
 
 
+async def types_between(db: Db, *, program_id: int, after: int, through: int) -> dict[str, int]:
+    """Read of what types events are behind one place and up to another, and the last place of each."""
+    rows = await db.fetch(_STATEMENTS["event_types"].sql, program_id, after, through)
+    return {row["type"]: row["position"] for row in rows}
+
+
 async def lag(db: Db) -> tuple[int, float]:
     """Read how many events wait for their place, and for how many seconds the oldest has."""
     row = await db.fetchrow(_STATEMENTS["feed_lag"].sql)

@@ -61,6 +61,11 @@ async def last_places(db: Db, *, program_ids: Sequence[int]) -> dict[int, int]:
     return await store.positions(db, program_ids=program_ids)
 
 
+async def types_between(db: Db, *, program_id: int, after: int, through: int) -> dict[str, int]:
+    """Read of what types events are behind one place and up to another, and where the last of each is."""
+    return await store.types_between(db, program_id=program_id, after=after, through=through)
+
+
 async def lag(db: Db) -> tuple[int, float]:
     """Read how many events wait for their place, and for how many seconds the oldest has."""
     return await store.lag(db)

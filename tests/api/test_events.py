@@ -1,12 +1,15 @@
 """The feed as callers read it: in order, without gaps, in pages or as it comes."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from service.events import usecases
 from service.events.sequencing import move_all
+from service.news import KINDS
 from service.platform.roles import Role
+from service.platform.statements import Db
 from tests.conftest import NewShop
 from tests.shop import Shop, purchase, unique
 
@@ -142,6 +145,51 @@ async def test_who_waits_for_types_is_not_disturbed_by_others(shop: Shop) -> Non
     await sequenced(shop)
     async with asyncio.timeout(10):
         assert [event["type"] for event in (await waiting).body["data"]] == ["purchase.refunded"]
+
+
+async def test_who_waits_for_types_is_given_a_place_in_a_long_feed_to_go_on_from(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.events.usecases._LOOKED_THROUGH_AT_ONCE", 2)
+    for _ in range(4):
+        await shop.buy()
+    await sequenced(shop)
+    query, cursor, pages = "/v1/events?wait=1&types=purchase.refunded", "", list[dict[str, Any]]()
+    while not pages or pages[-1]["has_more"]:
+        pages.append((await shop.get(f"{query}{cursor}", Role.ADMIN)).body)
+        cursor = f"&cursor={pages[-1]['next_cursor']}"
+    assert [(page["data"], page["has_more"]) for page in pages] == [([], True), ([], True), ([], False)]
+
+
+async def test_who_waits_for_types_looks_for_them_only_when_they_have_come(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = 0, usecases.read
+
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read(*arguments, **named)
+
+    monkeypatch.setattr(usecases, "read", counted)
+    bought = await shop.buy()
+    await sequenced(shop)
+    query = "/v1/events?wait=15&types=purchase.refunded"
+    waiting = [asyncio.create_task(shop.get(query, Role.ADMIN)) for _ in range(5)]
+    for _ in range(4):
+        await shop.buy()
+        await sequenced(shop)
+        await asyncio.sleep(0.25)
+    assert reads == 5
+    await shop.post(f"/v1/purchases/{bought.body['id']}/refunds", {"id": "r", "amount": 100})
+    await sequenced(shop)
+    async with asyncio.timeout(10):
+        assert [len((await each).body["data"]) for each in waiting] == [1] * 5
+    assert reads == 10
+
+
+async def test_where_there_is_nothing_to_tell_nothing_is_asked() -> None:
+    assert await KINDS.tell(cast("Db", None), program_id=1, events=[]) == []
 
 
 async def test_waiting_ends_with_nothing_where_nothing_comes(shop: Shop) -> None:
