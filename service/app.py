@@ -23,8 +23,8 @@ from service.events.following import Following
 from service.news import KINDS
 from service.opening_balances import handlers as opening_balances
 from service.opening_balances.keeping import OpeningBalancesKeeper
+from service.platform import open_files, telemetry, tracing
 from service.platform import redis as redis_client
-from service.platform import telemetry, tracing
 from service.platform.authentication import Authenticate, Gate
 from service.platform.database import Database
 from service.platform.embedded.bound_exec import die_with_parent
@@ -58,7 +58,6 @@ BOUND_TO_PARENT = "LOYALTY_BOUND_TO_PARENT"
 """In the environment of the processes that `serve` starts: the id of the one that started them."""
 METRICS_FOLDER = "LOYALTY_METRICS_FOLDER"
 """Likewise: the folder in which they put their numbers together; see `Settings`."""
-_ENOUGH_FILES = 65536
 _COLLECT_AFTER = (50_000, 20, 50)
 """How many new objects, and collections of the younger ones, the collector waits for; 700, 10 and 10 are usual."""
 LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
@@ -199,7 +198,7 @@ def path_templates(app: Litestar) -> dict[str, str]:
 def from_environment() -> ASGIApp:
     """Make the application of a process that is told everything by its environment."""
     telemetry.configure()
-    _allow_many_connections()
+    open_files.allow_many()
     parent = os.environ.get(BOUND_TO_PARENT)
     if parent is not None:
         die_with_parent(signal.SIGTERM)  # however that ends: this one would go on and hold the port
@@ -219,17 +218,6 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
-
-
-def _allow_many_connections() -> None:
-    """Take as many open files as the system grants: beyond the usual 1024, callers would be cut instead of answered."""
-    if sys.platform != "win32":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(_ENOUGH_FILES, hard)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def uvicorn_config(settings: Settings, app: ASGIApp | str | None = None, *, processes: int = 1) -> uvicorn.Config:

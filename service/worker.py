@@ -15,6 +15,7 @@ from service.events import sequencing
 from service.events import usecases as events
 from service.news import KINDS
 from service.platform import jobs as platform
+from service.platform import open_files
 from service.platform.database import Database
 from service.platform.metrics.process import Numbers
 from service.platform.metrics.serving import serving
@@ -30,7 +31,7 @@ from service.points import jobs as points
 from service.programs import usecases as programs
 from service.rewards import jobs as rewards
 from service.webhooks import jobs as webhooks
-from service.webhooks.sending import Sender
+from service.webhooks.sending import ATTEMPT_SECONDS, Sender
 
 
 async def each_program(db: Db) -> Sequence[Subject]:
@@ -50,11 +51,15 @@ JOBS: Final[tuple[Job, ...]] = (
 
 
 def deliveries(sender: Sender) -> Job:
-    """Make the job that tells webhooks what happened: each endpoint is a lane of its own."""
+    """Make the job that tells webhooks what happened: each endpoint is a lane of its own.
+
+    An attempt that begins when its turn ends may take all its time, and is written after that.
+    """
     return Job(
         name="deliver",
         looks_every=0.2,
         seconds=60,  # between two turns a lane stands still for a moment
+        grace=ATTEMPT_SECONDS + 10,
         run=partial(webhooks.deliver, kinds=KINDS, sender=sender),
         subjects=webhooks.lanes_with_work,
     )
@@ -83,6 +88,7 @@ async def run(
 
     `jobs` are for tests, in place of all.
     """
+    open_files.allow_many()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

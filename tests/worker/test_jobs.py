@@ -4,16 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-import pytest
-
 from service.platform.database import Database
 from service.platform.queue.job import Job, Subject
 from service.platform.queue.running import Outcome, Runner
 from service.platform.queue.turn import Turn
-from service.platform.settings import Settings
+from service.platform.settings import Settings, WebhookTargets
 from service.platform.statements import Db
+from service.webhooks.sending import ATTEMPT_SECONDS, Sender
+from service.worker import deliveries
 from tests.worker.workers import until, until_so, working
 
+LONGEST_WRITE_SECONDS = 4.5
+"""The patience of a transaction."""
 YEARLY = "0 0 1 1 *"
 """No tick of it comes in a test: what runs was put into the queue when the worker began."""
 
@@ -132,18 +134,32 @@ async def test_having_come_further_is_worth_new_attempts(database: Database) -> 
         assert (await runner.run(job, Subject())).outcome is Outcome.FAILED
 
 
-async def test_a_job_that_takes_too_long_is_ended_and_counted(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_job_that_takes_too_long_is_ended_and_counted(database: Database) -> None:
     async def hangs(_: Database, __: Turn) -> bool:
         await asyncio.Event().wait()
         return True
 
-    monkeypatch.setattr("service.platform.queue.running.GRACE", 0.0)
-    runner, job = Runner(database, asyncio.Event()), Job(name="hangs", run=hangs, seconds=0.01, attempts=1)
+    runner, job = Runner(database, asyncio.Event()), Job(name="hangs", run=hangs, seconds=0.01, grace=0, attempts=1)
     ended = await runner.run(job, Subject())
     assert ended.outcome is Outcome.SET_ASIDE
     assert ended.error.startswith("TimeoutError")
+
+
+async def test_a_job_may_take_its_grace_once_its_turn_is_over(database: Database) -> None:
+    async def ends_late(_: Database, turn: Turn) -> bool:
+        while not turn.is_over:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        return False
+
+    runner, job = Runner(database, asyncio.Event()), Job(name="late", run=ends_late, seconds=0.01, grace=5)
+    assert (await runner.run(job, Subject())).outcome is Outcome.MORE
+
+
+async def test_an_attempt_that_begins_when_a_lanes_turn_ends_may_take_all_its_time_and_is_written() -> None:
+    sender = Sender(WebhookTargets.PUBLIC)
+    assert deliveries(sender).grace >= ATTEMPT_SECONDS + 2 * LONGEST_WRITE_SECONDS
+    await sender.close()
 
 
 async def test_jobs_that_may_have_killed_their_worker_run_one_at_a_time(database: Database) -> None:

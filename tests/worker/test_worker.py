@@ -1,6 +1,7 @@
 """The worker: schedules, and partitions made ahead."""
 
 import asyncio
+import resource
 import signal
 
 import asyncpg
@@ -137,4 +138,25 @@ async def test_a_fault_of_the_sequencer_ends_neither_it_nor_the_worker(scratch: 
         assert worker.poll() is None
     finally:
         worker.kill()
+        worker.wait()
+
+
+async def test_the_worker_takes_as_many_open_files_as_the_system_grants(scratch: tuple[Settings, Db]) -> None:
+    """Endpoints that hang hold a connection each, and whoever comes after the last file would seem to be away."""
+    settings, _ = scratch
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, soft), hard))
+    try:
+        worker = start_worker(settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(65536, hard)
+    try:
+
+        async def has_taken() -> bool:
+            return resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)[0] == wanted
+
+        await until(has_taken)
+    finally:
+        worker.terminate()
         worker.wait()

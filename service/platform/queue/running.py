@@ -15,8 +15,6 @@ from service.platform.queue import store
 from service.platform.queue.job import Job, Subject
 from service.platform.queue.turn import TakenOver, Turn
 
-GRACE: Final = 15.0
-"""Seconds that a job has, once its turn is over, to come to its next safe point."""
 _SUSPECT_AFTER: Final = 2
 """Attempts in vain after which a job runs while no other suspect does: one of them may be killing the worker, and then
 the others would be blamed, too."""
@@ -87,7 +85,7 @@ class Runner:
         )
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(job.seconds + GRACE):
+            async with asyncio.timeout(job.seconds + job.grace):
                 is_done = await job.run(self._database, turn)
         except TakenOver:
             return self._ended(job, Outcome.TAKEN_OVER)
