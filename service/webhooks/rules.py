@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from html import escape
 from typing import Annotated, Final
+from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 import msgspec
@@ -33,6 +35,8 @@ MOST_WAITING: Final = 100_000
 """Likewise for one at which some succeed."""
 KEPT_BYTES: Final = 1024
 """How much of an answer is kept."""
+_LOOKED_THROUGH: Final = 8 * KEPT_BYTES
+"""Among how many of an answer's characters ids are looked for: a receiver shall not make that take long."""
 GONE: Final = 410
 _SUCCESS: Final = range(200, 300)
 _REDIRECT: Final = range(300, 400)
@@ -250,9 +254,20 @@ def error_of(status: int) -> AttemptError | None:
 def kept_of(answer: bytes, never: Sequence[str]) -> str:
     """Give what is kept of an answer: its first bytes as text, without the callers' ids that the message named.
 
-    One of them is the customer's, and an erasure wouldn't find it in what a receiver says.
+    One of them is the customer's, and an erasure wouldn't find it in what a receiver says: also in another case, and as
+    JSON, URLs and HTML write it.
     """
     text = answer.decode("utf-8", "replace").replace("\x00", "\ufffd")
-    for each in never:
-        text = text.replace(each, "...")
+    spelled = sorted({spelling for each in never for spelling in _spellings(each)}, key=len, reverse=True)
+    if spelled:
+        # One may begin with another, and one may be cut where the text is.
+        cut = len(spelled[0]) if len(text) > _LOOKED_THROUGH else 0
+        text = re.sub("|".join(map(re.escape, spelled)), "...", text[:_LOOKED_THROUGH], flags=re.IGNORECASE)
+        text = text[: len(text) - cut]
     return text[:KEPT_BYTES].encode()[:KEPT_BYTES].decode("utf-8", "ignore")
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """Give an id as texts write it: plainly, in JSON, in URLs and in HTML."""
+    in_json = msgspec.json.encode(name).decode()[1:-1]
+    return name, in_json, in_json.replace("/", r"\/"), quote(name, safe=""), quote_plus(name), escape(name)

@@ -165,3 +165,26 @@ def test_an_id_is_not_kept_where_it_stands_at_the_end_of_what_is_kept() -> None:
     for shift in range(20):
         kept = kept_of(b"x" * (KEPT_BYTES - shift) + b"gone@example.com", ["gone@example.com"])
         assert "gone" not in kept
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'Gone/"O\'Neil"+x@Example.com',
+        'gone/"o\'neil"+x@example.com',
+        r"""Gone/\"O'Neil\"+x@Example.com""",
+        r"""Gone\/\"O'Neil\"+x@Example.com""",
+        "Gone%2F%22O%27Neil%22%2Bx%40Example.com",
+        "gone%2f%22o%27neil%22%2bx%40example.com",
+        "Gone/&quot;O&#x27;Neil&quot;+x@Example.com",
+    ],
+)
+def test_an_id_is_not_kept_however_a_receiver_writes_it(written: str) -> None:
+    told = kept_of(f'{{"error": "no such customer: {written}!"}}'.encode(), ['Gone/"O\'Neil"+x@Example.com'])
+    assert told == '{"error": "no such customer: ...!"}'
+
+
+@given(st.integers(0, 40))
+def test_a_part_of_an_id_is_not_kept_of_a_long_answer_that_says_it_again_and_again(shift: int) -> None:
+    kept = kept_of(b"x" * shift + b"gone@example.com" * 4000, ["gone@example.com"])
+    assert set(kept) <= {"x", "."}
