@@ -28,8 +28,10 @@ from service.webhooks.targets import address_of, is_public, not_public, target_o
 ATTEMPT_SECONDS: Final = 15.0
 READ_BYTES: Final = 64 * 1024
 _LOOK_UP_SECONDS: Final = 3.0
-_LOOK_UPS_AT_ONCE: Final = 32
-"""Threads of its own: names that nobody answers for would else take those of the loop, and let others wait."""
+_LOOK_UPS_AT_ONCE: Final = 256
+"""Threads of its own: names that nobody answers for would else take those of the loop, and let others wait. As many as
+a worker has lanes, each of which looks up one name at a time: the system asks for longer than an attempt lasts.
+"""
 _KEPT_ALIVE_SECONDS: Final = 3.0
 """Shorter than receivers keep a connection (5 s are usual): a message on one that just ended would fail."""
 _log = structlog.get_logger()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -261,3 +262,27 @@ async def test_a_broken_answer_is_a_failure_and_harms_nobody(what: str) -> None:
     await sender.close()
     server.close()
     assert (sent.attempt.error, sent.attempt.status) == (error, status)
+
+
+async def test_names_that_nobody_answers_for_keep_no_other_from_being_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of a few programs: each may have twenty endpoints."""
+    released = threading.Event()
+
+    def look_up(host: str, *_: int) -> list[object]:
+        if host.startswith("hanging"):
+            released.wait(60)
+        return []
+
+    monkeypatch.setattr("service.webhooks.sending._look_up", look_up)
+    names = Names()
+    hanging = [asyncio.create_task(names.resolve(f"hanging-{number}.example.com", 443)) for number in range(100)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert await names.resolve("hooks.example.com", 443) == []
+    finally:
+        released.set()
+        await asyncio.gather(*hanging)
+        await names.close()
