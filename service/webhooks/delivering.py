@@ -81,6 +81,8 @@ async def load(db: Db, *, program_id: int, webhook_id: UUID, lease: int, kinds: 
     placed = [*found.events, *(by_place[each.position] for each in due)]
     told = await events.tell(db, program_id=program_id, kinds=kinds, events=placed) if placed else []
     secrets = await store.signing_secrets(db, program_id=program_id, webhook_id=webhook_id)
+    if not secrets:
+        return None  # it was deleted a moment ago
     deliveries = [*(_begun(each, now) for each in found.events), *due]
     return Batch(webhook, now, deliveries, told, secrets, len(found.events), found.last)
 

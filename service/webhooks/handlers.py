@@ -12,6 +12,7 @@ from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from service.events.kinds import EventKinds
+from service.kernel.errors import NotFound
 from service.kernel.ids import to_wire
 from service.kernel.times import in_utc
 from service.platform.database import Database
@@ -223,6 +224,8 @@ async def _test(request: ApiRequest, webhook_id: UUID) -> TestOut:
         webhook = await usecases.read(db, program_id=program_id, webhook_id=webhook_id)
         signing = await usecases.signing_secrets(db, program_id=program_id, webhook_id=webhook_id)
         event = await usecases.event_of_test(db, webhook_id=webhook_id, entropy=random.getrandbits(62))
+    if not signing:
+        raise NotFound  # it was deleted a moment ago
     if flag(request, "dry_run"):
         return TestOut(event.id, None)
     keys = [each.secret for each in signing]

@@ -9,11 +9,12 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 
 from service.events import usecases as events
 from service.events.kinds import EventKinds
-from service.kernel.ids import lowest_id_at
+from service.kernel.ids import GREATEST_ID, lowest_id_at
 from service.platform.database import CONNECTION_FAULTS, Database
 from service.platform.queue.job import Subject
 from service.platform.queue.turn import Turn
@@ -148,19 +149,28 @@ async def _send(sender: Sender, batch: Batch, turn: Turn) -> list[Sent | None]:
     return sent
 
 
+class _Place(msgspec.Struct, array_like=True, frozen=True):
+    """Up to where deliveries were looked through: an endpoint, and the id of an event."""
+
+    program_id: int
+    webhook_id: UUID
+    after: UUID
+
+
 async def prune_deliveries(database: Database, turn: Turn) -> bool:
     """Remove what was delivered 30 days ago, and all of deleted endpoints; tells whether all was looked at.
 
-    Few at once, with rests between. What is dead stays, to be sent again. Each turn begins anew: what earlier ones
-    removed is gone, and little else is that old. Safe to run at once by many.
+    Few at once, with rests between. What is dead stays, to be sent again. A turn goes on where the last one came to:
+    one program may have more to look through than a turn has time for. Safe to run at once by many.
     """
+    start = msgspec.json.decode(turn.place or "null", type=_Place | None) or _Place(0, UUID(int=0), UUID(int=0))
     async with database.connection() as db:
-        found, now = await store.all_webhooks(db), await store.database_time(db)
+        found, now = await store.told_webhooks(db), await store.database_time(db)
     for program_id, webhook_id, is_deleted in found:
-        after: UUID | None = UUID(int=0)
+        if (program_id, webhook_id) < (start.program_id, start.webhook_id):
+            continue
+        after: UUID | None = start.after if webhook_id == start.webhook_id else UUID(int=0)
         while after is not None:
-            if turn.is_over:
-                return False
             began = asyncio.get_running_loop().time()
             async with database.connection() as db:
                 after, removed = await store.prune_deliveries(
@@ -173,7 +183,10 @@ async def prune_deliveries(database: Database, turn: Turn) -> bool:
                     is_deleted=is_deleted,
                     count=_PRUNED_AT_ONCE,
                 )
-            if removed:
-                await turn.save("", removed)
+            if removed or turn.is_over:
+                place = _Place(program_id, webhook_id, after or GREATEST_ID)
+                await turn.save(msgspec.json.encode(place).decode(), removed)
+            if turn.is_over:
+                return False
             await turn.rest(asyncio.get_running_loop().time() - began)
     return True

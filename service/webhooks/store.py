@@ -217,12 +217,10 @@ async def read_delivery(db: Db, *, program_id: int, webhook_id: UUID, event_id: 
     return None if row is None else _delivery(row)
 
 
-async def deliver_again(db: Db, *, program_id: int, webhook_id: UUID, event_id: UUID) -> Delivery:
-    """Let a delivery that there is be tried again from now on."""
+async def deliver_again(db: Db, *, program_id: int, webhook_id: UUID, event_id: UUID) -> Delivery | None:
+    """Let a delivery be tried again from now on; None where there is none."""
     row = await db.fetchrow(_STATEMENTS["delivery_again"].sql, program_id, webhook_id, event_id)
-    if row is None:
-        raise LookupError
-    return _delivery(row)
+    return None if row is None else _delivery(row)
 
 
 async def deliver_all_again(db: Db, *, program_id: int, webhook_id: UUID, first: UUID, limit: int) -> int:
@@ -230,9 +228,9 @@ async def deliver_all_again(db: Db, *, program_id: int, webhook_id: UUID, first:
     return await db.fetchval(_STATEMENTS["delivery_all_again"].sql, program_id, webhook_id, first, limit)
 
 
-async def all_webhooks(db: Db) -> list[tuple[int, UUID, bool]]:
-    """Read the program, the id and whether it was deleted, of all endpoints that were ever made."""
-    return [tuple(row) for row in await db.fetch(_STATEMENTS["webhook_all"].sql)]
+async def told_webhooks(db: Db) -> list[tuple[int, UUID, bool]]:
+    """Read the program, the id and whether it was deleted, of all endpoints that have deliveries, in this order."""
+    return [tuple(row) for row in await db.fetch(_STATEMENTS["webhook_told"].sql)]
 
 
 async def prune_deliveries(

@@ -166,6 +166,8 @@ async def resend(db: Db, *, program_id: int, webhook_id: UUID, event_id: UUID) -
     if before is None:
         raise NotFound
     again = await store.deliver_again(db, program_id=program_id, webhook_id=webhook_id, event_id=event_id)
+    if again is None:
+        raise NotFound  # it was old, and was removed a moment ago
     if before.state is not DeliveryState.WAITING:
         await _write(db, program_id, webhook, _replace(webhook, waiting=webhook.waiting + 1))
     return again

@@ -20,7 +20,7 @@ from service.platform.queue.turn import Turn
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
-from service.webhooks import jobs
+from service.webhooks import jobs, store
 from service.webhooks.jobs import deliver, lanes_with_work, prune_deliveries
 from service.webhooks.sending import Sender
 from tests.receiver import Receiver, answering, receiving, sending, webhook, work
@@ -297,3 +297,95 @@ async def test_old_deliveries_are_removed_and_those_of_deleted_endpoints(
     assert [each["state"] for each in await log(shop, its_id)] == ["delivered", "dead"]
     assert await owner.fetchval("SELECT count(*) FROM webhook_delivery WHERE webhook_id = $1", own(other)) == 0
     await owner.execute("DELETE FROM webhook_delivery WHERE webhook_id = $1", own(its_id))  # their events differ now
+
+
+class Short(Turn):
+    """A turn that has time for little."""
+
+    looks = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Be over when it is asked for the third time."""
+        self.looks += 1
+        return self.looks >= 3
+
+
+async def test_an_endpoint_with_much_to_look_through_keeps_no_other_from_being_cleaned_up(
+    shop: Shop,
+    database: Database,
+    receiver: Receiver,
+    sender: Sender,
+    owner: Db,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    its_id, other = await webhook(shop, receiver), await webhook(shop, receiver)
+    receiver.secrets.clear()
+    await happened(shop, database, 6)
+    for each in (its_id, other):
+        await run(database, sender, shop, each)
+    await owner.execute(
+        """
+        UPDATE webhook_delivery AS d SET event_id = ('00000000' || right(d.event_id::text, 28))::uuid, state = 'dead'
+        WHERE webhook_id = $1
+        """,
+        own(its_id),
+    )
+    assert (await shop.call("DELETE", f"/v1/webhooks/{other}", role=Role.ADMIN)).status == 200
+    monkeypatch.setattr(jobs, "_PRUNED_AT_ONCE", 2)
+    place: str | None = None
+    for _ in range(1000):
+        turn = Short(place=place)
+        if await prune_deliveries(database, turn):
+            break
+        place = turn.place
+    assert await owner.fetchval("SELECT count(*) FROM webhook_delivery WHERE webhook_id = $1", own(other)) == 0
+    assert len(await log(shop, its_id)) == 6
+    await owner.execute("DELETE FROM webhook_delivery WHERE webhook_id = $1", own(its_id))  # their events differ now
+
+
+async def test_what_is_removed_while_it_is_asked_for_again_is_unknown(
+    shop: Shop,
+    database: Database,
+    receiver: Receiver,
+    sender: Sender,
+    owner: Db,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    its_id = await webhook(shop, receiver)
+    (event,) = await happened(shop, database, 1)
+    await run(database, sender, shop, its_id)
+    read = store.read_delivery
+
+    async def removed_then(*arguments: Any, **named: Any) -> Any:
+        found = await read(*arguments, **named)
+        await owner.execute("DELETE FROM webhook_delivery WHERE webhook_id = $1", own(its_id))
+        return found
+
+    monkeypatch.setattr(store, "read_delivery", removed_then)
+    assert (await shop.post(f"/v1/webhooks/{its_id}/deliveries/{event}/resend", {}, Role.ADMIN)).status == 404
+
+
+async def test_nothing_is_sent_unsigned_to_what_is_deleted_meanwhile(
+    shop: Shop,
+    database: Database,
+    receiver: Receiver,
+    sender: Sender,
+    owner: Db,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    its_id, other = await webhook(shop, receiver), await webhook(shop, receiver)
+    receiver.secrets.clear()
+    await happened(shop, database, 1)
+    read = store.signing_secrets
+
+    async def deleted_then(*arguments: Any, webhook_id: UUID, **named: Any) -> Any:
+        deletion = "UPDATE webhook SET deleted_at = clock_timestamp(), lease = lease + 1 WHERE id = $1"
+        await owner.execute(deletion, webhook_id)
+        await owner.execute("DELETE FROM webhook_secret WHERE webhook_id = $1", webhook_id)
+        return await read(*arguments, webhook_id=webhook_id, **named)
+
+    monkeypatch.setattr(store, "signing_secrets", deleted_then)
+    await run(database, sender, shop, its_id)
+    assert (await shop.post(f"/v1/webhooks/{other}/test", {}, Role.ADMIN)).status == 404
+    assert receiver.headers == []
