@@ -52,6 +52,7 @@ CREATE TABLE webhook_delivery (
     next_at timestamptz,
     ended_at timestamptz,
     attempts jsonb NOT NULL CHECK (jsonb_array_length(attempts) <= 50),
+    customer_id bigint, -- of whom a kept answer may tell; NULL: no answer is kept
     PRIMARY KEY (program_id, webhook_id, event_id),
     CONSTRAINT webhook_delivery_waits_for_a_time CHECK ((state = 'waiting') = (next_at IS NOT NULL)),
     CONSTRAINT webhook_delivery_ended_at_a_time CHECK ((state = 'waiting') = (ended_at IS NULL))
@@ -59,6 +60,8 @@ CREATE TABLE webhook_delivery (
 CREATE INDEX webhook_delivery_due ON webhook_delivery (program_id, webhook_id, next_at) WHERE state = 'waiting';
 CREATE INDEX webhook_delivery_undelivered ON webhook_delivery (program_id, webhook_id, event_id)
 WHERE state != 'delivered';
+
+CREATE INDEX webhook_delivery_answered ON webhook_delivery (program_id, customer_id) WHERE customer_id IS NOT NULL;
 
 -- That an endpoint was switched off, and not by a call: what is told of it.
 CREATE TABLE webhook_disabling (
@@ -77,7 +80,7 @@ GRANT UPDATE (
 ) ON webhook TO loyalty_service;
 GRANT SELECT, INSERT, DELETE ON webhook_secret, webhook_delivery TO loyalty_service;
 GRANT UPDATE (ends_at) ON webhook_secret TO loyalty_service;
-GRANT UPDATE (state, tries, since, next_at, ended_at, attempts) ON webhook_delivery TO loyalty_service;
+GRANT UPDATE (state, tries, since, next_at, ended_at, attempts, customer_id) ON webhook_delivery TO loyalty_service;
 
 -- migrate: rollback
 DROP TABLE webhook_disabling, webhook_delivery, webhook_secret, webhook;

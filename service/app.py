@@ -51,6 +51,7 @@ from service.rewards import handlers as rewards
 from service.rewards import redemptions
 from service.rewards.keeping import RewardsKeeper
 from service.webhooks import handlers as webhooks
+from service.webhooks.keeping import WebhooksKeeper
 from service.webhooks.sending import Sender
 
 BODY_BYTES = 64 * 1024
@@ -64,7 +65,14 @@ LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
 
 
 KEEPERS: Final = Keepers(
-    (PointsKeeper(), AdjustmentsKeeper(), OpeningBalancesKeeper(), PurchasesKeeper(), RewardsKeeper())
+    (
+        PointsKeeper(),
+        AdjustmentsKeeper(),
+        OpeningBalancesKeeper(),
+        PurchasesKeeper(),
+        RewardsKeeper(),
+        WebhooksKeeper(),
+    )
 )
 """What answers for customers' rows, in the order in which it locks: shared rows come last."""
 

@@ -58,6 +58,10 @@ class EventKinds:
         """Tell whether there are events of this type."""
         return name in self._kinds
 
+    async def named(self, db: Db, program_id: int, customers: Sequence[int]) -> Mapping[int, Named]:
+        """Read how customers are named to those outside, by their internal ids."""
+        return await self._names(db, program_id, customers)
+
     async def tell(self, db: Db, *, program_id: int, events: Sequence[Placed]) -> list[Event]:
         """Read what is told of events. Of one that no kind is known for, nothing but that it happened."""
         if not events:

@@ -83,16 +83,26 @@ async def load(db: Db, *, program_id: int, webhook_id: UUID, lease: int, kinds: 
     secrets = await store.signing_secrets(db, program_id=program_id, webhook_id=webhook_id)
     if not secrets:
         return None  # it was deleted a moment ago
-    deliveries = [*(_begun(each, now) for each in found.events), *due]
+    known_due = [_replace(each, customer=by_place[each.position].customer_id) for each in due]
+    deliveries = [*(_begun(each, now) for each in found.events), *known_due]
     return Batch(webhook, now, deliveries, told, secrets, len(found.events), found.last)
 
 
 def _begun(event: Placed, now: datetime) -> Delivery:
-    return Delivery(event.id, event.position, event.type, DeliveryState.WAITING, 0, now, now, None)
+    return Delivery(
+        event.id, event.position, event.type, DeliveryState.WAITING, 0, now, now, None, customer=event.customer_id
+    )
 
 
 async def record(
-    db: Db, *, program_id: int, batch: Batch, sent: Sequence[Sent | None], chances: Sequence[float], entropy: int
+    db: Db,
+    *,
+    program_id: int,
+    batch: Batch,
+    sent: Sequence[Sent | None],
+    chances: Sequence[float],
+    entropy: int,
+    kinds: EventKinds,
 ) -> bool:
     """Write what became of a batch, in the transaction of the caller; tells whether the lane was still one's own.
 
@@ -111,11 +121,12 @@ async def record(
     ]
     waiting = webhook.waiting - max(0, len(heard_of) - batch.new)
     if heard_of:
+        after_all = [tried(delivery, each, now=now, chance=chance) for delivery, each, chance in heard_of]
         waiting += await store.record_deliveries(
             db,
             program_id=program_id,
             webhook_id=webhook.id,
-            deliveries=[tried(delivery, each, now=now, chance=chance) for delivery, each, chance in heard_of],
+            deliveries=await _without_the_erased(db, program_id, kinds, after_all),
         )
     place = batch.last if len(heard_of) >= batch.new else max((each[0].position for each in heard_of), default=0)
     after = heard(webhook, [each.attempt for _, each, _ in heard_of], now=now)
@@ -124,6 +135,23 @@ async def record(
     if after.reason is not webhook.reason:
         await _announce(db, program_id, after, now=now, entropy=entropy)
     return True
+
+
+async def _without_the_erased(
+    db: Db, program_id: int, kinds: EventKinds, deliveries: Sequence[Delivery]
+) -> list[Delivery]:
+    """Drop what was answered about customers who were erased meanwhile. The lane is locked: no erasure is under way."""
+    answered = {each.customer for each in deliveries if any(attempt.answer for attempt in each.attempts)} - {None}
+    if not answered:
+        return list(deliveries)
+    names = await kinds.named(db, program_id, sorted(each for each in answered if each is not None))
+    gone = {customer for customer, named in names.items() if named.customer_id is None}
+    return [
+        _replace(each, attempts=[_replace(attempt, answer="") for attempt in each.attempts])
+        if each.customer in gone
+        else each
+        for each in deliveries
+    ]
 
 
 async def _announce(db: Db, program_id: int, webhook: Webhook, *, now: datetime, entropy: int) -> None:

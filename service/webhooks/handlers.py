@@ -32,6 +32,7 @@ from service.webhooks.rules import (
     NewWebhook,
     Secret,
     TooManySecrets,
+    TooManyTests,
     TooManyWebhooks,
     Webhook,
     WebhookChange,
@@ -198,7 +199,7 @@ async def rotate_secret(
     "/{webhook_id:str}/test",
     operation_id="testWebhook",
     status_code=200,
-    opt=operation(Right.MANAGE_WEBHOOKS, parameters=(DRY_RUN, IDEMPOTENCY_KEY)),
+    opt=operation(Right.MANAGE_WEBHOOKS, parameters=(DRY_RUN, IDEMPOTENCY_KEY), refusals=(TooManyTests,)),
 )
 async def try_webhook(
     request: ApiRequest, webhook_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
@@ -218,7 +219,7 @@ async def try_webhook(
 
 
 async def _test(request: ApiRequest, webhook_id: UUID) -> TestOut:
-    """Send a test. No connection to the database is held while the endpoint is waited for."""
+    """Send a test. No connection to the database is held while the endpoint is waited for. Raises TooManyTests."""
     program_id = request.actor.program_id
     async with request.part(Database).reading() as db:
         webhook = await usecases.read(db, program_id=program_id, webhook_id=webhook_id)
@@ -229,7 +230,7 @@ async def _test(request: ApiRequest, webhook_id: UUID) -> TestOut:
     if flag(request, "dry_run"):
         return TestOut(event.id, None)
     keys = [each.secret for each in signing]
-    sent = await request.part(Sender).send(webhook.url, Message(event), keys, event.timestamp)
+    sent = await request.part(Sender).test(program_id, webhook.url, Message(event), keys, event.timestamp)
     return TestOut(event.id, attempt_out(sent.attempt))
 
 
@@ -308,12 +309,15 @@ async def list_deliveries(request: ApiRequest, webhook_id: FromPath[str]) -> Pag
 async def resend_delivery(
     request: ApiRequest, webhook_id: FromPath[str], event_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[DeliveryOut]:
-    """Send an event again, as soon as the worker comes to it, whatever became of it. The body may be empty."""
+    """Send an event again, as soon as the worker comes to it, whatever became of it. The body may be empty.
+
+    The answer, which is kept, has no attempts: the list of deliveries has them.
+    """
     its_id, its_event = own_id("whk", webhook_id), own_id("evt", event_id)
 
     async def work(db: Db) -> DeliveryOut:
         found = await usecases.resend(db, program_id=request.actor.program_id, webhook_id=its_id, event_id=its_event)
-        return delivery_out(found)
+        return delivery_out(_replace(found, attempts=()))
 
     named = f"resendDelivery {its_id} {its_event}"
     return await command(request, named, data, work, DeliveryOut, needs_key=False)

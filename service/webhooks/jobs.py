@@ -58,9 +58,9 @@ async def deliver(database: Database, turn: Turn, *, kinds: EventKinds, sender: 
         lease = await delivering.take(db, program_id=program_id, webhook_id=webhook_id)
     if lease is None:
         return True
-    lane = _Lane(database, program_id, webhook_id, lease)
+    lane = _Lane(database, kinds, program_id, webhook_id, lease)
     try:
-        while (batch := await lane.load(kinds)) is not None:
+        while (batch := await lane.load()) is not None:
             async with lane.kept():
                 sent = await _send(sender, batch, turn)
             if not await lane.record(batch, sent):
@@ -76,17 +76,18 @@ async def deliver(database: Database, turn: Turn, *, kinds: EventKinds, sender: 
 class _Lane:
     """A lane that this process has taken."""
 
-    def __init__(self, database: Database, program_id: int, webhook_id: UUID, lease: int) -> None:
+    def __init__(self, database: Database, kinds: EventKinds, program_id: int, webhook_id: UUID, lease: int) -> None:
         self._database = database
+        self._kinds = kinds
         self._program_id = program_id
         self._webhook_id = webhook_id
         self._lease = lease
 
-    async def load(self, kinds: EventKinds) -> Batch | None:
+    async def load(self) -> Batch | None:
         """Read what is to be tried now."""
         async with self._database.connection() as db:
             return await delivering.load(
-                db, program_id=self._program_id, webhook_id=self._webhook_id, lease=self._lease, kinds=kinds
+                db, program_id=self._program_id, webhook_id=self._webhook_id, lease=self._lease, kinds=self._kinds
             )
 
     async def record(self, batch: Batch, sent: Sequence[Sent | None]) -> bool:
@@ -95,7 +96,13 @@ class _Lane:
 
         async def work(db: Db) -> bool:
             return await delivering.record(
-                db, program_id=self._program_id, batch=batch, sent=sent, chances=chances, entropy=entropy
+                db,
+                program_id=self._program_id,
+                batch=batch,
+                sent=sent,
+                chances=chances,
+                entropy=entropy,
+                kinds=self._kinds,
             )
 
         return await transact(self._database.connection, work, kind="webhooks")

@@ -154,16 +154,16 @@ LIMIT $3::integer;
 -- is added: it is tried again. Answers how many of them wait.
 WITH written AS (
     INSERT INTO webhook_delivery AS d (
-        program_id, webhook_id, event_id, position, type, state, tries, since, next_at, ended_at, attempts
+        program_id, webhook_id, event_id, position, type, state, tries, since, next_at, ended_at, attempts, customer_id
     )
     SELECT
         $1::integer, $2::uuid, r.event_id, r.position, r.type, r.state, r.tries, r.since, r.next_at, r.ended_at,
-        r.attempts::jsonb
+        r.attempts::jsonb, r.customer_id
     FROM
         unnest(
             $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::timestamptz[], $9::timestamptz[],
-            $10::timestamptz[], $11::text[]
-        ) AS r (event_id, position, type, state, tries, since, next_at, ended_at, attempts)
+            $10::timestamptz[], $11::text[], $12::bigint[]
+        ) AS r (event_id, position, type, state, tries, since, next_at, ended_at, attempts, customer_id)
     ON CONFLICT (program_id, webhook_id, event_id) DO UPDATE
         SET
             state = CASE WHEN d.since = excluded.since THEN excluded.state ELSE d.state END,
@@ -171,7 +171,8 @@ WITH written AS (
             next_at = CASE WHEN d.since = excluded.since THEN excluded.next_at ELSE d.next_at END,
             ended_at = CASE WHEN d.since = excluded.since THEN excluded.ended_at ELSE d.ended_at END,
             attempts
-            = CASE jsonb_array_length(d.attempts) WHEN 50 THEN d.attempts - 0 ELSE d.attempts END || excluded.attempts
+            = CASE jsonb_array_length(d.attempts) WHEN 50 THEN d.attempts - 0 ELSE d.attempts END || excluded.attempts,
+            customer_id = coalesce(excluded.customer_id, d.customer_id)
     RETURNING state
 )
 
@@ -269,3 +270,20 @@ SELECT
         ORDER BY l.event_id DESC LIMIT 1
     ) AS last,
     (SELECT count(*) FROM removed) AS removed;
+
+-- name: webhooks_hold
+-- Waits for who writes what became of deliveries, and lets nobody do so until the transaction ends.
+SELECT w.id FROM webhook AS w
+WHERE w.program_id = $1::integer
+ORDER BY w.id
+FOR NO KEY UPDATE;
+
+-- name: answers_forget
+-- Empties what receivers answered about customers.
+UPDATE webhook_delivery AS d SET
+    customer_id = NULL,
+    attempts = (
+        SELECT jsonb_agg(a.attempt || '{"answer": ""}' ORDER BY a.number)
+        FROM jsonb_array_elements(d.attempts) WITH ORDINALITY AS a (attempt, number)
+    )
+WHERE d.program_id = $1::integer AND d.customer_id = any($2::bigint[]);

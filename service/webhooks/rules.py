@@ -18,6 +18,7 @@ from service.kernel.times import Time
 
 MOST_WEBHOOKS: Final = 20
 MOST_SECRETS: Final = 5
+MOST_TESTS: Final = 20
 SECRET_BYTES: Final = 32
 TRIED_FOR: Final = timedelta(days=3)
 LONGEST_RETRY_AFTER: Final = timedelta(days=1)
@@ -166,7 +167,10 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """An event on its way to an endpoint. `tries` counts since `since`: when it was begun, or asked for again."""
+    """An event on its way to an endpoint. `tries` counts since `since`: when it was begun, or asked for again.
+
+    `customer` is the internal id of whom it concerns, where that is known.
+    """
 
     event_id: UUID
     position: int
@@ -177,6 +181,7 @@ class Delivery(msgspec.Struct, frozen=True):
     next_at: datetime | None
     ended_at: datetime | None
     attempts: Sequence[Attempt] = ()
+    customer: int | None = None
 
 
 class TooManyWebhooks(Refusal):
@@ -185,6 +190,15 @@ class TooManyWebhooks(Refusal):
     kind = Kind.CONFLICT
     code = "too_many_webhooks"
     title = f"A program has at most {MOST_WEBHOOKS} webhooks"
+
+
+class TooManyTests(Refusal):
+    """So many tests of a program's webhooks wait for answers, in this process."""
+
+    kind = Kind.CONFLICT
+    code = "too_many_tests"
+    title = f"At most {MOST_TESTS} tests of webhooks wait for answers at a time"
+    retry_after = 1
 
 
 class TooManySecrets(Refusal):
@@ -198,11 +212,13 @@ class TooManySecrets(Refusal):
 def tried(delivery: Delivery, sent: Sent, *, now: datetime, chance: float) -> Delivery:
     """Decide what becomes of a delivery after an attempt; `chance` is from 0 to 1.
 
-    It is tried for three days, the last time at their end. `attempts` of what comes back holds this one alone.
+    It is tried for three days, the last time at their end. `attempts` of what comes back holds this one alone. What an
+    endpoint says is kept where it takes the message for bad: else it helps nobody.
     """
     after = _replace(delivery, tries=delivery.tries + 1, attempts=[sent.attempt])
     if sent.attempt.succeeded:
-        return _replace(after, state=DeliveryState.DELIVERED, next_at=None, ended_at=now)
+        silent = _replace(sent.attempt, answer="")
+        return _replace(after, attempts=[silent], state=DeliveryState.DELIVERED, next_at=None, ended_at=now)
     end = delivery.since + TRIED_FOR
     if now >= end:
         return _replace(after, state=DeliveryState.DEAD, next_at=None, ended_at=now)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -20,9 +21,9 @@ from yarl import URL
 
 from service.events.rules import Event
 from service.kernel.errors import Invalid, Unavailable
-from service.platform.metrics.values import Counter
+from service.platform.metrics.values import Counter as Counted
 from service.platform.settings import WebhookTargets
-from service.webhooks.rules import Attempt, AttemptError, Sent, error_of, kept_of
+from service.webhooks.rules import MOST_TESTS, Attempt, AttemptError, Sent, TooManyTests, error_of, kept_of
 from service.webhooks.targets import address_of, is_public, not_public, target_of
 
 ATTEMPT_SECONDS: Final = 15.0
@@ -35,7 +36,7 @@ a worker has lanes, each of which looks up one name at a time: the system asks f
 _KEPT_ALIVE_SECONDS: Final = 3.0
 """Shorter than receivers keep a connection (5 s are usual): a message on one that just ended would fail."""
 _log = structlog.get_logger()
-_ATTEMPTS: Final = Counter("loyalty_webhook_attempts", "Messages sent to webhooks, by what came of them.", ("outcome",))
+_ATTEMPTS: Final = Counted("loyalty_webhook_attempts", "Messages sent to webhooks, by what came of them.", ("outcome",))
 
 
 _AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
@@ -143,6 +144,7 @@ class Sender:
         self._names = names
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
+        self._tests = Counter[int]()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -187,6 +189,16 @@ class Sender:
         attempt = Attempt(at, status, milliseconds, kept_of(answer, message.named), error)
         _ATTEMPTS.add(("succeeded" if attempt.succeeded else error.value if error else "refused",))
         return Sent(attempt, retry_after)
+
+    async def test(self, program_id: int, url: str, message: Message, secrets: Sequence[bytes], at: datetime) -> Sent:
+        """Send a test, as long as not too many of the program's wait for answers. Raises TooManyTests."""
+        if self._tests[program_id] >= MOST_TESTS:
+            raise TooManyTests
+        self._tests[program_id] += 1
+        try:
+            return await self.send(url, message, secrets, at)
+        finally:
+            self._tests[program_id] -= 1
 
     async def _post(self, url: str, message: Message, headers: dict[str, str]) -> tuple[int, bytes, str | None]:
         async with self._open().post(

@@ -193,6 +193,7 @@ async def record_deliveries(db: Db, *, program_id: int, webhook_id: UUID, delive
                 each.next_at,
                 each.ended_at,
                 msgspec.json.encode(each.attempts).decode(),
+                each.customer if any(attempt.answer for attempt in each.attempts) else None,
             )
             for each in deliveries
         ),
@@ -253,3 +254,13 @@ async def prune_deliveries(
     )
     assert row is not None  # noqa: S101 - a count has a row
     return (row["last"] if row["looked"] == count else None), row["removed"]
+
+
+async def hold_webhooks(db: Db, *, program_id: int) -> None:
+    """Wait for who writes what became of deliveries, and let nobody do so until the transaction ends."""
+    await db.execute(_STATEMENTS["webhooks_hold"].sql, program_id)
+
+
+async def forget_answers(db: Db, *, program_id: int, customers: Sequence[int]) -> None:
+    """Empty what receivers answered about customers, by their internal ids."""
+    await db.execute(_STATEMENTS["answers_forget"].sql, program_id, customers)

@@ -307,7 +307,9 @@ async def answer(db: Db, program: Program, webhook_id: UUID, statuses: list[int]
     sent: list[Sent | None] = [Sent(Attempt(batch.at, status, 1)) for status in statuses]
     sent += [None] * (len(batch.deliveries) - len(sent))
     chances = [0.5] * len(sent)
-    assert await delivering.record(db, program_id=program.id, batch=batch, sent=sent, chances=chances, entropy=90)
+    assert await delivering.record(
+        db, program_id=program.id, batch=batch, sent=sent, chances=chances, entropy=90, kinds=KINDS
+    )
     await delivering.leave(db, program_id=program.id, webhook_id=webhook_id, lease=lease)
 
 

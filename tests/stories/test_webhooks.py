@@ -12,6 +12,7 @@ from standardwebhooks import WebhookVerificationError
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
+from service.webhooks.rules import MOST_TESTS
 from service.webhooks.sending import READ_BYTES, Sender
 from tests.receiver import Receiver, answering, receiving, sending, webhook, work
 from tests.shop import Shop
@@ -215,7 +216,7 @@ async def test_a_gigabyte_is_not_read(shop: Shop, database: Database, receiver: 
 
     async def count(request: web.Request) -> web.StreamResponse:
         nonlocal sent
-        response = web.StreamResponse(status=200, headers={"Content-Length": str(1 << 30)})
+        response = web.StreamResponse(status=500, headers={"Content-Length": str(1 << 30)})
         await response.prepare(request)
         try:
             while sent < 1 << 30:
@@ -230,7 +231,7 @@ async def test_a_gigabyte_is_not_read(shop: Shop, database: Database, receiver: 
     await work(database, shop, sender)
     assert sent < 1 << 26, "what the two systems hold between them"
     (told,) = await log(shop, its_id)
-    assert (told["state"], len(told["attempts"][0]["answer"])) == ("delivered", 1024)
+    assert (told["state"], len(told["attempts"][0]["answer"])) == ("waiting", 1024)
     assert READ_BYTES == 64 * 1024
 
 
@@ -297,11 +298,77 @@ async def test_an_answer_that_repeats_the_customers_id_is_kept_without_it(
     shop: Shop, database: Database, receiver: Receiver, sender: Sender
 ) -> None:
     its_id = await webhook(shop, receiver, types=["purchase.rewarded"])
-    receiver.answers = answering(200, "hello gone@example.com \x00 and order-\u00e4")
+    receiver.answers = answering(400, "hello gone@example.com \x00 and order-\u00e4")
     await shop.buy(customer_id="gone@example.com")
     await work(database, shop, sender)
     (told,) = await log(shop, its_id)
     assert told["attempts"][0]["answer"] == "hello ... \ufffd and order-\u00e4"
+
+
+async def test_what_receivers_answered_about_a_customer_goes_with_an_erasure(
+    shop: Shop, database: Database, owner: Db, receiver: Receiver, sender: Sender
+) -> None:
+    its_id = await webhook(shop, receiver, types=["purchase.rewarded"])
+    receiver.answers = answering(400, "no subscriber jane@example.com")
+    await shop.buy(customer_id="c-7")
+    await shop.buy(customer_id="c-8")
+    await work(database, shop, sender)
+    resend = f"/v1/webhooks/{its_id}/deliveries/{receiver.ids[0]}/resend"
+    assert (await shop.post(resend, {}, Role.ADMIN, Idempotency_Key="again")).body["attempts"] == []
+    assert (await shop.call("DELETE", "/v1/customers/c-7", role=Role.ADMIN)).status == 200
+    await work(database, shop, sender)
+    kept = {each["event_id"]: {attempt["answer"] for attempt in each["attempts"]} for each in await log(shop, its_id)}
+    assert kept == {receiver.ids[0]: {""}, receiver.ids[1]: {"no subscriber jane@example.com"}}
+    stored = await owner.fetchval(
+        "SELECT string_agg(answer::text, '') FROM command WHERE program_id = $1", shop.program.id
+    )
+    assert "jane" not in stored
+
+
+async def test_what_is_answered_while_the_customer_is_erased_is_not_kept(
+    shop: Shop, database: Database, receiver: Receiver, sender: Sender
+) -> None:
+    its_id = await webhook(shop, receiver, types=["purchase.rewarded"])
+
+    async def erase(_: web.Request) -> web.StreamResponse:
+        assert (await shop.call("DELETE", "/v1/customers/c-7", role=Role.ADMIN)).status == 200
+        return web.Response(status=400, text="no subscriber jane@example.com")
+
+    receiver.answers = erase
+    await shop.buy(customer_id="c-7")
+    await work(database, shop, sender)
+    (told,) = await log(shop, its_id)
+    assert (told["state"], [each["answer"] for each in told["attempts"]]) == ("waiting", [""])
+
+
+async def test_what_a_receiver_says_is_kept_where_it_takes_the_message_for_bad(
+    shop: Shop, database: Database, receiver: Receiver, sender: Sender
+) -> None:
+    its_id = await webhook(shop, receiver, types=["purchase.rewarded"])
+    receiver.answers = answering(200, "thanks")
+    await shop.buy()
+    await work(database, shop, sender)
+    (told,) = await log(shop, its_id)
+    assert (told["state"], told["attempts"][0]["answer"]) == ("delivered", "")
+
+
+async def test_so_many_tests_wait_for_answers_at_a_time_and_no_more(shop: Shop, receiver: Receiver) -> None:
+    its_id, asked, let_go = await webhook(shop, receiver), asyncio.Semaphore(0), asyncio.Event()
+
+    async def hold(_: web.Request) -> web.StreamResponse:
+        asked.release()
+        await let_go.wait()
+        return web.Response()
+
+    receiver.answers = hold
+    tests = [asyncio.create_task(shop.post(f"/v1/webhooks/{its_id}/test", {}, Role.ADMIN)) for _ in range(MOST_TESTS)]
+    for _ in tests:
+        await asked.acquire()
+    refused = await shop.post(f"/v1/webhooks/{its_id}/test", {}, Role.ADMIN)
+    assert (refused.status, refused.code, refused.headers["retry-after"]) == (409, "too_many_tests", "1")
+    let_go.set()
+    assert {answer.status for answer in await asyncio.gather(*tests)} == {200}
+    assert (await shop.post(f"/v1/webhooks/{its_id}/test", {}, Role.ADMIN)).status == 200
 
 
 async def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled_and_may_skip_what_it_missed(
