@@ -136,6 +136,24 @@ async def test_what_lapses_can_be_had_again_whoever_has_booked_it(
     assert await left(shop, reward_id) == 0, "the piece is another's now"
 
 
+async def test_a_piece_that_can_not_be_given_back_keeps_no_other_from_it(
+    shop: Shop, owner: Db, database: Database
+) -> None:
+    reward_id = await make(shop, stock=3)
+    for customer in ("a", "b", "c"):
+        await shop.buy(customer_id=customer, total=10_000)
+        assert (await redeem(shop, reward_id, customer)).status == 201
+    await pass_time(owner, shop.program.id, HOUR)
+    row = "UPDATE customer SET held = {} WHERE program_id = $1 AND external_id = 'b'"
+    await owner.execute(row.format(0), shop.program.id)  # so that it would have less than nothing
+    states = "SELECT count(*) FROM reward_piece WHERE program_id = $1 AND state = 'held'"
+    await give_back_lapsed(database)
+    assert await owner.fetchval(states, shop.program.id) == 1
+    await owner.execute(row.format(100), shop.program.id)
+    await give_back_lapsed(database)
+    assert await owner.fetchval(states, shop.program.id) == 0
+
+
 async def test_a_release_of_what_lapsed_gives_its_piece_back(shop: Shop, owner: Db) -> None:
     await shop.buy(total=10_000)
     reward_id = await make(shop, stock=1)
