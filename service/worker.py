@@ -151,7 +151,7 @@ async def _watch(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -
     try:
         while not stop.is_set():
             with suppress(Exception):  # what can't be looked at stays as it was
-                async with database.connection() as db:
+                async with database.answering() as db:
                     lag = await events.lag(db)
                     await queue.look(db)
             await wait_at_most(stop, _LOOKS_EVERY)

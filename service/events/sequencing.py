@@ -31,8 +31,22 @@ async def run(database: Database, stop: asyncio.Event) -> None:
 
 
 async def move_all(database: Database) -> int:
-    """Give each program's next events their places, at most a thousand of each; returns the most that one had."""
-    async with database.connection() as db:
-        moved = [await usecases.sequence(db, program_id=program_id) for program_id in await store.programs_waiting(db)]
+    """Give each program's next events their places, at most a thousand of each; returns the most that one had.
+
+    What goes wrong with one program keeps no other waiting: it is raised when all others had their turn.
+    """
+    async with database.answering() as db:
+        waiting = await store.programs_waiting(db)
+    moved, faults = list[int](), list[Exception]()
+    for program_id in waiting:
+        try:
+            async with database.answering() as db:
+                moved.append(await usecases.sequence(db, program_id=program_id))
+        except CONNECTION_FAULTS:
+            raise
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is this program's
+            faults.append(fault)
     _SEQUENCED.add(amount=sum(moved))
+    if faults:
+        raise faults[0]
     return max(moved, default=0)

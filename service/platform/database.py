@@ -100,6 +100,11 @@ class Database:
             except TimeoutError:
                 pool.terminate()
 
+    async def doubt(self) -> None:
+        """Make the pool's connections anew when they are asked for next: one that was as old carries nothing."""
+        if self._pool is not None:
+            await self._pool.expire_connections()
+
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Db]:
         """Borrow a connection. Outside a transaction every statement is one of its own."""
@@ -118,6 +123,15 @@ class Database:
                     db.terminate()
                 await pool.expire_connections()  # the others may be as silent: each would cost a caller
                 raise
+
+    @asynccontextmanager
+    async def answering(self, patience: float = 10.0) -> AsyncGenerator[Db]:
+        """Borrow a connection for what takes a moment: one that is half-open never answers, and never ends by itself.
+
+        Raises TimeoutError when `patience` (s) ends.
+        """
+        async with asyncio.timeout(patience), self.connection() as db:
+            yield db
 
     @asynccontextmanager
     async def reading(self, patience: float = 4.0) -> AsyncGenerator[Db]:

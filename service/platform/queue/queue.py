@@ -23,6 +23,9 @@ _LOOKS_EVERY: Final = 1.0
 """Seconds between looks for what nobody notified of: jobs that go on or are tried again, and those of dead workers."""
 _AFTER_A_FAULT: Final = 1.0
 _CUT_SECONDS: Final = 3.0
+_FEELS_EVERY: Final = 2.0
+_NO_ANSWER_SECONDS: Final = 10.0
+"""Seconds without an answer after which the connection counts as lost: one that is half-open never ends by itself."""
 _UNCOUNTED_PAUSE: Final = 5.0
 """Seconds before a job is begun again that could not be, since the database didn't answer."""
 _log = structlog.get_logger()
@@ -86,8 +89,8 @@ class Queue:
             for job in self._jobs:
                 if job.cron is not None:  # a worker that was away may have missed some times
                     await self._enqueue(queries, job)
-            looking = [self._look(queries, job) for job in self._jobs if job.looks_every is not None]
-            await self._run(queue, looking, stop, lost, cut=connection.terminate)
+            others = [self._look(queries, job) for job in self._jobs if job.looks_every is not None]
+            await self._run(queue, [*others, self._feel(queue, lost)], stop, lost, cut=connection.terminate)
         finally:
             connection.terminate()
 
@@ -103,7 +106,7 @@ class Queue:
     async def _run(
         self,
         queue: PgQueuer,
-        looking: Sequence[Awaitable[None]],
+        beside: Sequence[Awaitable[None]],
         stop: asyncio.Event,
         lost: asyncio.Event,
         *,
@@ -111,7 +114,7 @@ class Queue:
     ) -> None:
         """Run until told to stop, or until the connection is lost: alone, the queue would notice late."""
         working = asyncio.create_task(self._managed(queue))
-        others = [asyncio.ensure_future(each) for each in looking]
+        others = [asyncio.ensure_future(each) for each in beside]
         ends = [asyncio.create_task(event.wait()) for event in (stop, lost)]
         self.is_working = True
         try:
@@ -166,11 +169,25 @@ class Queue:
         return put
 
     async def _enqueue(self, queries: Queries, job: Job) -> None:
-        async with self._database.connection() as db:
+        async with self._database.answering() as db:
             subjects = await job.subjects(db)
             dead = await store.dead_subjects(db, job)
         fresh = [each for each in subjects if each not in dead and (job.name, each) not in self._running]
         await enqueue(queries, job.name, *fresh)
+
+    async def _feel(self, queue: PgQueuer, lost: asyncio.Event) -> None:
+        """Ask again and again whether the connection still carries an answer; tell where it doesn't."""
+        while True:
+            await asyncio.sleep(_FEELS_EVERY)
+            try:
+                async with asyncio.timeout(_NO_ANSWER_SECONDS):
+                    await queue.connection.fetch("SELECT 1")
+            except TimeoutError:
+                await self._database.doubt()  # the others may be as silent
+                lost.set()
+                return
+            except Exception as fault:  # noqa: BLE001 - the end of a connection is told by itself
+                _log.warning("queue_not_felt", reason=type(fault).__name__)
 
     async def _look(self, queries: Queries, job: Job) -> None:
         """Look again and again whether there is anything to run a job for."""
