@@ -4,7 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+import asyncpg
+import pytest
+
+from service.kernel.errors import Unavailable
 from service.platform.database import Database
+from service.platform.queue import store
 from service.platform.queue.job import Job, Subject
 from service.platform.queue.running import Outcome, Runner
 from service.platform.queue.turn import Turn
@@ -208,3 +213,60 @@ async def test_a_schedule_runs_a_job_for_each_program_again_and_again_and_never_
     async with working(settings, [Job(name="often", cron="* * * * * *", run=run, subjects=two, seconds=60)]):
         await until_so(lambda: ran[1] >= 2)
     assert most == {1: 1, 2: 1}
+
+
+async def test_jobs_that_wait_run_before_those_that_go_on(scratch: tuple[Settings, Db]) -> None:
+    """Else as many large jobs as there are places would keep all others from running until they are done."""
+    settings, _ = scratch
+    turns = Counter[str]()
+
+    async def three(_: Db) -> Sequence[Subject]:
+        return [Subject(number) for number in range(1, 4)]
+
+    async def goes_on(_: Database, turn: Turn) -> bool:
+        turns[f"large {turn.program_id}"] += 1
+        await turn.rest(0.05)
+        return turns["small"] > 0 and len(turns) == 4
+
+    async def small(_: Database, __: Turn) -> bool:
+        turns["small"] += 1
+        return True
+
+    jobs = [
+        Job(name="large", cron=YEARLY, run=goes_on, subjects=three),
+        Job(name="small", cron=YEARLY, run=small),
+    ]
+    async with working(settings, jobs, places=2):
+        await until_so(lambda: len(turns) == 4)
+    assert max(turns.values()) <= 3
+
+
+@pytest.mark.parametrize(
+    "fault", [Unavailable("others hold it"), asyncpg.LockNotAvailableError(), ConnectionResetError(), TimeoutError()]
+)
+async def test_what_the_database_does_sets_no_job_aside(database: Database, fault: Exception) -> None:
+    """A lock that somebody holds for ten minutes would else end a webhook, or the partitions of next year."""
+
+    async def fails(_: Database, __: Turn) -> bool:
+        raise fault
+
+    name = f"innocent_{type(fault).__name__}"
+    runner, job = Runner(database, asyncio.Event()), Job(name=name, run=fails, attempts=2)
+    ended = [await runner.run(job, Subject()) for _ in range(4)]
+    assert {(each.outcome, each.pause) for each in ended} == {(Outcome.FAILED, job.retry_after)}
+    assert all(each.error.startswith(type(fault).__name__) for each in ended)
+
+
+async def test_a_run_that_goes_on_after_its_job_was_discarded_saves_nothing(database: Database) -> None:
+    job = Job(name="discarded", run=lambda _, __: asyncio.sleep(0, result=True), attempts=1)
+    async with database.connection() as db:
+        first = await store.begin(db, job, Subject())
+        assert first is not None
+        await store.set_aside(db, job, Subject(), error="it was silent")
+        number = await db.fetchval("SELECT id FROM job WHERE name = 'discarded'")
+        assert await store.discard(db, job_id=number) == ("discarded", Subject())
+        again = await store.begin(db, job, Subject())
+        assert again is not None
+        assert (again.place, again.done, again.attempts) == (None, 0, 1)
+        assert not await store.save(db, job, Subject(), run=first.run, place="far", done=7)
+        assert await store.save(db, job, Subject(), run=again.run, place="near", done=1)

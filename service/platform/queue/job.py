@@ -53,7 +53,7 @@ class Job:
     """Or: so often (s) every worker looks whether there is anything to run it for."""
     seconds: float = 20.0
     """A turn's time. What isn't done then goes on in the next one."""
-    grace: float = 15.0
+    grace: float = 20.0
     """Seconds that it has, once its turn is over, to come to its next safe point."""
     attempts: int = 5
     """So many times in a row it may come to nothing; then it is set aside."""

@@ -40,12 +40,19 @@ WHERE program_id = $2::integer AND name = $1::text AND subject = $3::text AND ru
 UPDATE job SET attempts = 0, begun_at = NULL, error = NULL
 WHERE program_id = $2::integer AND name = $1::text AND subject = $3::text AND run = $4::bigint;
 
+-- name: queue_step_back
+-- Lets jobs that wait run before one that goes on: those of the highest priority come first, then the oldest.
+UPDATE pgqueuer SET priority = priority - 1
+WHERE dedupe_key = $1::text AND status = 'picked';
+
 -- name: job_fail
--- An attempt came to nothing; after so many in a row the job is set aside. No row where somebody else has begun since.
+-- An attempt came to nothing; after so many in a row the job is set aside. One that the database or others' locks ended
+-- doesn't count. No row where somebody else has begun since.
 UPDATE job SET
     begun_at = NULL,
     error = $5::text,
-    dead_at = CASE WHEN attempts >= $6::integer THEN clock_timestamp() END
+    attempts = CASE WHEN $7::boolean THEN attempts ELSE greatest(attempts - 1, 1) END,
+    dead_at = CASE WHEN $7::boolean AND attempts >= $6::integer THEN clock_timestamp() END
 WHERE program_id = $2::integer AND name = $1::text AND subject = $3::text AND run = $4::bigint
 RETURNING attempts, dead_at IS NOT NULL AS is_dead;
 
@@ -67,7 +74,8 @@ WHERE id = $1::bigint AND dead_at IS NOT NULL
 RETURNING name, program_id, subject;
 
 -- name: job_discard
-DELETE FROM job
+-- Forgets where a job was. The row stays: its number of runs keeps one that still goes on somewhere from saving.
+UPDATE job SET place = NULL, done = 0, attempts = 0, begun_at = NULL, error = NULL, dead_at = NULL
 WHERE id = $1::bigint AND dead_at IS NOT NULL
 RETURNING name, program_id, subject;
 

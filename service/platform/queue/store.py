@@ -73,13 +73,17 @@ async def end(db: Db, job: Job, subject: Subject, *, run: int) -> None:
 
 
 async def pause(db: Db, job: Job, subject: Subject, *, run: int) -> None:
-    """Note that the turn is over and there is more to do."""
+    """Note that the turn is over and there is more to do: jobs that wait come first."""
     await db.execute(_STATEMENTS["job_pause"].sql, job.name, *subject, run)
+    await db.execute(_STATEMENTS["queue_step_back"].sql, subject.dedupe_key(job.name))
 
 
-async def fail(db: Db, job: Job, subject: Subject, *, run: int, error: str) -> tuple[int, bool] | None:
-    """Note what went wrong; gives the attempts and whether it is set aside. None where somebody else has begun."""
-    row = await db.fetchrow(_STATEMENTS["job_fail"].sql, job.name, *subject, run, error, job.attempts)
+async def fail(db: Db, job: Job, subject: Subject, *, run: int, error: str, counts: bool) -> tuple[int, bool] | None:
+    """Note what went wrong; gives the attempts and whether it is set aside. None where somebody else has begun.
+
+    What doesn't count sets no job aside.
+    """
+    row = await db.fetchrow(_STATEMENTS["job_fail"].sql, job.name, *subject, run, error, job.attempts, counts)
     return None if row is None else (row["attempts"], row["is_dead"])
 
 
