@@ -20,6 +20,8 @@ _BOOKED_AT_ONCE: Final = 50
 _RESTS_FOR: Final = 4
 """How much longer it rests than it worked: a million lots that end at midnight take some minutes, and purchases don't
 notice it."""
+_RESTS_AT_MOST: Final = 5.0
+"""Seconds: who waited for others' locks has not kept anybody waiting, and the turn comes to its end in time."""
 _SETTLED: Final = Counter("loyalty_customers_settled", "Customers of whom a job booked what had come due.")
 _log = structlog.get_logger()
 
@@ -68,5 +70,5 @@ async def _settle(database: Database, turn: Turn, customer_ids: list[str]) -> in
         _log.error("customers_not_settled", customers=len(customer_ids), exc_info=fault)
         if len(customer_ids) > 1:
             return sum([await _settle(database, turn, [each]) for each in customer_ids])
-    await turn.rest(_RESTS_FOR * (asyncio.get_running_loop().time() - began))
+    await turn.rest(min(_RESTS_FOR * (asyncio.get_running_loop().time() - began), _RESTS_AT_MOST))
     return settled
