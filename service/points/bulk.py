@@ -56,22 +56,24 @@ async def report_each(
     for raw in raws:
         drafts.append(_draft_or_refusal(raw, draft))
         await asyncio.sleep(0)  # others' calls are not to wait until all entries are decoded
-    outcomes = list[Outcome[Content, Answer]]()
+    outcomes, kept = list[Outcome[Content, Answer]](), list[object]()
 
     async def work(db: Db) -> tuple[int, Any]:
+        nonlocal kept
         outcomes[:] = await facts.take_each(
             db, program=program, entries=drafts, entropy=random.getrandbits(62), dry_run=dry_run
         )
-        return 200, [msgspec.to_builtins(_fate(outcome)) for outcome in outcomes]
+        kept = [msgspec.to_builtins(_fate(outcome)) for outcome in outcomes]
+        return 200, kept
 
     answered = await run_once(request, named, [_content(each) for each in drafts], work, needs_key=False)
     fates = msgspec.convert(answered.answer, list[Fate])
-    if answered.replayed:
+    if answered.answer is not kept:  # it was read: of what was worked out nobody knows whether it was committed
         booked = [each for each, fate in zip(drafts, fates, strict=True) if fate.problem is None]
         async with request.part(Database).reading() as db:
             again = iter(await facts.take_each(db, program=program, entries=booked, entropy=0, dry_run=True))
-        kept = [_again(fate, None if fate.problem is not None else next(again)) for fate in fates]
-        return Ended(kept, replayed=True)
+        told = [_again(fate, None if fate.problem is not None else next(again)) for fate in fates]
+        return Ended(told, () if answered.replayed else outcomes, replayed=answered.replayed)
     entries = list(zip(fates, _accepted(outcomes), strict=True))
     return Ended(entries, () if dry_run else outcomes)
 

@@ -1,11 +1,12 @@
 """The server has committed and its answer is lost: the service finds out by itself, and the caller never notices."""
 
 import asyncio
+from dataclasses import replace
 
 from service.platform.roles import Role
 from tests.faults.conftest import ShopBehindProxy
 from tests.faults.proxy import AtCommit
-from tests.shop import purchase
+from tests.shop import Answer, purchase
 
 
 async def test_a_purchase_whose_commit_answer_is_lost_is_answered_as_new_and_booked_once(
@@ -139,3 +140,30 @@ async def test_redemptions_whose_commit_answers_are_lost_are_done_once(behind: S
     assert behind.proxy.broken_commits == 2
     assert (captured.status, captured.replayed, captured.body["captured"]) == (200, False, 3)
     assert (await behind.shop.balance("c-42"))["available"] == 7
+
+
+async def test_a_bulk_call_that_was_overtaken_by_the_same_one_is_answered_as_that_was(
+    behind: ShopBehindProxy, address: str
+) -> None:
+    """What it worked out in a transaction that was never committed is told to nobody."""
+    direct, told = replace(behind.shop, address=address), list[Answer]()
+    batch = {"purchases": [purchase(id="order-1")]}
+
+    async def overtake() -> None:
+        assert (await direct.buy(id="order-0")).status == 201
+        while not told or told[-1].status == 409:  # until the server has noticed that the other call is cut
+            told.append(await direct.post("/v1/purchases/batch", batch, Idempotency_Key="k-1"))
+        behind.proxy.resume()
+
+    overtaking = list[asyncio.Future[None]]()
+
+    def begin(_: AtCommit, __: bytes) -> None:
+        behind.proxy.hang()
+        overtaking.append(asyncio.ensure_future(overtake()))
+
+    behind.proxy.on_broken = begin
+    behind.proxy.at_next_commit(AtCommit.CUT_BEFORE)
+    answer = await behind.shop.post("/v1/purchases/batch", batch, Idempotency_Key="k-1")
+    await asyncio.gather(*overtaking)
+    assert told[-1].body["results"][0]["purchase"]["balance"]["available"] == 2 * 129
+    assert answer.body == told[-1].body
