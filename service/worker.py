@@ -44,7 +44,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job(name="settle_due", cron="*/10 * * * *", run=points.settle_due, subjects=each_program),
     Job(name="give_back_lapsed", cron="*/5 * * * *", run=rewards.give_back_lapsed, subjects=each_program),
     Job(name="forget_commands", cron="23 2 * * *", run=platform.forget_commands, subjects=each_program),
-    Job(name="forget_queue_log", cron="41 * * * *", run=platform.forget_queue_log),
+    Job(name="forget_queue_log", cron="1-59/10 * * * *", run=platform.forget_queue_log),
     Job(name="prune_deliveries", cron="53 * * * *", run=webhooks.prune_deliveries),
 )
 """What runs when. A turn of each is short, so that a few places are enough for all programs."""
