@@ -67,7 +67,7 @@ class RewardTold(msgspec.Struct, frozen=True):
 class VoucherIssued(msgspec.Struct, frozen=True):
     """A voucher, by its own id; `redemption_id` where points bought it. `valid_until` null is for ever.
 
-    A code buys things: only its last four characters are told, and none of one with fewer than twelve.
+    A code buys things: only its last two characters are told, and none of one with fewer than twelve.
     """
 
     voucher_id: str
@@ -218,19 +218,19 @@ KINDS: Final = (
     EventKind(
         VOUCHER_ISSUED,
         "A customer got a voucher.",
-        VoucherIssued(_VOUCHER, _REDEMPTION, _REWARD, 1, "2PHT", 1, _TIME, None),
+        VoucherIssued(_VOUCHER, _REDEMPTION, _REWARD, 1, "HT", 1, _TIME, None),
         _vouchers,
     ),
     EventKind(
         VOUCHER_REDEEMED,
         "A voucher was redeemed for an order.",
-        VoucherRedeemed(_VOUCHER, _REWARD, "2PHT", "order-1003", 5000, "EUR", 500, 1, 1, _TIME),
+        VoucherRedeemed(_VOUCHER, _REWARD, "HT", "order-1003", 5000, "EUR", 500, 1, 1, _TIME),
         _uses,
     ),
     EventKind(
         VOUCHER_CANCELLED,
         "A voucher was cancelled: it can't be redeemed any more.",
-        VoucherEnded(_VOUCHER, _REWARD, "2PHT", _TIME),
+        VoucherEnded(_VOUCHER, _REWARD, "HT", _TIME),
         _vouchers,
     ),
 )

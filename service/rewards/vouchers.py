@@ -15,6 +15,7 @@ from service.kernel.rounding import Rounding, divide
 from service.rewards.rules import AmountOff, Categories, Money, PercentOff, Terms, VoucherTerms
 
 CODE_BITS: Final = 60
+_TOLD: Final = 2
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's: no I, L, O or U, so that no two of its characters look alike; 5 bits each."""
 _READ_AS: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
@@ -142,8 +143,11 @@ def shown(code: str) -> str:
 
 
 def last_characters(code: str) -> str | None:
-    """Give the end of a code, by which people tell vouchers apart; None of one too short to stay a secret then."""
-    return None if len(code) < _CHARACTERS else code[-_GROUP:]
+    """Give the end of a code, by which people tell vouchers apart; None of one too short to stay a secret then.
+
+    Of the 60 bits of a code of ours 50 stay secret.
+    """
+    return None if len(code) < _CHARACTERS else code[-_TOLD:]
 
 
 def read_code(text: str) -> str | None:

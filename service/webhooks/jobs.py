@@ -66,6 +66,7 @@ async def deliver(database: Database, turn: Turn, *, kinds: EventKinds, sender: 
             if not await lane.record(batch, sent):
                 _log.warning("webhook_lane_lost", program_id=program_id, webhook_id=webhook_id.hex)
                 return True
+            await turn.save("", len(sent))
             if turn.is_over:
                 return False
     finally:

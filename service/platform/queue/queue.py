@@ -37,7 +37,7 @@ class Patience:
 
     silent: float = 15.0
     """Seconds without a sign of life after which a worker's jobs are run by others."""
-    stopping: float = 18.0
+    stopping: float = 16.0
     """Seconds that running jobs have to end when the worker is told to stop; what doesn't, others run again."""
 
 
