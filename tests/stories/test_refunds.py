@@ -95,6 +95,9 @@ async def test_a_clock_that_was_set_back_refunds_nothing_twice(shop: Shop, owner
     ahead = time_ordered_id(datetime.now(UTC) + timedelta(hours=1), 7)
     await owner.execute("UPDATE refund SET id = $2 WHERE program_id = $1", shop.program.id, ahead)
     await owner.execute("UPDATE claim SET subject_id = $2 WHERE program_id = $1 AND kind = 2", shop.program.id, ahead)
+    await owner.execute(
+        "UPDATE outbox SET subject_id = $2 WHERE program_id = $1 AND type = 'purchase.refunded'", shop.program.id, ahead
+    )
     assert points(await refund(shop, items=[{"id": "tea", "quantity": 2}])) == (60, 60, 0, 0, 0)
     assert (await refund(shop, items=[{"id": "tea", "quantity": 2}])).code == "refund_exceeds_purchase"
     assert (await refund(shop, amount=2_001)).code == "refund_exceeds_purchase"
