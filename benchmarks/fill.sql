@@ -58,12 +58,21 @@ SELECT
 FROM generate_series($2::bigint, $3::bigint) AS n;
 
 -- name: fill_events
--- What happened has its place: the outbox holds only what is new.
+-- What happened has its place, the customers' enrolment first: the outbox holds only what is new.
 INSERT INTO event (program_id, position, id, type, customer_id, subject_id, recorded_at)
 SELECT
-    p.program_id, row_number() OVER (ORDER BY p.id), p.id, 'purchase.rewarded', p.customer_id, p.id, p.recorded_at
-FROM purchase AS p
-WHERE p.program_id = $1::integer;
+    h.program_id, row_number() OVER (ORDER BY h.id), h.id, h.type, h.customer_id, h.id, h.recorded_at
+FROM (
+    SELECT
+        c.program_id, (lpad(to_hex(c.id), 12, '0') || '70008' || lpad(to_hex(c.id), 15, '0'))::uuid AS id,
+        'customer.enrolled' AS type, c.id AS customer_id, c.enrolled_at AS recorded_at
+    FROM customer AS c
+    WHERE c.program_id = $1::integer
+    UNION ALL
+    SELECT p.program_id, p.id, 'purchase.rewarded' AS type, p.customer_id, p.recorded_at
+    FROM purchase AS p
+    WHERE p.program_id = $1::integer
+) AS h;
 
 -- name: fill_feed
 INSERT INTO feed (program_id, position)

@@ -68,7 +68,6 @@ UNKNOWN_ROUTES = (
     "/v1/invoices",
     "/v1/tiers",
     "/v1/invoices/x",
-    "/v1/events",
     "/v1/campaigns",
     "/v1/webhooks",
     "/schema",
