@@ -69,7 +69,6 @@ UNKNOWN_ROUTES = (
     "/v1/tiers",
     "/v1/invoices/x",
     "/v1/campaigns",
-    "/v1/webhooks",
     "/schema",
     "/v1/api-keys/x/y",
     "/v1/program/x",
