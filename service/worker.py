@@ -31,6 +31,7 @@ from service.points import jobs as points
 from service.programs import usecases as programs
 from service.rewards import jobs as rewards
 from service.webhooks import jobs as webhooks
+from service.webhooks import usecases as webhook_usecases
 from service.webhooks.sending import ATTEMPT_SECONDS, Sender
 
 
@@ -74,6 +75,10 @@ _LOOKS_EVERY: Final = 5.0
 """Seconds between looks at how things stand, for /metrics."""
 _EVENTS_WAITING: Final = Gauge("loyalty_outbox_waiting", "Events that have no place in the feed yet.")
 _EVENTS_OLDEST: Final = Gauge("loyalty_outbox_oldest_seconds", "For how long the oldest of them has waited.")
+_WEBHOOK_BEHIND: Final = Gauge(
+    "loyalty_webhook_events_behind", "How many events the webhook is behind the feed that is furthest."
+)
+_DELIVERIES_WAITING: Final = Gauge("loyalty_webhook_deliveries_waiting", "Deliveries that will be tried again.")
 _log = structlog.get_logger()
 
 
@@ -144,8 +149,13 @@ async def _told(settings: Settings, listener: socket | None, is_working: Callabl
 
 async def _watch(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -> None:
     """Look every few seconds how things stand."""
-    queue, lag = QueueNumbers(jobs), (0, 0.0)
-    readers = {_EVENTS_WAITING: lambda: float(lag[0]), _EVENTS_OLDEST: lambda: lag[1]}
+    queue, lag, told = QueueNumbers(jobs), (0, 0.0), (0, 0)
+    readers = {
+        _EVENTS_WAITING: lambda: float(lag[0]),
+        _EVENTS_OLDEST: lambda: lag[1],
+        _WEBHOOK_BEHIND: lambda: float(told[0]),
+        _DELIVERIES_WAITING: lambda: float(told[1]),
+    }
     for gauge, read in readers.items():
         gauge.watch(read)
     try:
@@ -153,6 +163,7 @@ async def _watch(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -
             with suppress(Exception):  # what can't be looked at stays as it was
                 async with database.answering() as db:
                     lag = await events.lag(db)
+                    told = await webhook_usecases.lag(db)
                     await queue.look(db)
             await wait_at_most(stop, _LOOKS_EVERY)
     finally:

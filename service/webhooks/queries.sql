@@ -95,6 +95,11 @@ WHERE
     AND (w.leased_until IS NULL OR w.leased_until <= clock_timestamp())
 ORDER BY w.program_id, w.id;
 
+-- name: lanes_standing
+-- How far the lanes are that are to be worked, and how much is to be tried again in them.
+SELECT w.program_id, w.position, w.waiting FROM webhook AS w
+WHERE w.reason IS NULL AND w.deleted_at IS NULL;
+
 -- name: lane_take
 -- Takes a lane that nobody works, or whose worker gave no sign of life. Who had it before can write no more.
 UPDATE webhook SET lease = lease + 1, leased_until = clock_timestamp() + $3::interval

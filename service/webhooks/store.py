@@ -122,6 +122,12 @@ async def free_lanes(db: Db) -> list[Lane]:
     ]
 
 
+async def lanes_standing(db: Db) -> list[tuple[int, int, int]]:
+    """Read the program of each lane that is to be worked, its place, and how many deliveries wait in it."""
+    rows = await db.fetch(_STATEMENTS["lanes_standing"].sql)
+    return [(row["program_id"], row["position"], row["waiting"]) for row in rows]
+
+
 async def take_lane(db: Db, *, program_id: int, webhook_id: UUID, lasts: timedelta) -> int | None:
     """Take a lane that nobody works; returns the lease, None where somebody does."""
     return await db.fetchval(_STATEMENTS["lane_take"].sql, program_id, webhook_id, lasts)

@@ -198,3 +198,11 @@ async def _write(db: Db, program_id: int, before: Webhook, after: Webhook) -> We
     if after != before:
         await store.update_webhook(db, program_id=program_id, webhook=after)
     return after
+
+
+async def lag(db: Db) -> tuple[int, int]:
+    """Read how many events the endpoint is behind its feed that is furthest, and how many deliveries wait in all."""
+    lanes = await store.lanes_standing(db)
+    places = await events.last_places(db, program_ids=sorted({program_id for program_id, _, _ in lanes}))
+    behind = max((places[program_id] - position for program_id, position, _ in lanes), default=0)
+    return behind, sum(waiting for _, _, waiting in lanes)

@@ -101,6 +101,17 @@ async def test_a_worker_tells_its_numbers_on_a_port_of_its_own(scratch: tuple[Se
                 assert all(f'{name}{{job="{job.name}",process="0"}}' in text for job in JOBS)
             for name in ("loyalty_outbox_waiting", "loyalty_outbox_oldest_seconds", "loyalty_customers_settled_total"):
                 assert f"\n{name}" in text
+
+            async def tells_of_webhooks() -> bool:
+                numbers = await scrape(client, address)
+                behind = numbers.value("loyalty_webhook_events_behind", process="0")
+                return (behind, numbers.value("loyalty_webhook_deliveries_waiting", process="0")) == (3, 2)
+
+            await owner.execute(
+                "INSERT INTO webhook (program_id, id, url, description, created_at, position, waiting, leased_until)"
+                " VALUES (7, gen_random_uuid(), 'https://example.com/', '', now(), 0, 2, 'infinity')"
+            )
+            await until(tells_of_webhooks)
         worker.terminate()
         assert await asyncio.to_thread(worker.wait, PATIENCE_SECONDS) == 0
     finally:
