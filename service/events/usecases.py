@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from service.events import store
-from service.events.kinds import EventKinds
-from service.events.rules import Event, Placed
+from service.events.rules import Placed
 from service.platform.statements import Db
 
 MOVED_AT_ONCE = 1000
@@ -44,11 +43,6 @@ async def read(db: Db, *, program_id: int, after: int, limit: int, types: Sequen
     found = await store.list_events(db, program_id=program_id, after=after, through=through, types=types, limit=limit)
     last = found[-1].position if len(found) == limit else max(after, through)
     return Reading(found, last, has_more=last < head)
-
-
-async def tell(db: Db, *, program_id: int, kinds: EventKinds, events: Sequence[Placed]) -> list[Event]:
-    """Read what is told of events."""
-    return await kinds.tell(db, program_id=program_id, events=events)
 
 
 async def read_at(db: Db, *, program_id: int, positions: Sequence[int]) -> list[Placed]:

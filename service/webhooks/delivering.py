@@ -79,7 +79,7 @@ async def load(db: Db, *, program_id: int, webhook_id: UUID, lease: int, kinds: 
     known = await events.read_at(db, program_id=program_id, positions=[each.position for each in due])
     by_place = {each.position: each for each in known}
     placed = [*found.events, *(by_place[each.position] for each in due)]
-    told = await events.tell(db, program_id=program_id, kinds=kinds, events=placed) if placed else []
+    told = await kinds.tell(db, program_id=program_id, events=placed)
     secrets = await store.signing_secrets(db, program_id=program_id, webhook_id=webhook_id)
     if not secrets:
         return None  # it was deleted a moment ago
