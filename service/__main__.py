@@ -166,6 +166,7 @@ loyalty.add_command(programs.programs)
 loyalty.add_command(programs.keys)
 loyalty.add_command(jobs_command.jobs)
 loyalty.add_command(import_)
+loyalty.add_command(purchases.simulate)
 import_.add_command(purchases.purchases)
 import_.add_command(opening_balances.balances)
 

@@ -18,6 +18,8 @@ from service.adjustments import handlers as adjustments
 from service.adjustments.keeping import AdjustmentsKeeper
 from service.customers import handlers as customers
 from service.customers.keeping import Keepers
+from service.earning import handlers as earning
+from service.earning.keeping import EarningKeeper
 from service.events import handlers as events
 from service.events.following import Following
 from service.news import KINDS
@@ -39,17 +41,21 @@ from service.platform.metrics.process import Numbers
 from service.platform.rate_limits import FailedLogins, RateLimiter, WrongCodes
 from service.platform.settings import Settings
 from service.points import handlers as points
-from service.points.balances import Balances
 from service.points.keeping import PointsKeeper
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
+from service.purchases import activities, transactions
 from service.purchases import handlers as purchases
-from service.purchases import transactions
+from service.purchases import simulation_handlers as simulations
 from service.purchases.booking import Purchases
 from service.purchases.keeping import PurchasesKeeper
+from service.purchases.simulations import Simulations
 from service.rewards import handlers as rewards
 from service.rewards import redemptions
 from service.rewards.keeping import RewardsKeeper
+from service.tiers import handlers as tiers
+from service.tiers.balances import Balances
+from service.tiers.keeping import TiersKeeper
 from service.webhooks import handlers as webhooks
 from service.webhooks.keeping import WebhooksKeeper
 from service.webhooks.sending import Sender
@@ -67,9 +73,11 @@ LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
 KEEPERS: Final = Keepers(
     (
         PointsKeeper(),
+        TiersKeeper(),
         AdjustmentsKeeper(),
         OpeningBalancesKeeper(),
         PurchasesKeeper(),
+        EarningKeeper(),
         RewardsKeeper(),
         WebhooksKeeper(),
     )
@@ -89,7 +97,8 @@ class Parts:
             self.catalogue, self.limiter, FailedLogins(self.redis, per_minute=settings.failed_logins_per_minute)
         )
         self.purchases = Purchases(self.database, self.catalogue)
-        self.balances = Balances(self.database)
+        self.simulations = Simulations(self.database)
+        self.balances = Balances(self.database, self.catalogue)
         self.following = Following(self.database)
         self.sender = Sender(settings.webhook_targets)
         commands = Commands(self.database, RecentAnswers(self.redis, self.catalogue.database_identity))
@@ -99,6 +108,7 @@ class Parts:
             self.redis,
             self.catalogue,
             self.purchases,
+            self.simulations,
             self.balances,
             commands,
             self.numbers,
@@ -122,6 +132,7 @@ class Parts:
     async def close(self) -> None:
         """Finish what was begun, then close the connections."""
         await self.purchases.close()
+        await self.simulations.close()
         await self.balances.close()
         await self.following.close()
         await self.sender.close()
@@ -139,9 +150,15 @@ def routes() -> Router:
         "/v1",
         route_handlers=[
             purchases.router,
+            activities.router,
             redemptions.router,
             rewards.router,
+            earning.earning_rules,
+            earning.activity_types,
+            simulations.router,
+            tiers.tiers,
             customers.router,
+            tiers.balance,
             points.router,
             transactions.router,
             adjustments.router,
@@ -157,7 +174,7 @@ def routes() -> Router:
 def create_app(settings: Settings) -> ASGIApp:
     """Put the application together. It connects when it starts, not now."""
     parts = Parts(settings)
-    hot = [*purchases.hot_routes(parts.purchases), *points.hot_routes(parts.balances)]
+    hot = [*purchases.hot_routes(parts.purchases), *tiers.hot_routes(parts.balances)]
     framework = framework_app(parts, metrics=settings.metrics)
     tracing.configure(path_templates(framework))
     app: ASGIApp = framework

@@ -5,12 +5,14 @@ from typing import Final
 from service.adjustments import news as adjustments
 from service.customers import news as customers
 from service.customers.usecases import named
+from service.earning import news as earning
 from service.events.kinds import EventKinds
 from service.opening_balances import news as opening_balances
 from service.points import news as points
 from service.programs import news as programs
 from service.purchases import news as purchases
 from service.rewards import news as rewards
+from service.tiers import news as tiers
 from service.webhooks import news as webhooks
 
 KINDS: Final = EventKinds(
@@ -20,9 +22,11 @@ KINDS: Final = EventKinds(
         *webhooks.KINDS,
         *customers.KINDS,
         *points.KINDS,
+        *tiers.KINDS,
         *adjustments.KINDS,
         *opening_balances.KINDS,
         *rewards.KINDS,
+        *earning.KINDS,
         *purchases.KINDS,
     ),
 )

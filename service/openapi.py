@@ -4,7 +4,7 @@ The framework's own generator is not used: it doesn't know strict decoding, prob
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, get_args, get_origin
 
 from litestar import Litestar, MediaType, Response
@@ -23,17 +23,18 @@ from service.platform.http.operation import Told
 from service.platform.http.problems import STATUS, Problem
 from service.platform.roles import RIGHTS
 from service.platform.settings import CHECKOUT, Settings
+from service.programs.definitions import DEFINITION_ID_PATTERN
 from service.programs.rules import ProgramSettings
 from service.purchases.rules import Purchase
 
 EXAMPLES: Final = CHECKOUT / "openapi" / "examples.json"
-_INTRODUCTION: Final = """Points for purchases, booked once and for ever.
+_INTRODUCTION: Final = """Points for purchases and activities, booked once and for ever.
 
-Facts (purchases) carry the caller's own id and are safe to repeat for ever: a new one is answered with 201, the same
-content again with 200, the first answer and `Idempotent-Replayed: true`, other content under the id with 409. Every
-refusal is an RFC 9457 problem. Each key has a rate limit, told by `RateLimit-Policy` and `RateLimit`; over it calls are
-refused with 429 and `Retry-After`, and a bulk call counts once. 503 means that the outcome is unknown: repeat the same
-call."""
+Facts (purchases, refunds, activities) carry the caller's own id and are safe to repeat for ever: a new one is answered
+with 201, the same content again with 200, the first answer and `Idempotent-Replayed: true`, other content under the id
+with 409. Every refusal is an RFC 9457 problem. Each key has a rate limit, told by `RateLimit-Policy` and `RateLimit`;
+over it calls are refused with 429 and `Retry-After`, and a bulk call counts once. 503 means that the outcome is
+unknown: repeat the same call."""
 _REASONS: Final[Mapping[int, str]] = {
     400: "The body, the path or a header can't be decoded.",
     401: "No key, or none that is valid.",
@@ -57,11 +58,15 @@ _OF_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
 """On all answers to who has a valid key."""
 _TAGS: Final = (
     "Purchases",
+    "Activities",
     "Points",
     "Adjustments",
     "Redemptions",
     "Rewards",
     "Vouchers",
+    "Earning rules",
+    "Activity types",
+    "Tiers",
     "Customers",
     "Events",
     "Webhooks",
@@ -71,6 +76,7 @@ _TAGS: Final = (
 _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": CALLER_ID_PATTERN}
 _IN_PATH: Final[Mapping[str, Any]] = {
     "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
+    "activity_id": {"schema": _CALLER_ID, "example": "review-7", "description": "The activity, by the caller's id."},
     "customer_id": {"schema": _CALLER_ID, "example": "c-42", "description": "The customer, by the caller's id."},
     "transaction_id": {
         "schema": {"type": "string", "pattern": "^txn_[0-9a-f]{32}$"},
@@ -91,6 +97,21 @@ _IN_PATH: Final[Mapping[str, Any]] = {
         "schema": {"type": "string", "pattern": "^rwd_[0-9a-f]{32}$"},
         "example": "rwd_019aa5f0601c7b3e8d11223344556677",
         "description": "The reward, by the id that it was made with.",
+    },
+    "earning_rule_id": {
+        "schema": {"type": "string", "pattern": DEFINITION_ID_PATTERN},
+        "example": "birthday-week",
+        "description": "The earning rule, by the caller's id.",
+    },
+    "activity_type_id": {
+        "schema": {"type": "string", "pattern": DEFINITION_ID_PATTERN},
+        "example": "webinar",
+        "description": "The type of activities, by the caller's id.",
+    },
+    "tier_id": {
+        "schema": {"type": "string", "pattern": DEFINITION_ID_PATTERN},
+        "example": "gold",
+        "description": "The tier, by the caller's id.",
     },
     "code": {
         "schema": _CALLER_ID,
@@ -158,6 +179,7 @@ def document(app: Litestar) -> dict[str, Any]:
     sent = [handler.parsed_data_field.annotation for _, _, handler in operations if handler.parsed_data_field]
     sent += [Purchase, OpeningBalance, *(field.type for field in fields(ProgramSettings))]
     answered = [*(_answered(each) for _, _, each in operations), Problem, *shapes(KINDS)]
+    answered += [line for _, _, each in operations for line in _lines(each)]
     references, schemas = components(sent, answered)
     # Some bodies are decoded in two steps, so that their types tell less than what they take.
     schemas["BatchIn"]["properties"]["purchases"]["items"] = references[key_of(Purchase)]
@@ -207,6 +229,11 @@ def _answered(handler: HTTPRouteHandler) -> Any:  # noqa: ANN401 - a type of any
     return get_args(annotation)[0] if get_origin(annotation) is Response else annotation
 
 
+def _lines(handler: HTTPRouteHandler) -> Sequence[type[Any]]:
+    told: Told | None = handler.opt.get("told")
+    return told.lines if told else ()
+
+
 def _content(handler: HTTPRouteHandler, references: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
     """Tell what an answer holds: JSON, but for the few operations that say otherwise."""
     if handler.media_type == MediaType.TEXT:
@@ -214,7 +241,12 @@ def _content(handler: HTTPRouteHandler, references: Mapping[str, Any], example: 
     media: dict[str, Any] = {"schema": references[key_of(_answered(handler))]}
     if "response" in example:
         media["example"] = example["response"]
-    return {"application/json": media}
+    made = {"application/json": media}
+    if _lines(handler):
+        # OpenAPI 3.1 has no word for a stream: the schema is that of each line.
+        schema = {"description": "Of each line.", "anyOf": [references[key_of(line)] for line in _lines(handler)]}
+        made["application/x-ndjson"] = {"schema": schema}
+    return made
 
 
 def _operation(
@@ -249,7 +281,7 @@ def _tags(handler: HTTPRouteHandler) -> list[str]:
 
 
 def _summary(handler: HTTPRouteHandler) -> str:
-    return " ".join((handler.fn.__doc__ or "").split())
+    return handler.summary or " ".join((handler.fn.__doc__ or "").split())
 
 
 def _parameters(path: str, told: Told | None) -> list[dict[str, Any]]:

@@ -6,12 +6,18 @@ from service.platform.database import Database
 from service.platform.queue.turn import Turn
 from service.points import jobs as points
 from service.programs import usecases as programs
+from service.purchases import jobs as purchases
 from service.rewards import jobs as rewards
 
 
 async def settle_due(database: Database) -> int:
     """Settle the customers of all programs; returns how many."""
     return await _for_each_program(database, points.settle_due)
+
+
+async def settle_tiers(database: Database) -> int:
+    """Settle the tiers of the customers of all programs; returns of how many."""
+    return await _for_each_program(database, purchases.settle_tiers)
 
 
 async def give_back_lapsed(database: Database) -> int:

@@ -28,7 +28,8 @@ locked AS MATERIALIZED (
         SELECT
             c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt,
             c.lifetime_earned, c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at,
-            c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into
+            c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier,
+            c.tier_state, c.tier_due_at, c.merged_into
         FROM customer AS c
         WHERE c.program_id = $1::integer AND c.id = o.id
         FOR NO KEY UPDATE
@@ -41,19 +42,20 @@ all_locked AS MATERIALIZED (SELECT count(*) AS customers FROM locked)
 SELECT
     l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
-    l.next_expiry_at, l.next_expiry_points, l.notify_at, l.merged_into, NULL::text AS claim_id,
+    l.next_expiry_at, l.next_expiry_points, l.notify_at, l.limits_used, l.tier, l.tier_state, l.tier_due_at,
+    l.merged_into, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM locked AS l
 UNION ALL
 SELECT
     n.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, n.external_id, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, n.external_id, NULL, NULL, NULL
 FROM known AS n
 WHERE n.is_merged
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, k.id, k.content_hash, k.subject_id, NULL
+    NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -64,7 +66,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, clock_timestamp()
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp()
 FROM all_locked;
 
 -- name: booking_look
@@ -72,7 +74,8 @@ FROM all_locked;
 SELECT
     l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
-    l.next_expiry_at, l.next_expiry_points, l.notify_at, l.merged_into, NULL::text AS claim_id,
+    l.next_expiry_at, l.next_expiry_points, l.notify_at, l.limits_used, l.tier, l.tier_state, l.tier_due_at,
+    l.merged_into, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN
@@ -84,7 +87,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, k.id, k.content_hash, k.subject_id, NULL
+    NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -95,7 +98,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, clock_timestamp();
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp();
 
 -- name: customer_reserve
 -- Internal ids for customers to enrol; the ones that come to nothing leave gaps.
@@ -107,13 +110,13 @@ FROM generate_series(1, $1::integer);
 INSERT INTO customer (
     program_id, id, external_id, version, available, pending, held, debt, lifetime_earned, purchase_count,
     first_purchase_at, last_purchase_at, enrolled_at, next_due_at, alive_until, sliding, next_expiry_at,
-    next_expiry_points, notify_at
+    next_expiry_points, notify_at, limits_used, tier, tier_state, tier_due_at
 )
 SELECT
     $1::integer, n.id, n.external_id, n.version, n.available, n.pending, n.held, n.debt, n.lifetime_earned,
     n.purchase_count, n.first_purchase_at, n.last_purchase_at, n.enrolled_at, n.next_due_at, n.alive_until, n.sliding,
-    n.next_expiry_at, n.next_expiry_points, n.notify_at
-FROM unnest($2::customer_row_3[]) AS n
+    n.next_expiry_at, n.next_expiry_points, n.notify_at, n.limits_used, n.tier, n.tier_state, n.tier_due_at
+FROM unnest($2::customer_row_4[]) AS n
 ORDER BY n.external_id
 ON CONFLICT DO NOTHING;
 
@@ -134,8 +137,12 @@ UPDATE customer AS c SET
     sliding = u.sliding,
     next_expiry_at = u.next_expiry_at,
     next_expiry_points = u.next_expiry_points,
-    notify_at = u.notify_at
-FROM unnest($2::customer_row_3[]) AS u
+    notify_at = u.notify_at,
+    limits_used = u.limits_used,
+    tier = u.tier,
+    tier_state = u.tier_state,
+    tier_due_at = u.tier_due_at
+FROM unnest($2::customer_row_4[]) AS u
 WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 
 -- name: customer_read
@@ -144,7 +151,8 @@ WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into, w.external_id AS named
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
+    c.merged_into, w.external_id AS named
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN
     LATERAL (
@@ -162,7 +170,8 @@ CROSS JOIN LATERAL (
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
+    c.merged_into
 FROM (SELECT DISTINCT u.id FROM unnest($2::bigint[]) AS u (id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.xmin, r.* FROM customer AS r
@@ -174,7 +183,8 @@ CROSS JOIN LATERAL (
 -- What a balance shows of customers, by the callers' ids.
 SELECT
     c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned, c.next_expiry_at, c.next_expiry_points,
-    c.alive_until, c.sliding, c.next_due_at <= clock_timestamp() AS is_due, c.merged_into
+    c.alive_until, c.sliding, c.next_due_at <= clock_timestamp() AS is_due, c.merged_into, c.tier, c.tier_state,
+    c.purchase_count > 0 OR c.lifetime_earned > 0 AS has_facts
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.* FROM customer AS r
@@ -186,6 +196,28 @@ CROSS JOIN LATERAL (
 SELECT p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
 FROM customer_profile AS p
 WHERE p.program_id = $1::integer AND p.customer_id = $2::bigint;
+
+-- name: limits_keep
+-- Writes what customers used of limits; they are locked.
+UPDATE customer AS c SET limits_used = u.used
+FROM unnest($2::bigint[], $3::jsonb[]) AS u (id, used)
+WHERE c.program_id = $1::integer AND c.id = u.id;
+
+-- name: tiers_keep
+-- Writes customers' tiers, with what they rest on; they are locked.
+UPDATE customer AS c SET tier = u.tier, tier_state = u.tier_state, tier_due_at = u.tier_due_at
+FROM unnest($2::bigint[], $3::text[], $4::jsonb[], $5::timestamptz[]) AS u (id, tier, tier_state, tier_due_at)
+WHERE c.program_id = $1::integer AND c.id = u.id;
+
+-- name: profile_list
+-- What rules ask of many customers beside their rows.
+SELECT p.customer_id, p.email, p.phone, p.name, p.birthday, p.locale, p.attributes
+FROM unnest($2::bigint[]) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT r.* FROM customer_profile AS r
+    WHERE r.program_id = $1::integer AND r.customer_id = w.id
+    OFFSET 0
+) AS p;
 
 -- name: profile_write
 INSERT INTO customer_profile (
@@ -207,7 +239,8 @@ ON CONFLICT (program_id, customer_id) DO UPDATE SET
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
+    c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
     p.attributes
 FROM customer AS c
 LEFT JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
@@ -224,7 +257,8 @@ LIMIT $3::integer;
 SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
-    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
+    c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
+    c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
     p.attributes
 FROM customer AS c
 INNER JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
@@ -279,9 +313,6 @@ SELECT exists(
 -- name: customer_forget
 UPDATE customer SET external_id = NULL, erased_at = $3::timestamptz
 WHERE program_id = $1::integer AND id = any($2::bigint[]);
-
--- name: time_read
-SELECT clock_timestamp() AS now;
 
 -- name: merge_sources
 -- The records that went into others, by the ids of the merges.

@@ -13,6 +13,7 @@ from service.customers.keeping import Erasing, Keepers, Merging
 from service.customers.rules import Customer, CustomerMerged, Profile, filled, identities
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import IdSource
+from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, RowsMissing, write_together
 
@@ -147,4 +148,4 @@ async def export(db: Db, *, program_id: int, customer_id: str, keepers: Keepers)
         for keeper in keepers:
             records |= await keeper.export(db, program_id, [customer.id, *others])
         names = [*(await store.names(db, program_id=program_id, customers=others)).values()]
-        return Export(customer, profile, names, await store.read_time(db), records)
+        return Export(customer, profile, names, await database_time(db), records)

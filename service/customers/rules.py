@@ -35,6 +35,10 @@ class Standing(msgspec.Struct, frozen=True):
     next_expiry_points: int = 0
     is_due: bool = False
     """Something has changed by itself since the row was written: the row alone doesn't tell what there is now."""
+    tier: str | None = None
+    tier_state: str | None = None
+    has_facts: bool = False
+    """Whether the customer has bought something, or earned points."""
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -60,12 +64,25 @@ class Customer(msgspec.Struct, frozen=True):
     """How many of the available points end next, and when, of those that have a date of their own."""
     notify_at: datetime | None = None
     """When the customer is to be told that the points which slide end; None once it was, or where nobody is told."""
+    limits_used: str | None = None
+    """What the customer used of limits of earning rules, as the room of the rules writes it."""
+    tier: str | None = None
+    """The customer's tier, by its id."""
+    tier_state: str | None = None
+    """What the tier rests on, as the room of the tiers writes it."""
+    tier_due_at: datetime | None = None
+    """When time alone changes something about the tier next, or a little earlier."""
     merged_into: int | None = None
     """The record that this one went into, by its internal id: it keeps its history and nothing else."""
     is_new: bool = False
     """Enrolled by the booking under way: there is no row yet."""
     written_by: int = 0
     """Which transaction wrote the row as it was read: whoever writes it next proves that it is still that one."""
+
+    @property
+    def has_facts(self) -> bool:
+        """Whether the customer has bought something, or earned points."""
+        return self.purchase_count > 0 or self.lifetime_earned > 0
 
 
 def ending_next(
@@ -80,7 +97,16 @@ def ending_next(
 def standing_of(customer: Customer, *, is_due: bool = False) -> Standing:
     """Tell what a customer's row shows."""
     ends = ending_next(customer.next_expiry_at, customer.next_expiry_points, customer.alive_until, customer.sliding)
-    return Standing(customer.external_id, customer.balance, customer.lifetime_earned, *ends, is_due=is_due)
+    return Standing(
+        customer.external_id,
+        customer.balance,
+        customer.lifetime_earned,
+        *ends,
+        is_due,
+        customer.tier,
+        customer.tier_state,
+        customer.has_facts,
+    )
 
 
 # Blanks and control characters are named: what `\s` means differs from one language's patterns to another's.
@@ -164,6 +190,11 @@ def with_purchase(customer: Customer, occurred_at: datetime, earned: int) -> Cus
         last_purchase_at=occurred_at if last is None else max(last, occurred_at),
         lifetime_earned=customer.lifetime_earned + earned,
     )
+
+
+def with_activity(customer: Customer, earned: int) -> Customer:
+    """Count what an activity earned. It is no purchase."""
+    return msgspec.structs.replace(customer, lifetime_earned=customer.lifetime_earned + earned)
 
 
 def changed(profile: Profile, change: ProfileChange, today: date) -> Profile:

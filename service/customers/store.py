@@ -1,6 +1,6 @@
 """Customers' rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -50,7 +50,7 @@ async def open_booking(
 
 
 def _customer(row: Record) -> Customer:
-    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:20], written_by=row[1])
+    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:24], written_by=row[1])
 
 
 async def reserve_ids(db: Db, *, count: int) -> list[int]:
@@ -90,6 +90,10 @@ def _rows(customers: Sequence[Customer]) -> Sequence[tuple[object, ...]]:
             customer.next_expiry_at,
             customer.next_expiry_points,
             customer.notify_at,
+            customer.limits_used,
+            customer.tier,
+            customer.tier_state,
+            customer.tier_due_at,
         )
         for customer in customers
     ]
@@ -110,7 +114,7 @@ async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]
     """Read what customers have; the unknown ones are missing. Ids of records that went into others stand for those."""
     rows = await db.fetch(_STATEMENTS["standing_read"].sql, program_id, customer_ids)
     found = {
-        row[0]: Standing(row[0], Balance(*row[1:5]), row[5], *ending_next(*row[6:10]), is_due=bool(row[10]))
+        row[0]: Standing(row[0], Balance(*row[1:5]), row[5], *ending_next(*row[6:10]), bool(row[10]), *row[12:15])
         for row in rows
         if row[11] is None
     }
@@ -141,6 +145,25 @@ async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:
     """Read a customer's profile, an empty one where nothing was told."""
     row = await db.fetchrow(_STATEMENTS["profile_read"].sql, program_id, customer_id)
     return _profile(row) if row is not None else Profile()
+
+
+async def keep_limits(db: Db, *, program_id: int, used: Mapping[int, str | None]) -> None:
+    """Write what customers used of limits, by their internal ids; they are locked."""
+    await db.execute(_STATEMENTS["limits_keep"].sql, program_id, list(used), list(used.values()))
+
+
+async def keep_tiers(
+    db: Db, *, program_id: int, tiers: Mapping[int, tuple[str | None, str | None, datetime | None]]
+) -> None:
+    """Write customers' tiers, what they rest on, and when time changes something; they are locked."""
+    columns = [[each[place] for each in tiers.values()] for place in range(3)]
+    await db.execute(_STATEMENTS["tiers_keep"].sql, program_id, list(tiers), *columns)
+
+
+async def read_profiles(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, Profile]:
+    """Read the profiles of customers by their internal ids; those of whom nothing was told are missing."""
+    rows = await db.fetch(_STATEMENTS["profile_list"].sql, program_id, customers)
+    return {row["customer_id"]: _profile(row) for row in rows}
 
 
 def _profile(row: Record) -> Profile:
@@ -206,12 +229,6 @@ async def any_erased(db: Db, *, program_id: int, hashes: Sequence[tuple[str, byt
     """Tell whether one of these hashes is of an identity that was erased."""
     kinds, digests = [kind for kind, _ in hashes], [digest for _, digest in hashes]
     return bool(await db.fetchval(_STATEMENTS["identity_find"].sql, program_id, kinds, digests))
-
-
-async def read_time(db: Db) -> datetime:
-    """Read the database's time."""
-    now: datetime = await db.fetchval(_STATEMENTS["time_read"].sql)
-    return now
 
 
 async def merged_records(db: Db, *, program_id: int, merge_ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -1,6 +1,6 @@
 """What can be done with customers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -126,6 +126,23 @@ async def get(db: Db, *, program_id: int, customer_id: str) -> tuple[Customer, P
         raise NotFound
     customer = customers[customer_id]
     return customer, await store.read_profile(db, program_id=program_id, customer_id=customer.id)
+
+
+async def keep_limits(db: Db, *, program_id: int, used: Mapping[int, str | None]) -> None:
+    """Write what customers used of limits, by their internal ids; they are locked."""
+    await store.keep_limits(db, program_id=program_id, used=used)
+
+
+async def keep_tiers(
+    db: Db, *, program_id: int, tiers: Mapping[int, tuple[str | None, str | None, datetime | None]]
+) -> None:
+    """Write the tiers of customers by their internal ids: the tier, what it rests on, when time changes something."""
+    await store.keep_tiers(db, program_id=program_id, tiers=tiers)
+
+
+async def read_profiles(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, Profile]:
+    """Read the profiles of customers by their internal ids, unlocked; those of whom nothing was told are missing."""
+    return await store.read_profiles(db, program_id=program_id, customers=customers)
 
 
 async def list_newest(

@@ -16,6 +16,10 @@ _DAY: Final = timedelta(days=1)
 _MONTHS_IN_YEAR: Final = 12
 
 
+_last_days: Final = dict[ZoneInfo, tuple[datetime, datetime, date]]()
+"""The first moment, the end and the date of the last day that was asked for in each zone."""
+
+
 class Period(Enum):
     """A part of the calendar year that ends with the last day of a month."""
 
@@ -59,16 +63,26 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime | None:
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
     """Return the local day of a moment: the last day that has begun by then.
 
+    Moments asked one after the other are mostly of one day, so that the last one of each zone is remembered.
+
     That is what the calendar on the wall shows, unless the clock was put back over midnight: the hour that comes a
     second time belongs to the day that has begun already. So a later moment is never in an earlier day. At the ends of
     the calendar, where the wall would show the year 0 or 10000, it is the first or the last day.
     """
+    last = _last_days.get(zone)
+    if last is not None and last[0] <= moment < last[1]:
+        return last[2]
     try:
         day = _clock(moment, zone).date()
     except OverflowError:
         return date.min if moment.year == date.min.year else date.max
     end = end_of_day(day, zone)
-    return day if end is None or moment < end else day + _DAY
+    if end is not None and moment >= end:
+        day, end = day + _DAY, end_of_day(day + _DAY, zone)
+    start = start_of_day(day, zone)
+    if end is not None and start <= moment:
+        _last_days[zone] = start, end, day
+    return day
 
 
 def add_days(day: date, days: int) -> date | None:

@@ -1,21 +1,32 @@
 """What can be done with opening balances: reporting many at once."""
 
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from service.opening_balances import store
 from service.opening_balances.rules import Brought, OpeningBalance, OpeningBalanceConflict, bring_in, normalised
 from service.platform.claims import ClaimKind, content_hash
-from service.points.facts import Accepted, Draft, Facts, Outcome
+from service.platform.statements import Db
+from service.points.account import Account
+from service.points.facts import Accepted, Alone, Draft, Facts, Outcome
+from service.programs.rules import Program
 
 BalanceDraft: TypeAlias = Draft[OpeningBalance]
 AcceptedBalance: TypeAlias = Accepted[OpeningBalance, Brought]
 BalanceOutcome: TypeAlias = Outcome[OpeningBalance, Brought]
 
+
+async def _prepare(
+    _: Db, program: Program, __: Sequence[tuple[OpeningBalance, Account]]
+) -> Alone[OpeningBalance, Brought]:
+    return Alone(program, bring_in)
+
+
 OPENING_BALANCES: Final = Facts(
     kind=ClaimKind.OPENING_BALANCE,
     conflict=OpeningBalanceConflict,
     event="opening_balance.booked",
-    decide=lambda opening, account, program, _: bring_in(opening, account, program),
+    prepare=_prepare,
     adding=store.adding,
     answered=store.brought,
     takes_points=lambda opening: opening.debt > 0,  # which may be repaid from what there is

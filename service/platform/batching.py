@@ -49,7 +49,7 @@ class Gatherer(Generic[Key, Question, Answer]):
         *,
         batch_size: int = 64,
         queue_limit: int = 2000,
-        patience: float = 4.3,
+        patience: float = 4.0,
     ) -> None:
         self._name = name
         self._answer_all = answer_all

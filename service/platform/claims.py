@@ -20,6 +20,7 @@ class ClaimKind(IntEnum):
     PURCHASE = 1
     REFUND = 2
     OPENING_BALANCE = 3
+    ACTIVITY = 4
 
 
 class Claim(msgspec.Struct, frozen=True):

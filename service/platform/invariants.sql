@@ -11,7 +11,9 @@ FROM
     unnest(
         ARRAY[
             'transfer', 'lot_entry', 'claim', 'purchase', 'refund', 'program_settings', 'reward_version', 'voucher_use',
-            'expiry_notice', 'customer_merge', 'erased_identity', 'opening_balance', 'event'
+            'expiry_notice', 'customer_merge', 'erased_identity', 'opening_balance', 'activity', 'tier_change',
+            'tier_notice',
+            'event'
         ]
     ) AS t (name)
 CROSS JOIN
@@ -32,7 +34,7 @@ WHERE
             AND NOT a.attisdropped
             AND (t.name, a.attname) NOT IN (
                 ('purchase', 'channel'), ('purchase', 'referral_code'), ('purchase', 'items'), ('purchase', 'metadata'),
-                ('refund', 'state')
+                ('refund', 'state'), ('activity', 'properties')
             )
             AND has_column_privilege('loyalty_service', p.relid, a.attnum, 'UPDATE')
     );
@@ -62,6 +64,8 @@ FROM (
     SELECT 2 AS kind, r.program_id, r.id, r.external_id FROM refund AS r
     UNION ALL
     SELECT 3 AS kind, b.program_id, b.id, b.external_id FROM opening_balance AS b
+    UNION ALL
+    SELECT 4 AS kind, a.program_id, a.id, a.external_id FROM activity AS a
 ) AS f
 FULL JOIN claim AS k ON f.program_id = k.program_id AND f.kind = k.kind AND f.id = k.subject_id
 WHERE f.external_id IS DISTINCT FROM k.id;
@@ -79,10 +83,12 @@ FROM (
     SELECT 'purchase.refunded' AS type, r.program_id, r.id FROM refund AS r
     UNION ALL
     SELECT 'opening_balance.booked' AS type, b.program_id, b.id FROM opening_balance AS b
+    UNION ALL
+    SELECT 'activity.rewarded' AS type, a.program_id, a.id FROM activity AS a
 ) AS f
 FULL JOIN (
     SELECT e.program_id, e.type, e.subject_id, count(*) AS events FROM announced AS e
-    WHERE e.type IN ('purchase.rewarded', 'purchase.refunded', 'opening_balance.booked')
+    WHERE e.type IN ('purchase.rewarded', 'purchase.refunded', 'opening_balance.booked', 'activity.rewarded')
     GROUP BY e.program_id, e.type, e.subject_id
 ) AS o ON f.program_id = o.program_id AND f.type = o.type AND f.id = o.subject_id
 WHERE f.id IS NULL OR o.events IS DISTINCT FROM 1;

@@ -1,4 +1,4 @@
--- Statements of the platform: claims, commands, the outbox.
+-- Statements of the platform: claims, commands, the outbox, the time.
 
 -- name: claim_insert
 -- Takes ids of facts. One that somebody else holds writes no row, and the caller begins again.
@@ -72,3 +72,6 @@ SELECT
         WHERE current_setting(w.name) != w.value
         ORDER BY w.name
     ) AS missing;
+
+-- name: time_read
+SELECT clock_timestamp() AS now;

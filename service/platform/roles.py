@@ -22,6 +22,8 @@ class Right(Enum):
 
     REPORT_PURCHASES = "purchases.report"
     READ_PURCHASES = "purchases.read"
+    REPORT_ACTIVITIES = "activities.report"
+    READ_ACTIVITIES = "activities.read"
     ENROL_CUSTOMERS = "customers.enrol"
     READ_CUSTOMERS = "customers.read"
     LIST_CUSTOMERS = "customers.list"
@@ -37,6 +39,8 @@ class Right(Enum):
     IMPORT_BALANCES = "balances.import"
     READ_REWARDS = "rewards.read"
     MANAGE_REWARDS = "rewards.manage"
+    READ_RULES = "rules.read"
+    MANAGE_RULES = "rules.manage"
     READ_VOUCHERS = "vouchers.read"
     USE_VOUCHERS = "vouchers.use"
     READ_PROGRAM = "program.read"
@@ -49,6 +53,7 @@ class Right(Enum):
 _READS: Final = frozenset(
     {
         Right.READ_PURCHASES,
+        Right.READ_ACTIVITIES,
         Right.READ_CUSTOMERS,
         Right.LIST_CUSTOMERS,
         Right.READ_BALANCES,
@@ -56,6 +61,7 @@ _READS: Final = frozenset(
         Right.READ_ADJUSTMENTS,
         Right.READ_REWARDS,
         Right.READ_VOUCHERS,
+        Right.READ_RULES,
     }
 )
 
@@ -64,6 +70,8 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
         {
             Right.REPORT_PURCHASES,
             Right.READ_PURCHASES,
+            Right.REPORT_ACTIVITIES,
+            Right.READ_ACTIVITIES,
             Right.ENROL_CUSTOMERS,
             Right.READ_BALANCES,
             Right.READ_HISTORY,
@@ -76,8 +84,8 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_EVENTS}),
     Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY, Right.READ_REWARDS}),
     Role.SUPPORT: _READS | {Right.ADJUST, Right.EXPORT_CUSTOMERS},
-    Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_VOUCHERS, Right.READ_ADJUSTMENTS}
-    | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS, Right.READ_EVENTS},
+    Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_ACTIVITIES, Right.READ_VOUCHERS, Right.READ_ADJUSTMENTS}
+    | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS, Right.MANAGE_RULES, Right.READ_EVENTS},
     Role.ANALYST: _READS | {Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM, Right.READ_EVENTS},
     Role.ADMIN: frozenset(Right),
 }

@@ -42,7 +42,7 @@ async def transact(
     work: Callable[[Db], Awaitable[Result]],
     *,
     at_once: Callable[[Db], Awaitable[Result]] | None = None,
-    patience: float = 4.3,
+    patience: float = 4.0,
     rollback: bool = False,
     kind: str = "call",
 ) -> Result:

@@ -7,7 +7,7 @@ again. All else is the same for all of them, and stands here: customers, claims,
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -63,12 +63,45 @@ class Accepted(msgspec.Struct, Generic[Content, Answer], frozen=True):
 Outcome: TypeAlias = Accepted[Content, Answer] | Refusal
 
 
+_Told_contra = TypeVar("_Told_contra", contravariant=True)
+_Answered_co = TypeVar("_Answered_co", covariant=True)
+
+
+class Deciding(Protocol[_Told_contra, _Answered_co]):
+    """Decides on the new facts of one batch, one after the other. Pure: what it needs was read before."""
+
+    def decide(self, content: _Told_contra, account: Account, row_id: UUID, /) -> _Answered_co:
+        """Move in the account what a fact comes to, and answer; where it raises a Refusal, it has moved nothing."""
+        ...
+
+    def sharing(self) -> Sequence[Write]:
+        """Write what was decided of rows that all customers share; they are locked last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alone(Generic[Content, Answer]):
+    """Decides by the fact, its customer and the program alone."""
+
+    program: Program
+    by: Callable[[Content, Account, Program], Answer]
+
+    def decide(self, content: Content, account: Account, _: UUID, /) -> Answer:
+        """Decide on one fact."""
+        return self.by(content, account, self.program)
+
+    def sharing(self) -> Sequence[Write]:
+        """Share nothing."""
+        return ()
+
+
 @dataclass(slots=True)
 class _Batch(Generic[Content, Answer]):
     """What is decided so far for the facts of one transaction."""
 
     program: Program
     opened: Opened
+    deciding: Deciding[Content, Answer]
     known: Mapping[str, Answer | None]
     accounts: Mapping[str, Account]
     bookings: dict[str, Booking[Content, Answer]] = field(default_factory=dict[str, Booking[Content, Answer]])
@@ -78,15 +111,15 @@ class _Batch(Generic[Content, Answer]):
 class Facts(Generic[Content, Answer]):
     """One kind of fact, by what is its own.
 
-    `decide` is pure: it moves in the account what a new one comes to, and answers; where it raises a Refusal, it has
-    moved nothing. The id is that of the fact's row. `adding` writes rows. `answered` reads the first answers by the
-    rows' ids, None for those of erased customers. `event` is the type of the news of a new one.
+    `prepare` reads what deciding on new ones needs beside their customers' accounts, with which they are given.
+    `adding` writes rows. `answered` reads the first answers by the rows' ids, None for those of erased customers.
+    `event` is the type of the news of a new one.
     """
 
     kind: ClaimKind
     conflict: type[Refusal]
     event: str
-    decide: Callable[[Content, Account, Program, UUID], Answer]
+    prepare: Callable[[Db, Program, Sequence[tuple[Content, Account]]], Awaitable[Deciding[Content, Answer]]]
     adding: Callable[[int, Sequence[Booking[Content, Answer]], datetime], Write]
     answered: Callable[[Db, int, Sequence[UUID]], Awaitable[Mapping[UUID, Answer | None]]]
     check: Callable[[Content, datetime, Program], None] | None = None
@@ -173,7 +206,13 @@ class Facts(Generic[Content, Answer]):
     ) -> _Batch[Content, Answer]:
         known = await self._known(db, program, drafts, opened)
         new = points.newcomers(enrolled, opened.now, opened.ids)
-        return _Batch(program, opened, known, {**opened.accounts, **new})
+        accounts = {**opened.accounts, **new}
+        to_decide = [
+            (each.content, accounts[each.customer_id])
+            for each in drafts
+            if each.id not in opened.claims and each.customer_id in accounts
+        ]
+        return _Batch(program, opened, await self.prepare(db, program, to_decide), known, accounts)
 
     async def _known(
         self, db: Db, program: Program, drafts: Sequence[Draft[Content]], opened: Opened
@@ -213,7 +252,7 @@ class Facts(Generic[Content, Answer]):
             if account is None:
                 return CustomerUnknown("/customer_id")
             row_id = batch.opened.ids.next(draft.randomness)
-            answer = self.decide(draft.content, account, batch.program, row_id)
+            answer = batch.deciding.decide(draft.content, account, row_id)
         except Refusal as refusal:
             return refusal
         batch.bookings[draft.id] = Booking(row_id, account.customer.id, draft, answer)
@@ -235,6 +274,7 @@ class Facts(Generic[Content, Answer]):
                 claiming(program_id, self.kind, claims),
                 self.adding(program_id, bookings, now),
                 announcing(program_id, events, now),
+                *batch.deciding.sharing(),
             ],
         )
 

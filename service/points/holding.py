@@ -7,6 +7,7 @@ import msgspec
 
 from service.customers.rules import Balance, CustomerErased, CustomerUnknown
 from service.kernel.errors import Invalid, NotFound
+from service.platform.clock import database_time
 from service.platform.statements import Db
 from service.points import store
 from service.points.account import Account
@@ -111,7 +112,7 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
 async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> Redeemed:
     """Read a hold. One whose time is over counts as lapsed, booked or not. Raises NotFound, CustomerErased."""
     customer_id, held = await _hold_of(db, program_id, hold_id)
-    now = await store.read_time(db)
+    now = await database_time(db)
     if held.status is HoldStatus.HELD and held.expires_at <= now:
         held = msgspec.structs.replace(held, status=HoldStatus.LAPSED, ended_at=held.expires_at)
     (standing,) = await balances(db, program_id=program_id, customer_ids=[customer_id])

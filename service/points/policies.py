@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from service.kernel.periods import Period, add_days, add_months, clamped, day_of, end_of_day, last_day
+from service.kernel.times import FIRST_MOMENT
 from service.points.rules import NEVER, Alive, Life
 from service.programs.policies import (
     ExpiryOnDates,
@@ -84,10 +85,16 @@ def with_end(life: Life, program: ProgramSettings, ends_at: datetime) -> Life:
 
 
 def _notify_at(policy: ExpiryPolicy, ends_at: datetime) -> datetime | None:
-    """Return the moment at which a customer is told that points end: days of 24 hours before."""
+    """Return the moment at which a customer is told that points end: days of 24 hours before.
+
+    Where the calendar doesn't reach so far back it is the first moment that can be stored.
+    """
     if policy == "never" or policy.notice is None or ends_at == NEVER:
         return None
-    return ends_at - timedelta(days=policy.notice.days)
+    try:
+        return ends_at - timedelta(days=policy.notice.days)
+    except OverflowError:
+        return FIRST_MOMENT + timedelta.resolution
 
 
 def pending_until(policy: PendingPolicy | None, occurred_at: datetime, time_zone: str) -> Pending | None:

@@ -163,10 +163,6 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS l;
 
--- name: time_read
--- The time as of which a transaction looks.
-SELECT clock_timestamp() AS now;
-
 -- name: transfer_list
 -- A page of customers' transfers, newest first, behind an id: of one, and of the records that went into this one.
 SELECT

@@ -1,35 +1,14 @@
 """Points on the wire."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from service.customers.rules import Balance, Standing
+from service.customers.rules import Balance
 from service.kernel.ids import to_wire
 from service.kernel.times import Time
 from service.points.rules import NEVER, Cause, Lot, lot_ends_at
 from service.points.store import Booked
-
-
-class NextExpiryOut(msgspec.Struct, frozen=True):
-    """How many points expire next, and when."""
-
-    points: int
-    at: Time
-
-
-class BalanceOut(msgspec.Struct, frozen=True):
-    """A customer's points by bucket."""
-
-    customer_id: str
-    available: int
-    pending: int
-    held: int
-    debt: int
-    lifetime_earned: int
-    next_expiry: NextExpiryOut | None = None
-    tier: dict[str, Any] | None = None
 
 
 class TransferOut(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
@@ -57,16 +36,6 @@ class LotOut(msgspec.Struct, frozen=True):
     available_at: Time
     expires_at: Time | None
     cause: Cause
-
-
-def balance_out(standing: Standing) -> BalanceOut:
-    """Render a balance."""
-    has, expiry = standing.balance, None
-    if standing.next_expiry_at is not None:
-        expiry = NextExpiryOut(standing.next_expiry_points, standing.next_expiry_at)
-    return BalanceOut(
-        standing.customer_id, has.available, has.pending, has.held, has.debt, standing.lifetime_earned, expiry
-    )
 
 
 def transfer_out(booked: Booked) -> TransferOut:

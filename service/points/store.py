@@ -203,12 +203,6 @@ async def read_hold(db: Db, *, program_id: int, hold_id: UUID) -> tuple[str | No
     return row[9], Hold(row[0], row[1], row[2], (), row[3], row[4], row[5], HoldStatus(row[6]), row[7], row[8])
 
 
-async def read_time(db: Db) -> datetime:
-    """Read the database's time."""
-    now: datetime = await db.fetchval(_STATEMENTS["time_read"].sql)
-    return now
-
-
 def _lot(row: Record) -> Lot:
     # The driver reads 'infinity' as a time without a zone.
     cause, expires_at = Cause(row[6], row[7]), row[5].replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from service.customers.rules import Balance, Customer, Standing, standing_of
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.claims import Claim, ClaimKind
+from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, RowsMissing, Write, write_together
 from service.points import store
@@ -118,18 +119,25 @@ def news(accounts: Sequence[Account], ids: IdSource) -> list[Event]:
     ]
 
 
-async def confirm(db: Db, *, program_id: int, customer_id: str, owner: int, lot_id: UUID, entropy: int) -> Balance:
-    """Make pending points available, those of a lot of a customer; what is available already stays. Gives the balance.
+async def confirm(
+    db: Db, *, program_id: int, customer_id: str, owner: int, lot_ids: Sequence[UUID], held_back: int, entropy: int
+) -> Balance:
+    """Make pending points available, those of lots of a customer; what is available already stays. Gives the balance.
 
-    `owner` is the customer's internal id. Raises PointsLapsed, and RowsMissing where the id isn't that customer's.
+    `owner` is the customer's internal id. Of the lots so many points were `held_back` when they were granted. Raises
+    PointsLapsed where none of these is there, and none became available; RowsMissing where the id isn't that
+    customer's.
     """
     opened = await open_accounts(db, program_id=program_id, customer_ids=[customer_id], entropy=entropy)
     account = owned(opened, customer_id, owner)
-    lot = await _lot_of(db, program_id, account, lot_id)
-    if lot is not None and lot.is_pending:
-        if not lot.remaining:
-            raise PointsLapsed
-        account.activate(lot_id, opened.now)
+    found = [await _lot_of(db, program_id, account, lot_id) for lot_id in lot_ids]
+    pending = [lot for lot in found if lot is not None and lot.is_pending]
+    remaining = [lot for lot in pending if lot.remaining]
+    if pending and not remaining and sum(lot.granted for lot in pending) >= held_back:
+        raise PointsLapsed
+    if remaining:
+        for lot in remaining:
+            account.activate(lot.id, opened.now)
         await write(db, program_id=program_id, opened=opened, accounts=[account])
     return account.customer.balance
 
@@ -146,22 +154,29 @@ async def read_spent_on(db: Db, *, program_id: int, account: Account, order_id: 
     return sum(hold.captured for hold in found)
 
 
-async def refund(  # noqa: PLR0913 - what a refund comes to
+class Granted(msgspec.Struct, frozen=True):
+    """A lot of which a refund takes back so many points; earlier ones took some `before`."""
+
+    lot_id: UUID
+    reversed: int
+    before: int
+
+
+async def refund(
     db: Db,
     *,
     program: Program,
     account: Account,
-    lot_id: UUID,
     restored: int,
-    reversed_points: int,
-    taken_before: int,
+    granted: Sequence[Granted],
     cause: Cause,
     at: datetime,
-) -> Reversed:
+) -> list[Reversed]:
     """Move what a refund gives back and takes back, in an account into which `read_spent_on` read.
 
     First the points that paid are restored, those of the newest redemption first. Of what the purchase earned, points
-    that ended unspent are not claimed again: with those `taken_before`, no more is taken than was granted and did not.
+    that ended unspent are not claimed again: with those taken before, no more is taken than was granted and did not.
+    Gives what was taken for each lot.
     """
     days = program.settings.restored_grace_days
     grace = None if days is None else timedelta(days=days)
@@ -171,13 +186,18 @@ async def refund(  # noqa: PLR0913 - what a refund comes to
             if back:
                 restore(account, hold_id, back, cause=cause, at=at, grace=grace)
             restored -= back
-    own = await _lot_of(db, program.id, account, lot_id)
-    claimed = 0 if own is None else min(reversed_points, max(0, own.granted - own.expired - taken_before))
-    if not claimed:
-        return Reversed(0, 0, 0)
-    lifetime = account.customer.lifetime_earned - claimed
-    account.customer = msgspec.structs.replace(account.customer, lifetime_earned=lifetime)
-    return take_back(account, claimed, lot_id=lot_id, cause=cause, at=at, debt_limit=program.settings.debt_limit)
+    taken = list[Reversed]()
+    for each in granted:
+        own = await _lot_of(db, program.id, account, each.lot_id)
+        claimed = 0 if own is None else min(each.reversed, max(0, own.granted - own.expired - each.before))
+        if not claimed:
+            taken.append(Reversed(0, 0, 0))
+            continue
+        lifetime = account.customer.lifetime_earned - claimed
+        account.customer = msgspec.structs.replace(account.customer, lifetime_earned=lifetime)
+        limit = program.settings.debt_limit
+        taken.append(take_back(account, claimed, lot_id=each.lot_id, cause=cause, at=at, debt_limit=limit))
+    return taken
 
 
 async def _lot_of(db: Db, program_id: int, account: Account, lot_id: UUID) -> Lot | None:
@@ -251,7 +271,7 @@ async def lots(
     last = before or GREATEST_ID
     async with db.transaction(isolation="repeatable_read", readonly=True):
         customer = await _customer(db, program_id=program_id, customer_id=customer_id)
-        now = await store.read_time(db)
+        now = await database_time(db)
         if not is_due(customer, now):
             found = await store.list_lots(
                 db, program_id=program_id, customer_id=customer.id, before=last, limit=limit + 1
@@ -279,7 +299,7 @@ async def _settled(db: Db, program_id: int, customer_ids: Sequence[str]) -> dict
     """Work out what customers have once all is booked that is due; nothing is written."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         rows = await customers.read(db, program_id=program_id, customer_ids=customer_ids)
-        now = await store.read_time(db)
+        now = await database_time(db)
         accounts = await _accounts(db, program_id, rows, now, IdSource(now, 0), whole=False)
     return {customer_id: standing_of(account.closed()) for customer_id, account in accounts.items()}
 

@@ -39,6 +39,8 @@ class Facts(msgspec.Struct, frozen=True):
 SENTENCES: Final[Mapping[tuple[str, Bucket, Bucket], str]] = {
     ("purchase", Bucket.ISSUED, _A): "{Cause} earned {points}{rule}.",
     ("purchase", Bucket.ISSUED, _P): "{Cause} earned {points}{rule}. {held_back}",
+    ("activity", Bucket.ISSUED, _A): "{Cause} earned {points}{rule}.",
+    ("activity", Bucket.ISSUED, _P): "{Cause} earned {points}{rule}. {held_back}",
     ("activation", _P, _A): "{points} from {cause} became available at {at}, {activated}.",
     ("expiry", _A, _E): "{points} from {cause} expired unspent at {at}, {ended}.",
     ("expiry", _P, _E): "{points} from {cause} expired at {at}, still held back, {ended}.",
@@ -142,6 +144,8 @@ def _held_back(facts: Facts) -> str:
     if lot.available_at == NEVER:
         return "Until confirmed, nothing of it can be spent."
     until = moment(lot.available_at, facts.time_zone)
+    if lot.cause.type != "purchase":  # nothing else is confirmed
+        return f"Until {until}, nothing of it can be spent."
     if lot.lapses:
         return f"Unless confirmed before {until}, it lapses."
     return f"Until {until}, or until confirmed, nothing of it can be spent."

@@ -8,6 +8,7 @@ import asyncio
 import time
 from typing import Final
 
+import msgspec
 import structlog
 
 from service.platform.authentication import Actor
@@ -98,7 +99,8 @@ class Catalogue:
             # The version was read first: a change in between is loaded again at the next look. Keys before programs:
             # the program of each key that is found must be found, too.
             actors, seconds = await store.valid_keys(db)
-            programs = await store.all_programs(db)
+            loaded = await store.all_programs(db)
+        programs = {each.id: _with_what_was_made(each, self._programs.get(each.id)) for each in loaded.values()}
         self._programs, self._actors, self._version = programs, actors, version
         self._looked_at = time.monotonic()
         self._reload_at = float("inf") if seconds is None else now + seconds
@@ -111,6 +113,13 @@ class Catalogue:
             except Exception as fault:  # noqa: BLE001 - what is known goes on being used until the database is back
                 _log.warning("catalogue_stale", reason=type(fault).__name__)
             await asyncio.sleep(POLL_SECONDS)
+
+
+def _with_what_was_made(program: Program, before: Program | None) -> Program:
+    """Keep definitions that stayed the same, with what rooms have made of them: most changes are of something else."""
+    if before is None or before.definitions.version_ids != program.definitions.version_ids:
+        return program
+    return msgspec.structs.replace(program, definitions=before.definitions)
 
 
 def program_of(request: ApiRequest) -> Program:

@@ -1,4 +1,4 @@
--- Statements of programs and their keys.
+-- Statements of programs, their keys, and what they define.
 
 -- name: catalogue_version
 -- The number that grows with every change, and what names this very database: the server, the database in it, and the
@@ -111,9 +111,6 @@ WHERE program_id = $1::integer AND id = $2::uuid;
 UPDATE api_key SET requests_per_second = $3::integer, burst = $4::integer
 WHERE program_id = $1::integer AND id = $2::uuid;
 
--- name: database_time
-SELECT clock_timestamp() AS now;
-
 -- name: settings_news
 -- The newest version of a program's settings at moments, and from when on it applies, as in program_all.
 SELECT w.event_id, v.version, v.valid_from
@@ -125,3 +122,96 @@ CROSS JOIN LATERAL (
     ORDER BY s.version DESC
     LIMIT 1
 ) AS v;
+
+-- name: definition_all
+-- All versions of all programs' definitions but drafts, which apply to nothing.
+SELECT
+    v.program_id, v.kind, v.definition_id, v.version, v.id, v.state, v.content, v.valid_from, v.recorded_at
+FROM definition_version AS v
+WHERE v.state != 'draft'
+ORDER BY v.program_id, v.kind, v.definition_id, v.version;
+
+-- name: definition_of_program
+-- Likewise of one program.
+SELECT v.kind, v.definition_id, v.version, v.id, v.state, v.content, v.valid_from, v.recorded_at
+FROM definition_version AS v
+WHERE v.program_id = $1::integer AND v.state != 'draft'
+ORDER BY v.kind, v.definition_id, v.version;
+
+-- name: definition_list
+-- A page of definitions of a kind, newest first, each with up to two versions by number: the one that applies at a
+-- moment, and the newest. Their place is the id of their first version.
+SELECT p.definition_id, p.place, v.version, v.id, v.state, v.content, v.valid_from, v.recorded_at
+FROM (
+    SELECT d.id AS definition_id, d.version, f.id AS place
+    FROM definition AS d
+    INNER JOIN definition_version AS f ON d.program_id = f.program_id AND d.kind = f.kind AND d.id = f.definition_id
+    WHERE d.program_id = $1::integer AND d.kind = $2::text AND f.version = 1 AND f.id < $3::uuid
+    ORDER BY f.id DESC
+    LIMIT $4::integer
+) AS p
+INNER JOIN definition_version AS v
+    ON
+        v.program_id = $1::integer AND v.kind = $2::text AND p.definition_id = v.definition_id
+        AND (
+            p.version = v.version
+            OR v.version = (
+                SELECT max(a.version) FROM definition_version AS a
+                WHERE
+                    a.program_id = $1::integer AND a.kind = $2::text AND a.definition_id = p.definition_id
+                    AND a.state != 'draft' AND a.valid_from <= $5::timestamptz
+            )
+        )
+ORDER BY p.place DESC, v.version ASC;
+
+-- name: definition_read
+-- A definition, a row for each version.
+SELECT v.version, v.id, v.state, v.content, v.valid_from, v.recorded_at
+FROM definition_version AS v
+WHERE v.program_id = $1::integer AND v.kind = $2::text AND v.definition_id = $3::text
+ORDER BY v.version;
+
+-- name: definition_versions
+-- A page of a definition's versions, newest first.
+SELECT v.version, v.id, v.state, v.content, v.valid_from, v.recorded_at
+FROM definition_version AS v
+WHERE
+    v.program_id = $1::integer AND v.kind = $2::text AND v.definition_id = $3::text AND v.version < $4::integer
+ORDER BY v.version DESC
+LIMIT $5::integer;
+
+-- name: definition_count
+-- How many definitions of a kind are not over at a moment, as `DefinitionVersion.is_over` tells of the newest version.
+SELECT count(*) AS definitions
+FROM definition AS d
+INNER JOIN definition_version AS v
+    ON d.program_id = v.program_id AND d.kind = v.kind AND d.id = v.definition_id AND d.version = v.version
+WHERE
+    d.program_id = $1::integer AND d.kind = $2::text
+    AND NOT (
+        v.valid_from <= $3::timestamptz
+        AND (v.state = 'ended' OR coalesce((v.content ->> 'ends_at')::timestamptz <= $3::timestamptz, FALSE))
+    );
+
+-- name: definition_insert
+INSERT INTO definition (program_id, kind, id, version, created_at)
+VALUES ($1::integer, $2::text, $3::text, 1, $4::timestamptz)
+ON CONFLICT (program_id, kind, id) DO NOTHING
+RETURNING version;
+
+-- name: definition_version_insert
+INSERT INTO definition_version (
+    program_id, kind, definition_id, version, id, state, content, valid_from, recorded_at
+) VALUES (
+    $1::integer, $2::text, $3::text, $4::integer, $5::uuid, $6::text, $7::jsonb, $8::timestamptz, $9::timestamptz
+);
+
+-- name: definition_update
+UPDATE definition SET version = $4::integer
+WHERE program_id = $1::integer AND kind = $2::text AND id = $3::text;
+
+-- name: definition_news
+-- What is told of versions of definitions.
+SELECT v.id, v.definition_id, v.version, v.state, v.valid_from
+FROM definition_version AS v
+WHERE v.program_id = $1::integer AND v.id = any($2::uuid[]);

@@ -2,7 +2,6 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
@@ -19,7 +18,10 @@ from service.kernel.rounding import Rounding
 from service.kernel.times import FIRST_MOMENT, in_utc
 from service.platform.http.body import as_invalid
 from service.platform.roles import Role
+from service.programs.definitions import NO_DEFINITIONS, Definitions
 from service.programs.policies import ExpiryPolicy, OwnPending, PendingPolicy, check_expiry
+from service.programs.tier_policy import TierPolicy, check_offered, check_tiers
+from service.programs.versions import applying
 
 LONGEST_NAME: Final = 200
 PROGRAM_CODE_PATTERN: Final = "^[a-z][a-z0-9-]{0,62}$(?!\n)"
@@ -41,6 +43,16 @@ class Part(Enum):
     EXCLUDED = "excluded"
 
 
+Label = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Items by their SKU or by their category; either does."""
+
+    skus: Annotated[tuple[Label, ...], Meta(max_length=500)] = ()
+    categories: Annotated[tuple[Label, ...], Meta(max_length=200)] = ()
+
+
 class EarnRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`points` for each `amount` of minor units: 1 point per 10.00 EUR is `{"points": 1, "amount": 1000}`."""
 
@@ -59,13 +71,17 @@ class BaseRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What every purchase earns: points for each amount of a currency.
 
     A currency without a rate of its own takes `any_currency`, and earns nothing where that is null. `tax` and
-    `shipping` say whether these parts of the total count; a program that leaves both out is told shipping net.
+    `shipping` say whether these parts of the total count; a program that leaves both out is told shipping net. What
+    points paid is not in the total: it earns only where `points_paid` is included. The items of `without`, gift cards
+    for one, don't earn.
     """
 
     rates: dict[CurrencyCode, EarnRate] = {}
     any_currency: UnitRate | None = UnitRate(points=1, units=1)
     tax: Part = Part.INCLUDED
     shipping: Part = Part.INCLUDED
+    points_paid: Part = Part.EXCLUDED
+    without: Selection | None = None
     rounding: Rounding = Rounding.DOWN
     pending: Annotated[
         OwnPending | None,
@@ -117,6 +133,9 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "counted without their sign; what goes beyond waits for a second key. Null: no limit."
         ),
     ] = None
+    tiers: Annotated[
+        TierPolicy | None, Meta(description="How customers qualify for tiers; null: the program has none.")
+    ] = None
 
 
 class SettingsVersion(msgspec.Struct, frozen=True):
@@ -131,7 +150,7 @@ class SettingsVersion(msgspec.Struct, frozen=True):
 
 
 class Program(msgspec.Struct, frozen=True):
-    """One merchant's programme, with its newest settings, and those that applied before.
+    """One merchant's programme, with its newest settings, those that applied before, and what it has defined.
 
     `settings` and `version` are the newest: for what is about now. What a fact comes to is decided by what `at` gives.
     `earlier` are versions that still apply to some moment before `newest.valid_from`, the oldest first.
@@ -143,6 +162,7 @@ class Program(msgspec.Struct, frozen=True):
     live: bool
     newest: SettingsVersion
     earlier: tuple[SettingsVersion, ...] = ()
+    definitions: Definitions = NO_DEFINITIONS
 
     @property
     def version(self) -> int:
@@ -211,19 +231,6 @@ def changed(settings: ProgramSettings, change: dict[str, Any]) -> ProgramSetting
         raise as_invalid(str(fault), within="/settings") from None
 
 
-def applying(versions: Iterable[SettingsVersion]) -> list[SettingsVersion]:
-    """Leave out the versions that apply to no moment any more: a later one is valid from the same moment, or before it.
-
-    `versions` come by number, and so do those that are left, which are then valid from later and later moments.
-    """
-    left = list[SettingsVersion]()
-    for version in versions:
-        while left and version.valid_from <= left[-1].valid_from:
-            left.pop()
-        left.append(version)
-    return left
-
-
 def with_settings(
     program: Program, settings: ProgramSettings, *, valid_from: datetime | None, now: datetime
 ) -> Program:
@@ -279,6 +286,9 @@ def checked(settings: ProgramSettings) -> ProgramSettings:
         detail = "This is no time zone of the IANA database."
         raise Invalid(detail, pointer="/settings/time_zone", reason="unknown_time_zone")
     check_expiry(settings.expiry, "/settings/expiry")
+    if settings.tiers is not None:
+        check_tiers(settings.tiers, "/settings/tiers")
+        check_offered(settings.tiers, "/settings/tiers")
     return settings
 
 

@@ -1,34 +1,60 @@
 """Rows of programs, their settings and their keys."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
 import msgspec
-from asyncpg import Record
+from asyncpg import CheckViolationError, Record
 
 from service.events.rules import Placed
+from service.kernel.errors import Invalid
 from service.kernel.times import FIRST_MOMENT
 from service.platform.authentication import Actor
 from service.platform.rate_limits import DEFAULT_LIMIT, RateLimit
 from service.platform.roles import Role
 from service.platform.statements import Db, load
-from service.programs.rules import ApiKey, KeyLimit, Program, ProgramSettings, SettingsVersion, applying
+from service.programs.definitions import (
+    NO_DEFINITIONS,
+    Definition,
+    Definitions,
+    DefinitionVersion,
+    State,
+    applying_of,
+)
+from service.programs.rules import ApiKey, KeyLimit, Program, ProgramSettings, SettingsVersion
+from service.programs.versions import applying
 
 _STATEMENTS = load(__file__)
 
 
-def _program(rows: Sequence[Record]) -> Program:
+def _program(rows: Sequence[Record], definitions: Definitions) -> Program:
     """Make a program of its rows, one for each version of its settings, by number."""
     *earlier, newest = applying(map(_version, rows))
     row = rows[0]
-    return Program(row["id"], row["code"], row["name"], row["live"], newest, tuple(earlier))
+    return Program(row["id"], row["code"], row["name"], row["live"], newest, tuple(earlier), definitions)
 
 
 def _version(row: Record) -> SettingsVersion:
     settings = msgspec.json.decode(row["settings"], type=ProgramSettings)
     return SettingsVersion(row["version"], settings, row["valid_from"] or FIRST_MOMENT)
+
+
+def _definition_version(row: Record) -> DefinitionVersion:
+    content = row["content"].encode()
+    return DefinitionVersion(
+        row["version"], row["id"], State(row["state"]), content, row["valid_from"], row["recorded_at"]
+    )
+
+
+def _definitions(rows: Iterable[Record]) -> Definitions:
+    """Make the definitions of a program of the rows of their versions, which come by number."""
+    found = defaultdict[str, defaultdict[str, list[DefinitionVersion]]](lambda: defaultdict(list))
+    for row in rows:
+        found[row["kind"]][row["definition_id"]].append(_definition_version(row))
+    return Definitions({kind: {its_id: applying_of(its) for its_id, its in of.items()} for kind, of in found.items()})
 
 
 def _key(row: Record) -> ApiKey:
@@ -43,11 +69,6 @@ def _actor(row: Record) -> Actor:
 
 def _columns(limit: KeyLimit | None) -> tuple[int | None, int | None]:
     return (None, None) if limit is None else (limit.per_second, limit.burst)
-
-
-async def database_time(db: Db) -> datetime:
-    """Tell the database's time."""
-    return await db.fetchval(_STATEMENTS["database_time"].sql)
 
 
 async def catalogue_version(db: Db) -> tuple[int, str]:
@@ -66,7 +87,20 @@ async def bump_catalogue(db: Db) -> None:
 async def all_programs(db: Db) -> dict[int, Program]:
     """Read all programs, by id."""
     rows = await db.fetch(_STATEMENTS["program_all"].sql)
-    return {program_id: _program(list(its_rows)) for program_id, its_rows in groupby(rows, key=lambda row: row["id"])}
+    versions = await db.fetch(_STATEMENTS["definition_all"].sql)
+    definitions = {
+        program_id: _definitions(its_rows)
+        for program_id, its_rows in groupby(versions, key=lambda row: row["program_id"])
+    }
+    return {
+        program_id: _program(list(its_rows), definitions.get(program_id, NO_DEFINITIONS))
+        for program_id, its_rows in groupby(rows, key=lambda row: row["id"])
+    }
+
+
+async def _whole(db: Db, rows: Sequence[Record]) -> Program:
+    versions = await db.fetch(_STATEMENTS["definition_of_program"].sql, rows[0]["id"])
+    return _program(rows, _definitions(versions) if versions else NO_DEFINITIONS)
 
 
 async def valid_keys(db: Db) -> tuple[dict[bytes, Actor], float | None]:
@@ -82,13 +116,19 @@ async def lock_program(db: Db, *, program_id: int) -> Program:
     rows = await db.fetch(_STATEMENTS["program_read"].sql, program_id)
     if not rows:
         raise LookupError(program_id)
-    return _program(rows)
+    return await _whole(db, rows)
 
 
 async def program_with_code(db: Db, *, code: str) -> Program | None:
     """Read a program by its code."""
     rows = await db.fetch(_STATEMENTS["program_with_code"].sql, code)
-    return _program(rows) if rows else None
+    return await _whole(db, rows) if rows else None
+
+
+async def read_program(db: Db, *, program_id: int) -> Program | None:
+    """Read a program by its id."""
+    rows = await db.fetch(_STATEMENTS["program_read"].sql, program_id)
+    return await _whole(db, rows) if rows else None
 
 
 async def insert_program(db: Db, *, code: str, name: str, live: bool, first: SettingsVersion) -> int | None:
@@ -159,3 +199,78 @@ async def news_of_changes(db: Db, *, program_id: int, events: Sequence[Placed]) 
     """Read what is told of changes to a program: the settings' version when the events were recorded."""
     ids, times = [event.id for event in events], [event.recorded_at for event in events]
     return await db.fetch(_STATEMENTS["settings_news"].sql, program_id, ids, times)
+
+
+async def list_definitions(
+    db: Db, *, program_id: int, kind: str, before: UUID, limit: int, now: datetime
+) -> list[Definition]:
+    """Read up to `limit` definitions with a place before `before`, newest first: what applies now, and the newest."""
+    rows = await db.fetch(_STATEMENTS["definition_list"].sql, program_id, kind, before, limit, now)
+    return [
+        Definition(its_id, place, tuple(map(_definition_version, its_rows)))
+        for (its_id, place), its_rows in groupby(rows, key=lambda row: (row["definition_id"], row["place"]))
+    ]
+
+
+async def read_definition(db: Db, *, program_id: int, kind: str, definition_id: str) -> Definition | None:
+    """Read a definition with all its versions."""
+    rows = await db.fetch(_STATEMENTS["definition_read"].sql, program_id, kind, definition_id)
+    return Definition(definition_id, rows[0]["id"], tuple(map(_definition_version, rows))) if rows else None
+
+
+async def list_definition_versions(
+    db: Db, *, program_id: int, kind: str, definition_id: str, before: int, limit: int
+) -> list[DefinitionVersion]:
+    """Read up to `limit` versions of a definition with a number below `before`, newest first."""
+    rows = await db.fetch(_STATEMENTS["definition_versions"].sql, program_id, kind, definition_id, before, limit)
+    return [_definition_version(row) for row in rows]
+
+
+async def count_definitions(db: Db, *, program_id: int, kind: str, now: datetime) -> int:
+    """Count the definitions of a kind that are not over."""
+    return await db.fetchval(_STATEMENTS["definition_count"].sql, program_id, kind, now)
+
+
+async def insert_definition(
+    db: Db, *, program_id: int, kind: str, definition_id: str, version: DefinitionVersion
+) -> bool:
+    """Add a definition, and its first version; False where the id is taken."""
+    made = await db.fetchval(_STATEMENTS["definition_insert"].sql, program_id, kind, definition_id, version.recorded_at)
+    if made is not None:
+        await _insert_version(db, program_id, kind, definition_id, version)
+    return made is not None
+
+
+async def change_definition(
+    db: Db, *, program_id: int, kind: str, definition_id: str, version: DefinitionVersion
+) -> None:
+    """Add a version of a definition, its newest."""
+    await _insert_version(db, program_id, kind, definition_id, version)
+    await db.execute(_STATEMENTS["definition_update"].sql, program_id, kind, definition_id, version.number)
+
+
+async def _insert_version(db: Db, program_id: int, kind: str, definition_id: str, version: DefinitionVersion) -> None:
+    """Add a version. Raises Invalid for content that Postgres writes too long: it has no exponents of ten."""
+    try:
+        await db.execute(
+            _STATEMENTS["definition_version_insert"].sql,
+            program_id,
+            kind,
+            definition_id,
+            version.number,
+            version.id,
+            version.state.value,
+            version.content.decode(),
+            version.valid_from,
+            version.recorded_at,
+        )
+    except CheckViolationError as fault:
+        if fault.constraint_name != "definition_version_content_check":
+            raise
+        detail = "This is too large as it is stored: its fractions have too many digits."
+        raise Invalid(detail, pointer="", reason="too_large") from None
+
+
+async def news_of_definitions(db: Db, *, program_id: int, version_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of versions of definitions."""
+    return await db.fetch(_STATEMENTS["definition_news"].sql, program_id, version_ids)

@@ -10,6 +10,7 @@ import msgspec
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, time_ordered_id
 from service.platform.authentication import Actor, hash_of_key
+from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
 from service.platform.roles import Role
 from service.platform.statements import Db, write_together
@@ -48,6 +49,14 @@ async def list_programs(db: Db) -> list[Program]:
     return sorted((await store.all_programs(db)).values(), key=lambda program: program.code)
 
 
+async def read_program(db: Db, *, program_id: int) -> Program:
+    """Read a program by its id. Raises NotFound."""
+    program = await store.read_program(db, program_id=program_id)
+    if program is None:
+        raise NotFound
+    return program
+
+
 async def program_with_code(db: Db, code: str) -> Program:
     """Find a program by its code. Raises NotFound."""
     program = await store.program_with_code(db, code=code)
@@ -70,7 +79,7 @@ async def change_program(
     Nothing to change makes no version and tells nobody. What was booked stays as it was. Raises Invalid.
     """
     before = await store.lock_program(db, program_id=program_id)
-    now = await store.database_time(db)
+    now = await database_time(db)
     after = with_settings(before, changed(before.settings, dict(settings)), valid_from=valid_from, now=now)
     after = msgspec.structs.replace(after, name=name or before.name)
     if after == before:
@@ -108,7 +117,7 @@ async def add_key(
 
     `origin` is the first key of the line of rotations that it goes on, None where it begins one.
     """
-    now = await store.database_time(db)
+    now = await database_time(db)
     made = ApiKey(
         id=time_ordered_id(now, entropy),
         program_id=program_id,
@@ -158,7 +167,7 @@ async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
     key = await lock_key(db, program_id=program_id, key_id=key_id)
     if key.revoked_at is not None:
         return key
-    revoked = msgspec.structs.replace(key, revoked_at=await store.database_time(db))
+    revoked = msgspec.structs.replace(key, revoked_at=await database_time(db))
     await store.end_key(db, key=revoked)
     await store.bump_catalogue(db)
     return revoked
@@ -167,7 +176,7 @@ async def revoke_key(db: Db, *, program_id: int, key_id: UUID) -> ApiKey:
 async def retire_key(db: Db, *, program_id: int, key_id: UUID, grace: timedelta) -> ApiKey:
     """Let a key end after a grace period, for its successor to be put in place. Raises NotFound, KeyEnds."""
     key = await lock_key(db, program_id=program_id, key_id=key_id)
-    ends = await store.database_time(db) + grace
+    ends = await database_time(db) + grace
     if key.revoked_at is not None or key.expires_at is not None:
         raise KeyEnds
     retired = msgspec.structs.replace(key, expires_at=ends)

@@ -1,10 +1,12 @@
 """Why a transfer was made: by which rule at which version, in words and in data."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
-from service.earning.rules import BASE_RULE, Line
+from service.earning import usecases as earning
+from service.earning.rules import BASE_RULE, Line, RuleContent
 from service.platform.statements import Db
 from service.points.explaining import Traced, trace
 from service.points.rules import Bucket
@@ -17,7 +19,7 @@ from service.purchases import store
 class AppliedRule(msgspec.Struct, frozen=True):
     """A rule as it was when it granted points. `why` says how it came to them, where that is known in words.
 
-    `settings` are those of the program's base rule; None for other rules.
+    `settings` are those of the program's base rule, `content` that of a rule which a marketer set.
     """
 
     rule: str
@@ -25,20 +27,22 @@ class AppliedRule(msgspec.Struct, frozen=True):
     points: int
     why: str | None
     settings: BaseRule | None
+    content: RuleContent | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Why a transfer was made."""
+    """Why a transfer was made. Of several rules that gave its points together, `rule` is None."""
 
     why: str
     traced: Traced
     rule: AppliedRule | None
+    rules: Sequence[AppliedRule] = ()
 
 
 async def explain(db: Db, *, program: Program, transfer_id: UUID) -> Explanation:
     """Explain a transfer of a program by its id. Raises NotFound."""
     traced = await trace(db, program_id=program.id, transfer_id=transfer_id)
-    rule = await _rule(db, program.id, traced)
+    rules = await _rules(db, program.id, traced)
     booked, reverses = traced.booked, traced.reverses
     facts = Facts(
         booked.reason,
@@ -50,27 +54,39 @@ async def explain(db: Db, *, program: Program, transfer_id: UUID) -> Explanation
         recorded_at=booked.recorded_at,
         time_zone=program.settings.time_zone,
         lot=traced.shares[0].lot if len(traced.shares) == 1 else None,
-        earned_by=None if rule is None else rule.why,
+        earned_by="; ".join(f"{each.rule}: {each.why}" if len(rules) > 1 else each.why for each in rules if each.why)
+        or None,
         order_id=traced.order_id,
         reversed_cause=None if reverses is None else reverses.cause,
     )
-    return Explanation(sentence(facts), traced, rule)
+    return Explanation(sentence(facts), traced, rules[0] if len(rules) == 1 else None, rules)
 
 
-async def _rule(db: Db, program_id: int, traced: Traced) -> AppliedRule | None:
-    if traced.rule is None:
-        return None
-    name, version = traced.rule
-    line = await _line(db, program_id, traced)
-    settings = None
-    if name == BASE_RULE:
-        settings = (await programs.settings_at(db, program_id=program_id, version=version)).base_rule
-    return AppliedRule(name, version, traced.booked.points, None if line is None else line.why, settings)
+async def _rules(db: Db, program_id: int, traced: Traced) -> list[AppliedRule]:
+    """Read by which rules points were granted: the lines, of what was answered, that are in this transfer's lot."""
+    booked = traced.booked
+    lines = await _lines(db, program_id, traced) if Bucket(booked.source) is Bucket.ISSUED else []
+    if not lines and traced.rule is not None:
+        lines = [Line(*traced.rule, booked.points, "")]
+    return [await _applied(db, program_id, line) for line in lines]
 
 
-async def _line(db: Db, program_id: int, traced: Traced) -> Line | None:
-    """Read what the rule that granted the points said of it in the purchase's answer."""
-    cause = traced.booked.cause
-    recorded = await store.read(db, program_id=program_id, purchase_id=cause.id) if cause.type == "purchase" else None
-    lines = () if recorded is None else recorded.earnings.lines
-    return next((line for line in lines if (line.rule, line.version) == traced.rule), None)
+async def _applied(db: Db, program_id: int, line: Line) -> AppliedRule:
+    settings = content = None
+    if line.rule == BASE_RULE:
+        settings = (await programs.settings_at(db, program_id=program_id, version=line.version)).base_rule
+    else:
+        content = await earning.rule_at(db, program_id=program_id, rule=line.rule, version=line.version)
+    return AppliedRule(line.rule, line.version, line.points, line.why or None, settings, content)
+
+
+async def _lines(db: Db, program_id: int, traced: Traced) -> list[Line]:
+    """Read what the rules that granted the points said of it in the answer of the purchase or the activity."""
+    booked = traced.booked
+    read = {"purchase": store.read, "activity": store.read_activity}.get(booked.cause.type)
+    if read is None or booked.reason != booked.cause.type:
+        return []
+    recorded = await read(db, program_id, booked.cause.id)
+    if recorded is None:
+        return []
+    return [line for line in recorded.earnings.lines if line.points and (line.lot or recorded.row_id) == booked.id]

@@ -7,9 +7,9 @@ import re
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET
 
 from service.customers.rules import CustomerErased, CustomerUnknown
-from service.kernel.errors import Refusal
 from service.platform.authentication import Actor
 from service.platform.database import Database
 from service.platform.http.body import Nothing, check_syntax, decode
@@ -78,10 +78,8 @@ async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Resp
 
 async def _preview(request: ApiRequest, draft: PurchaseDraft) -> PurchaseOut:
     async with request.part(Database).reading() as db:
-        (outcome,) = await PURCHASES.preview(db, program=program_of(request), drafts=[draft])
-    if isinstance(outcome, Refusal):
-        raise outcome
-    return purchase_out(outcome)
+        accepted, quote = await usecases.preview(db, program=program_of(request), draft=draft)
+    return purchase_out(accepted, quote or UNSET)
 
 
 @post(

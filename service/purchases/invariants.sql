@@ -1,15 +1,24 @@
--- Invariants of purchases. Each query gives the rows that break it: none, when all is well.
+-- Invariants of purchases, refunds and activities. Each query gives the rows that break it: none, when all is well.
 
--- name: purchase_earned_what_was_issued
--- What a purchase was answered to have earned was issued for it, and nothing else was; its lines add up to that.
+-- name: facts_earned_what_was_issued
+-- What a purchase or an activity was answered to have earned was issued for it, and nothing else was; its lines add up
+-- to that. The first lot has the fact's own id.
 SELECT coalesce(p.program_id, t.program_id) AS program_id, coalesce(p.id, t.id) AS id, p.earned, t.points
-FROM purchase AS p
+FROM rewarded AS p
 FULL JOIN (
-    SELECT i.program_id, i.id, i.points FROM transfer AS i
-    WHERE i.from_bucket = 'issued' AND i.cause_type = 'purchase' AND i.reason = 'purchase'
-) AS t ON p.program_id = t.program_id AND p.id = t.id
+    SELECT
+        i.program_id, i.customer_id, i.reason, i.cause_id, (array_agg(i.id ORDER BY i.id))[1] AS id,
+        sum(i.points) AS points, array_agg(i.id) AS ids
+    FROM transfer AS i
+    WHERE i.from_bucket = 'issued' AND i.reason IN ('purchase', 'activity') AND i.cause_type = i.reason
+    GROUP BY i.program_id, i.customer_id, i.reason, i.cause_id
+) AS t
+    ON
+        p.program_id = t.program_id AND p.customer_id = t.customer_id AND p.reason = t.reason
+        AND p.external_id = t.cause_id
 WHERE
     p.earned IS DISTINCT FROM coalesce(t.points, 0)
+    OR NOT p.id = any(t.ids)
     OR p.earned
     != (SELECT coalesce(sum((l.line ->> 'points')::bigint), 0) FROM jsonb_array_elements(p.lines) AS l (line));
 
@@ -23,28 +32,133 @@ FROM (
 LEFT JOIN program_settings AS s ON t.program_id = s.program_id AND t.rule_version = s.version
 WHERE s.version IS NULL;
 
--- name: purchase_answered_its_balance
--- The balance that a purchase was answered with is the one that the last transfer of its booking led to.
+-- name: rules_had_their_versions
+-- What any rule gave, the program's own too, names a version of it that there is, and that was valid when the purchase
+-- or the activity occurred.
+SELECT g.program_id, g.rule, g.version
+FROM (
+    SELECT
+        l.program_id, l.line ->> 'rule' AS rule, (l.line ->> 'version')::integer AS version,
+        min(l.occurred_at) AS first_at
+    FROM (
+        SELECT p.program_id, p.occurred_at, jsonb_array_elements(p.lines) AS line FROM rewarded AS p
+    ) AS l
+    WHERE (l.line ->> 'points')::bigint > 0
+    GROUP BY l.program_id, l.line ->> 'rule', (l.line ->> 'version')::integer
+) AS g
+LEFT JOIN program_settings AS s ON g.program_id = s.program_id AND g.version = s.version AND g.rule = 'base'
+LEFT JOIN definition_version AS d
+    ON
+        g.program_id = d.program_id
+        AND d.kind IN ('earning_rule', 'tier')
+        AND g.rule = CASE d.kind WHEN 'tier' THEN 'tier:' ELSE '' END || d.definition_id
+        AND g.version = d.version
+WHERE s.version IS NULL AND (d.version IS NULL OR d.valid_from > g.first_at);
+
+-- name: activities_had_their_types
+-- An activity names a version of its type that there is, and that was valid when it occurred.
+SELECT a.program_id, a.id, a.type, a.type_version
+FROM activity AS a
+LEFT JOIN definition_version AS d
+    ON
+        a.program_id = d.program_id AND d.kind = 'activity_type' AND a.type = d.definition_id
+        AND a.type_version = d.version
+WHERE d.version IS NULL OR d.valid_from > a.occurred_at OR d.state != 'active';
+
+-- name: activities_that_earned_are_counted
+-- How many activities of each type a customer was rewarded for is what is counted, with the records that went into this
+-- one: by that a type is rewarded once.
+SELECT
+    coalesce(a.program_id, u.program_id) AS program_id, coalesce(a.customer_id, u.customer_id) AS customer_id,
+    coalesce(a.name, u.name) AS name, a.times, u.times AS counted
+FROM (
+    SELECT
+        x.program_id, coalesce(o.merged_into, o.id) AS customer_id, 'activity:' || x.type AS name, count(*) AS times
+    FROM activity AS x
+    INNER JOIN customer AS o ON x.program_id = o.program_id AND x.customer_id = o.id
+    WHERE x.earned > 0
+    GROUP BY x.program_id, coalesce(o.merged_into, o.id), x.type
+) AS a
+FULL JOIN (
+    SELECT
+        r.program_id, r.customer_id, (r.used).key AS name, ((r.used).value -> 'life' ->> 2)::bigint AS times
+    FROM (
+        SELECT c.program_id, c.id AS customer_id, jsonb_each(c.limits_used) AS used FROM customer AS c
+        WHERE c.limits_used IS NOT NULL AND c.merged_into IS NULL
+    ) AS r
+    WHERE (r.used).key LIKE 'activity:%'
+) AS u ON a.program_id = u.program_id AND a.customer_id = u.customer_id AND a.name = u.name
+WHERE a.times IS DISTINCT FROM u.times;
+
+-- name: limits_used_were_given
+-- No more is counted against a limit than the rule gave: of one customer, with the records that went into this one.
+SELECT u.program_id, u.customer_id, u.rule, u.every, u.points, g.points AS given
+FROM (
+    SELECT
+        r.program_id, r.customer_id, r.rule, (r.every).key AS every, ((r.every).value ->> 1)::bigint AS points,
+        ((r.every).value ->> 2)::bigint AS times
+    FROM (
+        SELECT o.program_id, o.customer_id, (o.rule).key AS rule, jsonb_each((o.rule).value) AS every
+        FROM (
+            SELECT c.program_id, c.id AS customer_id, jsonb_each(c.limits_used) AS rule FROM customer AS c
+            WHERE c.limits_used IS NOT NULL AND c.merged_into IS NULL
+        ) AS o
+    ) AS r
+) AS u
+LEFT JOIN (
+    SELECT
+        l.program_id, l.customer_id, l.line ->> 'rule' AS rule, sum((l.line ->> 'points')::bigint) AS points,
+        count(*) AS times
+    FROM (
+        SELECT p.program_id, coalesce(o.merged_into, o.id) AS customer_id, jsonb_array_elements(p.lines) AS line
+        FROM rewarded AS p
+        INNER JOIN customer AS o ON p.program_id = o.program_id AND p.customer_id = o.id
+    ) AS l
+    GROUP BY l.program_id, l.customer_id, l.line ->> 'rule'
+) AS g ON u.program_id = g.program_id AND u.customer_id = g.customer_id AND u.rule = g.rule
+WHERE
+    u.rule NOT LIKE 'activity:%' -- see above
+    AND (u.points > coalesce(g.points, 0) OR u.times > coalesce(g.times, 0));
+
+-- name: limits_for_all_were_given
+-- Likewise of limits for all customers: over all periods no more is counted than the rule gave.
+SELECT u.program_id, u.rule, u.every, u.points, g.points AS given
+FROM (
+    SELECT e.program_id, e.rule, e.every, sum(e.points) AS points, sum(e.times) AS times FROM earning_use AS e
+    GROUP BY e.program_id, e.rule, e.every
+) AS u
+LEFT JOIN (
+    SELECT
+        l.program_id, l.line ->> 'rule' AS rule, sum((l.line ->> 'points')::bigint) AS points, count(*) AS times
+    FROM (SELECT p.program_id, jsonb_array_elements(p.lines) AS line FROM rewarded AS p) AS l
+    GROUP BY l.program_id, l.line ->> 'rule'
+) AS g ON u.program_id = g.program_id AND u.rule = g.rule
+WHERE u.points > coalesce(g.points, 0) OR u.times > coalesce(g.times, 0);
+
+-- name: facts_answered_their_balance
+-- The balance that a purchase or an activity was answered with is the one that the last transfer of its booking led to.
 SELECT p.program_id, p.id, p.available_after, t.available_after AS booked
-FROM purchase AS p
+FROM rewarded AS p
 INNER JOIN (
-    SELECT DISTINCT ON (x.program_id, x.customer_id, x.cause_id, x.recorded_at)
-        x.program_id, x.customer_id, x.cause_id, x.recorded_at, x.available_after, x.pending_after, x.held_after,
-        x.debt_after
+    SELECT DISTINCT ON (x.program_id, x.customer_id, x.cause_type, x.cause_id, x.recorded_at)
+        x.program_id, x.customer_id, x.cause_type, x.cause_id, x.recorded_at, x.available_after, x.pending_after,
+        x.held_after, x.debt_after
     FROM transfer AS x
-    WHERE x.cause_type = 'purchase'
-    ORDER BY x.program_id ASC, x.customer_id ASC, x.cause_id ASC, x.recorded_at ASC, x.customer_version DESC
+    WHERE x.cause_type IN ('purchase', 'activity')
+    ORDER BY
+        x.program_id ASC, x.customer_id ASC, x.cause_type ASC, x.cause_id ASC, x.recorded_at ASC,
+        x.customer_version DESC
 ) AS t
     ON
-        p.program_id = t.program_id AND p.customer_id = t.customer_id AND p.external_id = t.cause_id
-        AND p.recorded_at = t.recorded_at
+        p.program_id = t.program_id AND p.customer_id = t.customer_id AND p.reason = t.cause_type
+        AND p.external_id = t.cause_id AND p.recorded_at = t.recorded_at
 WHERE
     (p.available_after, p.pending_after, p.held_after, p.debt_after)
     != (t.available_after, t.pending_after, t.held_after, t.debt_after);
 
 -- name: customer_counts_purchases
--- Counters and lifetime points of a customer are those of the purchases of the customer and of the records that went
--- into this one, less what refunds took back.
+-- Counters of a customer are those of the purchases of the customer and of the records that went into this one,
+-- lifetime points what these and the activities earned, less what refunds took back.
 SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned
 FROM customer AS c
 LEFT JOIN (
@@ -57,9 +171,11 @@ LEFT JOIN (
 ) AS b ON c.program_id = b.program_id AND c.id = b.customer_id
 LEFT JOIN (
     SELECT
-        o.program_id, coalesce(o.merged_into, o.id) AS customer_id, count(*) AS purchases, sum(p.earned) AS earned,
-        min(p.occurred_at) AS first_at, max(p.occurred_at) AS last_at
-    FROM purchase AS p
+        o.program_id, coalesce(o.merged_into, o.id) AS customer_id, sum(p.earned) AS earned,
+        count(*) FILTER (WHERE p.reason = 'purchase') AS purchases,
+        min(p.occurred_at) FILTER (WHERE p.reason = 'purchase') AS first_at,
+        max(p.occurred_at) FILTER (WHERE p.reason = 'purchase') AS last_at
+    FROM rewarded AS p
     INNER JOIN customer AS o ON p.program_id = o.program_id AND p.customer_id = o.id
     GROUP BY o.program_id, coalesce(o.merged_into, o.id)
 ) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
@@ -116,7 +232,7 @@ WHERE
     != (coalesce(t.from_lots, 0), coalesce(t.to_debt, 0), coalesce(t.written_off, 0), coalesce(t.restored, 0));
 
 -- name: nothing_is_left_of_the_erased
--- Of customers who were erased there are no words: neither in a profile nor in a purchase or a refund.
+-- Of customers who were erased there are no words: neither in a profile nor in a purchase, a refund or an activity.
 SELECT c.program_id, c.id AS customer_id, w.id
 FROM customer AS c
 INNER JOIN (
@@ -127,9 +243,140 @@ INNER JOIN (
     INNER JOIN purchase AS p ON r.program_id = p.program_id AND r.purchase_id = p.id
     WHERE r.state != '{}'
     UNION ALL
+    SELECT a.program_id, a.customer_id, a.id FROM activity AS a
+    WHERE a.properties != '{}'
+    UNION ALL
     SELECT f.program_id, f.customer_id, NULL FROM customer_profile AS f
     WHERE
         coalesce(f.email, f.phone, f.name, f.birthday::text, f.locale) IS NOT NULL
         OR f.attributes != '{}'
 ) AS w ON c.program_id = w.program_id AND c.id = w.customer_id
 WHERE c.erased_at IS NOT NULL;
+
+-- name: tiers_count_the_facts
+-- What is counted of a customer on a day, or in a period, that matters for the tier is what purchases of the customer
+-- and of the records that went into this one count, less what refunds took back, and what activities do. It is proven
+-- for programs that have counted in one way ever since they have tiers; what was free and came back is left aside.
+WITH policy AS (
+    SELECT
+        s.program_id, min(s.time_zone) AS time_zone, min(s.currency) AS currency,
+        min(s.tiers ->> 'qualify_by') AS qualify_by, bool_or(s.tiers -> 'counts' ? 'bonuses') AS counts_bonuses,
+        bool_or(s.tiers -> 'counts' ? 'activities') AS counts_activities,
+        bool_or(s.tiers -> 'period' ->> 'kind' = 'rolling') AS rolls,
+        min((s.tiers -> 'period' ->> 'start_month')::integer) AS start_month,
+        min((s.tiers -> 'period' ->> 'days')::integer) AS days,
+        min(
+            coalesce(
+                (s.tiers -> 'period' ->> 'months')::integer,
+                CASE s.tiers -> 'period' ->> 'period'
+                    WHEN 'month' THEN 1 WHEN 'quarter' THEN 3 WHEN 'half_year' THEN 6 WHEN 'year' THEN 12
+                END
+            )
+        ) AS months
+    FROM (
+        SELECT
+            v.program_id, v.settings ->> 'time_zone' AS time_zone, v.settings -> 'tiers' AS tiers,
+            coalesce(v.settings -> 'tiers' ->> 'currency', v.settings ->> 'currency') AS currency,
+            ((v.settings -> 'tiers') - 'downgrade' - 'notice_days')::text || (v.settings ->> 'time_zone')
+            || (v.settings ->> 'currency') AS way
+        FROM program_settings AS v
+        WHERE jsonb_typeof(v.settings -> 'tiers') = 'object'
+    ) AS s
+    GROUP BY s.program_id
+    HAVING min(s.way) = max(s.way)
+),
+
+refunded AS (
+    SELECT r.program_id, r.purchase_id, sum(r.amount) AS amount FROM refund AS r
+    GROUP BY r.program_id, r.purchase_id
+),
+
+taken AS (
+    SELECT t.program_id, t.purchase_id, (t.rule).key AS rule, max((t.rule).value::bigint) AS points
+    FROM (
+        SELECT r.program_id, r.purchase_id, jsonb_each_text(r.state -> 'reversed_points') AS rule FROM refund AS r
+    ) AS t
+    GROUP BY t.program_id, t.purchase_id, (t.rule).key
+),
+
+given AS (
+    SELECT l.program_id, l.id, sum((l.line ->> 'points')::bigint - coalesce(t.points, 0)) AS points
+    FROM (
+        SELECT p.program_id, p.id, y.counts_bonuses, jsonb_array_elements(p.lines) AS line
+        FROM policy AS y
+        INNER JOIN purchase AS p ON y.program_id = p.program_id
+    ) AS l
+    LEFT JOIN taken AS t ON l.program_id = t.program_id AND l.id = t.purchase_id AND l.line ->> 'rule' = t.rule
+    WHERE l.counts_bonuses OR NOT coalesce((l.line ->> 'bonus')::boolean, FALSE)
+    GROUP BY l.program_id, l.id
+),
+
+fact AS (
+    SELECT
+        y.program_id, p.customer_id, (p.occurred_at AT TIME ZONE y.time_zone)::date AS day,
+        p.total = 0 AND r.amount IS NOT NULL AS is_aside,
+        CASE y.qualify_by
+            WHEN 'spend' THEN CASE WHEN p.currency = y.currency THEN p.total - coalesce(r.amount, 0) ELSE 0 END
+            WHEN 'purchases' THEN CASE WHEN p.total > 0 AND r.amount = p.total THEN 0 ELSE 1 END
+            ELSE coalesce(g.points, 0)
+        END AS amount
+    FROM policy AS y
+    INNER JOIN purchase AS p ON y.program_id = p.program_id
+    LEFT JOIN refunded AS r ON p.program_id = r.program_id AND p.id = r.purchase_id
+    LEFT JOIN given AS g ON p.program_id = g.program_id AND p.id = g.id
+    UNION ALL
+    SELECT
+        y.program_id, a.customer_id, (a.occurred_at AT TIME ZONE y.time_zone)::date AS day, FALSE AS is_aside, a.earned
+    FROM policy AS y
+    INNER JOIN activity AS a ON y.program_id = a.program_id
+    WHERE y.counts_activities
+),
+
+placed AS (
+    SELECT
+        x.program_id, x.customer_id, x.amount, x.is_aside, y.rolls, y.days, y.months,
+        (now() AT TIME ZONE y.time_zone)::date AS today,
+        CASE
+            WHEN y.rolls THEN x.day
+            ELSE (
+                date_trunc('month', x.day)
+                - make_interval(months => (extract(MONTH FROM x.day)::integer - y.start_month + 12) % y.months)
+            )::date
+        END AS begins
+    FROM fact AS x
+    INNER JOIN policy AS y ON x.program_id = y.program_id
+),
+
+expected AS (
+    SELECT
+        x.program_id, c.id AS customer_id, x.begins - date '0001-01-01' + 1 AS day, sum(x.amount) AS amount,
+        bool_or(x.is_aside) AS is_aside,
+        bool_or(
+            (x.begins + make_interval(months => coalesce(x.months, 0), days => coalesce(x.days, 0)))::date
+            - CASE WHEN x.rolls THEN 0 ELSE 1 END >= x.today
+        ) AS matters
+    FROM placed AS x
+    INNER JOIN customer AS o ON x.program_id = o.program_id AND x.customer_id = o.id
+    INNER JOIN customer AS c ON o.program_id = c.program_id AND coalesce(o.merged_into, o.id) = c.id
+    WHERE c.tier_state ? 'basis'
+    GROUP BY x.program_id, c.id, x.begins
+),
+
+counted AS (
+    SELECT
+        c.program_id, c.id AS customer_id, jsonb_array_elements_text(c.tier_state -> 'days')::integer AS day,
+        jsonb_array_elements_text(c.tier_state -> 'amounts')::bigint AS amount
+    FROM customer AS c
+    INNER JOIN policy AS y ON c.program_id = y.program_id
+    WHERE c.tier_state ? 'basis'
+)
+
+SELECT
+    coalesce(e.program_id, a.program_id) AS program_id, coalesce(e.customer_id, a.customer_id) AS customer_id,
+    coalesce(e.day, a.day) AS day, e.amount, a.amount AS counted
+FROM expected AS e
+FULL JOIN counted AS a ON e.program_id = a.program_id AND e.customer_id = a.customer_id AND e.day = a.day
+WHERE
+    NOT coalesce(e.is_aside, FALSE)
+    AND (a.day IS NOT NULL OR e.matters)
+    AND coalesce(e.amount, 0) != coalesce(a.amount, 0);

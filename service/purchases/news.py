@@ -1,4 +1,4 @@
-"""What the room tells of: purchases and refunds."""
+"""What the room tells of: purchases, refunds and activities."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -13,7 +13,7 @@ from service.kernel.times import Time
 from service.platform.statements import Db
 from service.purchases import store
 from service.purchases.returning import PURCHASE_REFUNDED
-from service.purchases.usecases import PURCHASES
+from service.purchases.usecases import ACTIVITIES, PURCHASES
 
 
 class PurchaseRewarded(msgspec.Struct, frozen=True):
@@ -36,6 +36,17 @@ class PurchaseRefunded(msgspec.Struct, frozen=True):
     amount: int
     reversed: int
     restored: int
+    balance: Balance
+    occurred_at: Time
+
+
+class ActivityRewarded(msgspec.Struct, frozen=True):
+    """An activity and what it earned: points, of which `pending` aren't available yet, and the balance after it."""
+
+    activity_id: str
+    type: str
+    earned: int
+    pending: int
     balance: Balance
     occurred_at: Time
 
@@ -76,6 +87,22 @@ async def _refunded(db: Db, program_id: int, events: Sequence[Placed]) -> Mappin
     return by_event(events, found)
 
 
+async def _engaged(db: Db, program_id: int, events: Sequence[Placed]) -> Mapping[UUID, ActivityRewarded]:
+    ids = [event.subject_id for event in events]
+    found = {
+        each.row_id: ActivityRewarded(
+            each.id,
+            each.type,
+            each.earnings.earned,
+            each.earnings.pending,
+            each.earnings.balance,
+            each.occurred_at,
+        )
+        for each in await store.activities(db, program_id=program_id, activity_ids=ids)
+    }
+    return by_event(events, found)
+
+
 _EXAMPLE_TIME: Final = msgspec.convert("2026-11-21T10:00:00Z", Time)
 KINDS: Final = (
     EventKind(
@@ -89,5 +116,11 @@ KINDS: Final = (
         "A purchase, or a part of it, was refunded.",
         PurchaseRefunded("order-1001", "r-1", 5000, 50, 0, Balance(79, 0, 0, 0), _EXAMPLE_TIME),
         _refunded,
+    ),
+    EventKind(
+        ACTIVITIES.event,
+        "An activity was booked, with what it earned.",
+        ActivityRewarded("review-7", "review", 20, 0, Balance(149, 0, 0, 0), _EXAMPLE_TIME),
+        _engaged,
     ),
 )

@@ -1,21 +1,22 @@
--- Statements of purchases. Every one names one program.
+-- Statements of purchases, refunds and activities. Every one names one program.
 
 -- name: purchase_insert
 INSERT INTO purchase (
     program_id, customer_id, id, external_id, currency, total, tax, shipping, points_paid, channel, referral_code,
     items, metadata, earned, pending, lines, available_after, pending_after, held_after, debt_after, occurred_at,
-    recorded_at
+    recorded_at, seen, tier
 )
 SELECT
     $1::integer, p.customer_id, p.id, p.external_id, p.currency, p.total, p.tax, p.shipping, p.points_paid, p.channel,
     p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.occurred_at, $2::timestamptz
-FROM unnest($3::purchase_row[]) AS p;
+    p.held_after, p.debt_after, p.occurred_at, $2::timestamptz, p.seen, p.tier
+FROM unnest($3::purchase_row_3[]) AS p;
 
 -- name: purchase_earnings
 -- What purchases were answered with, for repetitions of them.
 SELECT
-    p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after, o.is_erased
+    p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after, p.seen,
+    p.tier, o.is_erased
 FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
 CROSS JOIN
     LATERAL (
@@ -34,7 +35,7 @@ CROSS JOIN LATERAL (
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
+    p.held_after, p.debt_after, p.seen, p.tier, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
 FROM claim AS k
 INNER JOIN purchase AS p ON k.program_id = p.program_id AND k.subject_id = p.id
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
@@ -45,15 +46,102 @@ WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
+    p.held_after, p.debt_after, p.seen, p.tier, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
 FROM purchase AS p
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
 WHERE p.program_id = $1::integer AND p.id = any($2::uuid[])
 ORDER BY p.id;
 
+-- name: past_use
+-- What rules gave customers in periods of when it occurred, in the order asked for. What earned has a transfer of its
+-- row's id, by which it is found among those of its customer and of the records that went into this one.
+SELECT w.place, coalesce(sum(g.points), 0)::bigint AS points, count(g.points) AS times
+FROM unnest($2::past_period_row[]) AS w
+LEFT JOIN LATERAL (
+    SELECT (l.line ->> 'points')::bigint AS points
+    FROM (
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND (c.id = w.customer_id OR c.merged_into = w.customer_id)
+    ) AS o
+    INNER JOIN transfer AS t
+        ON
+            t.program_id = $1::integer AND o.id = t.customer_id AND t.reason IN ('purchase', 'activity')
+            AND w.since <= t.occurred_at AND w.until > t.occurred_at
+    INNER JOIN rewarded AS p ON p.program_id = $1::integer AND t.id = p.id
+    CROSS JOIN LATERAL jsonb_array_elements(p.lines) AS l (line)
+    WHERE l.line ->> 'rule' = w.rule AND (l.line ->> 'points')::bigint > 0
+) AS g ON TRUE
+GROUP BY w.place
+ORDER BY w.place;
+
 -- name: purchase_without_points
 SELECT p.id FROM purchase AS p
 WHERE p.program_id = $1::integer AND p.customer_id = any($2::bigint[]) AND p.earned = 0;
+
+-- name: booked_tally
+-- How many purchases a program booked behind an id, and how many of them occurred in a period, by their customers; of a
+-- page of them, with the id of the last.
+WITH page AS MATERIALIZED (
+    SELECT p.id, p.customer_id, p.occurred_at FROM purchase AS p
+    WHERE p.program_id = $1::integer AND p.id > $2::uuid
+    ORDER BY p.id
+    LIMIT 2000
+)
+
+SELECT
+    g.customer_id, count(*) AS purchases,
+    count(*) FILTER (WHERE g.occurred_at >= $3::timestamptz AND g.occurred_at < $4::timestamptz) AS within,
+    (
+        SELECT l.id FROM page AS l
+        ORDER BY l.id DESC LIMIT 1
+    ) AS last_id
+FROM page AS g
+GROUP BY g.customer_id;
+
+-- name: booked_page
+-- A page of the purchases that a program booked behind an id, as they were booked; of those that didn't occur in a
+-- period only whose they are and when.
+SELECT
+    p.id, p.customer_id, p.occurred_at, i.within, p.currency, p.total, p.tax, p.shipping, p.points_paid, p.channel,
+    CASE WHEN i.within THEN p.items END AS items,
+    CASE WHEN i.within THEN p.lines END AS lines
+FROM purchase AS p
+CROSS JOIN
+    LATERAL (
+        SELECT p.occurred_at >= $3::timestamptz AND p.occurred_at < $4::timestamptz AS within
+    ) AS i
+WHERE p.program_id = $1::integer AND p.id > $2::uuid
+ORDER BY p.id
+LIMIT 500;
+
+-- name: booked_refunds
+-- What refunds took back of the points of purchases from behind an id to another one.
+SELECT r.purchase_id, sum(r.from_lots + r.to_debt + r.written_off)::bigint AS taken_back
+FROM refund AS r
+WHERE r.program_id = $1::integer AND r.purchase_id > $2::uuid AND r.purchase_id <= $3::uuid
+GROUP BY r.purchase_id;
+
+-- name: booked_before
+-- When the first and the last of customers' purchases occurred that were booked before an id, with those of the records
+-- that went into theirs. What earned has a transfer.
+SELECT w.id, min(b.occurred_at) AS first_at, max(b.occurred_at) AS last_at
+FROM unnest($3::bigint[]) AS w (id)
+CROSS JOIN
+    LATERAL (
+        SELECT w.id
+        UNION ALL
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND c.merged_into = w.id
+    ) AS o
+CROSS JOIN
+    LATERAL (
+        SELECT t.occurred_at FROM transfer AS t
+        WHERE t.program_id = $1::integer AND t.customer_id = o.id AND t.id < $2::uuid AND t.reason = 'purchase'
+        UNION ALL
+        SELECT p.occurred_at FROM purchase AS p
+        WHERE p.program_id = $1::integer AND p.customer_id = o.id AND p.id < $2::uuid AND p.earned = 0
+    ) AS b
+GROUP BY w.id;
 
 -- name: purchase_empty
 -- Only an erasure changes a fact, and only what callers worded freely.
@@ -103,3 +191,93 @@ SELECT
 FROM unnest($2::uuid[]) AS w (id)
 INNER JOIN refund AS r ON r.program_id = $1::integer AND w.id = r.id
 INNER JOIN purchase AS p ON p.program_id = $1::integer AND r.purchase_id = p.id;
+
+-- name: activity_insert
+INSERT INTO activity (
+    program_id, customer_id, id, external_id, type, type_version, properties, earned, pending, lines, available_after,
+    pending_after, held_after, debt_after, seen, occurred_at, recorded_at, tier
+)
+SELECT
+    $1::integer, a.customer_id, a.id, a.external_id, a.type, a.type_version, a.properties, a.earned, a.pending, a.lines,
+    a.available_after, a.pending_after, a.held_after, a.debt_after, a.seen, a.occurred_at, $2::timestamptz,
+    a.tier
+FROM unnest($3::activity_row_2[]) AS a;
+
+-- name: activity_read
+-- An activity by the caller's id, with its customer's as it was reported.
+SELECT
+    a.external_id, c.external_id AS customer_id, a.type, a.type_version, a.properties, a.earned, a.pending, a.lines,
+    a.available_after, a.pending_after, a.held_after, a.debt_after, a.seen, a.tier, a.occurred_at, a.recorded_at, a.id
+FROM claim AS k
+INNER JOIN activity AS a ON k.program_id = a.program_id AND k.subject_id = a.id
+INNER JOIN customer AS c ON a.program_id = c.program_id AND a.customer_id = c.id
+WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;
+
+-- name: activity_list
+-- Activities by the ids of their rows, the oldest first, with the customer's as it was reported.
+SELECT
+    a.external_id, c.external_id AS customer_id, a.type, a.type_version, a.properties, a.earned, a.pending, a.lines,
+    a.available_after, a.pending_after, a.held_after, a.debt_after, a.seen, a.tier, a.occurred_at, a.recorded_at, a.id
+FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
+CROSS JOIN
+    LATERAL (
+        SELECT r.* FROM activity AS r
+        WHERE r.program_id = $1::integer AND r.id = w.id
+        OFFSET 0
+    ) AS a
+CROSS JOIN
+    LATERAL (
+        SELECT o.external_id FROM customer AS o
+        WHERE o.program_id = $1::integer AND o.id = a.customer_id
+        OFFSET 0
+    ) AS c
+ORDER BY a.id;
+
+-- name: activity_of
+SELECT a.id FROM activity AS a
+WHERE a.program_id = $1::integer AND a.customer_id = any($2::bigint[])
+ORDER BY a.id;
+
+-- name: activity_empty
+-- Only an erasure changes a fact, and only what callers may have worded freely.
+UPDATE activity SET properties = '{}'
+WHERE program_id = $1::integer AND customer_id = any($2::bigint[]);
+
+-- name: purchases_since
+-- The purchases of customers, and of records that went into them, from a moment on, with where their refunds have led.
+-- What earned has a transfer of its row's id; what earned nothing has an index of its own.
+SELECT w.id AS owner_id, p.occurred_at, p.currency, p.total, p.items, p.lines, f.states
+FROM unnest($2::bigint[]) AS w (id)
+CROSS JOIN
+    LATERAL (
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+    ) AS o
+CROSS JOIN
+    LATERAL (
+        SELECT t.id FROM transfer AS t
+        WHERE
+            t.program_id = $1::integer AND t.customer_id = o.id AND t.reason = 'purchase'
+            AND t.occurred_at >= $3::timestamptz
+        UNION ALL
+        SELECT n.id FROM purchase AS n
+        WHERE
+            n.program_id = $1::integer AND n.customer_id = o.id AND n.earned = 0 AND n.occurred_at >= $3::timestamptz
+    ) AS k
+INNER JOIN purchase AS p ON p.program_id = $1::integer AND k.id = p.id
+CROSS JOIN LATERAL (
+    SELECT array_agg(r.state) AS states FROM refund AS r
+    WHERE r.program_id = $1::integer AND r.purchase_id = p.id
+) AS f;
+
+-- name: activities_since
+-- What the activities of customers earned from a moment on, likewise.
+SELECT w.id AS owner_id, a.occurred_at, a.earned
+FROM unnest($2::bigint[]) AS w (id)
+CROSS JOIN
+    LATERAL (
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+    ) AS o
+INNER JOIN activity AS a ON a.program_id = $1::integer AND o.id = a.customer_id
+WHERE a.earned > 0 AND a.occurred_at >= $3::timestamptz;

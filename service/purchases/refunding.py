@@ -9,7 +9,8 @@ What is left of a purchase is (total - refunded) / total. What is left of certai
     (their amounts - worth of their returned pieces) / their amounts x (total - refunded) / (total - refunded by items)
 
 The second factor is what refunds by amount leave: they name no item, so they lie evenly on all that was not returned by
-item. Where only amounts are refunded, both come to (total - refunded) / total.
+item. Where only amounts are refunded, both come to (total - refunded) / total. Of points that multiplied those of
+several rules as much is left as of theirs, and at most as much as of the items because of which they were given.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -51,12 +52,16 @@ class Minimum(msgspec.Struct, frozen=True):
 
 
 class EarnedLine(msgspec.Struct, frozen=True):
-    """Points >= 0 that one rule gave for a purchase, for certain `items` (ids), or for the whole of it where None."""
+    """Points >= 0 that one rule gave for a purchase, for certain `items` (ids), or for the whole of it where None.
+
+    One that multiplied the points `of` several rules gave because of the `items`, where there are any.
+    """
 
     rule: str
     points: int
     items: tuple[str, ...] | None = None
     minimum: Minimum | None = None
+    of: tuple[str, ...] | None = None
 
 
 class Refundable(msgspec.Struct, frozen=True):
@@ -80,8 +85,9 @@ class Refundable(msgspec.Struct, frozen=True):
 class Refunded(msgspec.Struct, frozen=True, omit_defaults=True):
     """What all refunds of a purchase so far took together: minor units, pieces by item, points by rule.
 
-    `reversed_points` and `restored` are what was decided; what the ledger then took from lots or as debt is its own.
-    `everything` says that `amount` 0 returned all of a purchase with a total of 0.
+    `reversed_points` and `restored` are what was decided; what the ledger then took from lots or as debt is its own:
+    `taken`, by lot, where a purchase has several. `everything` says that `amount` 0 returned all of a purchase with a
+    total of 0.
     """
 
     by_amount: int = 0
@@ -90,6 +96,7 @@ class Refunded(msgspec.Struct, frozen=True, omit_defaults=True):
     quantities: Mapping[str, int] = {}
     reversed_points: Mapping[str, int] = {}
     restored: int = 0
+    taken: Mapping[str, int] = {}
 
     @property
     def amount(self) -> int:
@@ -170,7 +177,12 @@ def refund(purchase: Refundable, request: RefundRequest, before: Refunded) -> Re
         taken = _by_amount(purchase, request.amount or 0, before)
     else:
         taken = _by_items(purchase, request.items, before)
-    reversals = [Reversal(line.rule, points) for line in purchase.lines if (points := _due(purchase, line, taken)) > 0]
+    kept = _kept(purchase, taken)
+    due = (
+        (line.rule, line.points - kept[line.rule] - taken.reversed_points.get(line.rule, 0)) for line in purchase.lines
+    )
+    # Below 0 it is where more was taken back before.
+    reversals = [Reversal(rule, points) for rule, points in due if points > 0]
     restored = restorable(purchase, taken)
     after = msgspec.structs.replace(
         taken,
@@ -191,6 +203,11 @@ def restorable(purchase: Refundable, refunded: Refunded) -> int:
     share = _left(purchase, refunded, None)
     due = divide(purchase.captured * (share.of - share.left), share.of, Rounding.DOWN)
     return max(0, due - refunded.restored)
+
+
+def is_whole(purchase: Refundable, refunded: Refunded) -> bool:
+    """Tell whether nothing is left of a purchase."""
+    return _whole_left(purchase, refunded).left == 0
 
 
 def _by_amount(purchase: Refundable, amount: int, before: Refunded) -> Refunded:
@@ -228,13 +245,19 @@ def _worth(item: Item, pieces: int) -> int:
     return divide(item.amount * pieces, item.quantity, Rounding.DOWN)
 
 
-def _due(purchase: Refundable, line: EarnedLine, refunded: Refunded) -> int:
-    """Return the points of a line to take back, less those taken back before; below 0 where these were too many."""
-    share = _left(purchase, refunded, line.items)
-    kept = divide(line.points * share.left, share.of, Rounding.DOWN)
-    if line.minimum is not None and _misses(purchase, line.minimum, refunded):
-        kept = 0
-    return line.points - kept - refunded.reversed_points.get(line.rule, 0)
+def _kept(purchase: Refundable, refunded: Refunded) -> dict[str, int]:
+    """Return by rule the points of lines that are kept. What multiplied several of them comes behind these."""
+    kept = dict[str, int]()
+    for line in sorted(purchase.lines, key=lambda line: line.of is not None):
+        share = _left(purchase, refunded, line.items)
+        if line.of is not None:
+            points = sum(each.points for each in purchase.lines if each.rule in line.of)
+            theirs = _Share(sum(kept[rule] for rule in line.of), points)
+            if line.items is None or theirs.left * share.of < share.left * theirs.of:
+                share = theirs
+        missed = line.minimum is not None and _misses(purchase, line.minimum, refunded)
+        kept[line.rule] = 0 if missed else divide(line.points * share.left, share.of, Rounding.DOWN)
+    return kept
 
 
 def _misses(purchase: Refundable, minimum: Minimum, refunded: Refunded) -> bool:

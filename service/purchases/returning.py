@@ -1,5 +1,6 @@
 """Booking refunds: each exactly once, and each on what those before it left."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -17,11 +18,26 @@ from service.platform.statements import Db, RowsMissing, write_together
 from service.points import usecases as points
 from service.points.account import Account
 from service.points.rules import Cause, Reversed
+from service.points.usecases import Granted
 from service.programs.rules import Program
 from service.purchases import store, usecases
-from service.purchases.refunding import EarnedLine, Refundable, Refunded, RefundRequest, Returned, check_request, refund
-from service.purchases.rules import check_occurred
+from service.purchases.refunding import (
+    EarnedLine,
+    Minimum,
+    Refundable,
+    Refunded,
+    RefundRequest,
+    Returned,
+    check_request,
+    is_whole,
+    refund,
+)
+from service.purchases.rules import Item, check_occurred
 from service.purchases.store import Recorded, Refund
+from service.purchases.terms import lots_of, points_of
+from service.tiers import usecases as tiers
+from service.tiers.climbing import Climbing
+from service.tiers.rules import Reason, refund_counts
 
 PURCHASE_REFUNDED: Final = "purchase.refunded"
 
@@ -78,13 +94,15 @@ async def report_refund(
         return msgspec.structs.replace(first, replayed=randomness_of(claim.subject_id) != randomness)
     occurred_at = report.occurred_at or opened.now
     check_occurred(occurred_at, now=opened.now, oldest_fact_days=program.settings.oldest_fact_days)
-    made = await _book(db, program, recorded, report, booked, account, opened.ids.next(randomness), occurred_at)
+    climbing = Climbing(program)
+    made = await _book(db, climbing, recorded, report, booked, account, opened.ids.next(randomness), occurred_at)
     await write_together(
         db,
         [
             *points.booking(program.id, [account], recorded_at=opened.now),
             claiming(program.id, ClaimKind.REFUND, [Claim(report.id, hashed, made.id)]),
             store.adding_refund(program.id, account.customer.id, recorded.row_id, made, opened.now),
+            *tiers.writing(climbing),
             announcing(
                 program.id,
                 [
@@ -100,7 +118,7 @@ async def report_refund(
 
 async def _book(
     db: Db,
-    program: Program,
+    climbing: Climbing,
     recorded: Recorded,
     report: RefundReport,
     booked: list[Refund],
@@ -108,29 +126,69 @@ async def _book(
     refund_id: UUID,
     occurred_at: datetime,
 ) -> Refund:
-    purchase = recorded.purchase
+    program, purchase, earned = climbing.program, recorded.purchase, recorded.earnings.lines
     spent = await points.read_spent_on(db, program_id=program.id, account=account, order_id=purchase.id)
-    lines = [_earned(line) for line in recorded.earnings.lines]
-    refundable = Refundable(purchase.total, purchase.items, lines, spent)
+    refundable = Refundable(purchase.total, purchase.items, [_earned(line, purchase.items) for line in earned], spent)
     before = max((each.state for each in booked), key=lambda state: state.extent, default=Refunded())
     returned = refund(refundable, report, before)
-    cause = Cause("refund", report.id)
+    granted = _granted(recorded, returned, before, sum(_sum(each.taken) for each in booked))
     taken = await points.refund(
         db,
         program=program,
         account=account,
-        lot_id=recorded.row_id,
         restored=returned.restored,
-        reversed_points=returned.reversed_points,
-        taken_before=sum(_sum(each.taken) for each in booked),
-        cause=cause,
+        granted=granted,
+        cause=Cause("refund", report.id),
         at=occurred_at,
     )
-    return _made(refund_id, report, returned, taken, account.customer.balance, occurred_at)
+    _count(climbing, account, recorded, refundable, returned, before)
+    if len(granted) > 1:
+        by_lot = {each.lot_id.hex: each.before + _sum(its) for each, its in zip(granted, taken, strict=True)}
+        returned = msgspec.structs.replace(returned, after=msgspec.structs.replace(returned.after, taken=by_lot))
+    together = Reversed(*(sum(part) for part in zip(*map(msgspec.structs.astuple, taken), strict=True)))
+    return _made(refund_id, report, returned, together, account.customer.balance, occurred_at)
 
 
-def _earned(line: Line) -> EarnedLine:
-    return EarnedLine(line.rule, line.points)
+def _count(
+    climbing: Climbing,
+    account: Account,
+    recorded: Recorded,
+    refundable: Refundable,
+    returned: Returned,
+    before: Refunded,
+) -> None:
+    """Take what came back off what was counted for the tier, on the day of the purchase."""
+    climber, purchase, amount = climbing.climber(account), recorded.purchase, 0
+    if climber.ladder is not None:
+        points, bonus = points_of(recorded.earnings.lines, {each.rule: each.points for each in returned.reversals})
+        amount = refund_counts(
+            climber.ladder,
+            currency=purchase.currency,
+            amount=returned.amount,
+            points=points,
+            bonus=bonus,
+            whole=is_whole(refundable, returned.after) and not is_whole(refundable, before),
+        )
+    climbing.count(account, climber, occurred_at=purchase.occurred_at, amount=amount, reason=Reason.REFUND)
+
+
+def _earned(line: Line, items: Sequence[Item]) -> EarnedLine:
+    """Show a line to the rules of refunds; its items have ids there, and places in what is stored."""
+    ids = None if line.items is None else tuple(items[place].id for place in line.items)
+    minimum = None if line.minimum is None else Minimum(line.minimum)
+    return EarnedLine(line.rule, line.points, ids, minimum, line.of)
+
+
+def _granted(recorded: Recorded, returned: Returned, before: Refunded, taken_before: int) -> list[Granted]:
+    """Tell of each lot of a purchase how many points are to be taken back, beside those taken before."""
+    lots = lots_of(recorded.earnings.lines, recorded.row_id) or [recorded.row_id]
+    lot_of = {line.rule: line.lot or recorded.row_id for line in recorded.earnings.lines}
+    reversed_of = dict.fromkeys(lots, 0)
+    for each in returned.reversals:
+        reversed_of[lot_of[each.rule]] += each.points
+    if len(lots) == 1:
+        return [Granted(lots[0], reversed_of[lots[0]], taken_before)]
+    return [Granted(lot_id, points, before.taken.get(lot_id.hex, 0)) for lot_id, points in reversed_of.items()]
 
 
 def _sum(taken: Reversed) -> int:

@@ -4,23 +4,26 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
 from service.customers.rules import Balance, with_purchase
-from service.earning.rules import Line, Spending, base_line
+from service.earning.occasion import Known, Occasion
+from service.earning.rules import Line
 from service.kernel.amounts import CurrencyCode, MinorUnits, Quantity, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
 from service.kernel.times import Time, check_happened, in_utc
 from service.points.account import Account
-from service.points.policies import kept_alive, life_of
+from service.points.policies import kept_alive
 from service.points.rules import Cause
 from service.programs.policies import QualifyingActivity
-from service.programs.rules import Program
-
-Label = Annotated[str, Meta(min_length=1, max_length=128)]
+from service.programs.rules import Label, Program, ProgramSettings
+from service.purchases.terms import Terms, points_of
+from service.tiers.climbing import TierName
+from service.tiers.rules import Ladder, Reason, purchase_counts
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -58,13 +61,33 @@ class PurchaseConflict(Refusal):
     title = "This id belongs to a purchase with other content"
 
 
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What rules saw of a customer beside the profile: which purchase it was, since when, the one before, the tier."""
+
+    purchase_number: int
+    since: Time
+    last_purchase_at: Time | None = None
+    tier: str | None = None
+
+    @classmethod
+    def of(cls, known: Known) -> "Seen":
+        """Keep what is known of a customer."""
+        return cls(known.purchase_count + 1, known.enrolled_at, known.last_purchase_at, known.tier)
+
+
 class Earnings(msgspec.Struct, frozen=True):
-    """What a purchase is answered with, for ever. `earned` includes what is `pending`."""
+    """What a purchase is answered with, for ever. `earned` includes what is `pending`.
+
+    `seen` is what the rules saw of the customer, where there were any beside the program's own; `tier` is the one
+    after it.
+    """
 
     earned: int
     pending: int
     lines: Sequence[Line]
     balance: Balance
+    seen: Seen | None = None
+    tier: TierName | None = None
 
 
 def normalised(purchase: Purchase) -> Purchase:
@@ -94,26 +117,44 @@ def check_purchase(purchase: Purchase, now: datetime, program: Program) -> None:
     check_occurred(purchase.occurred_at, now=now, oldest_fact_days=program.settings.oldest_fact_days)
 
 
-def book(purchase: Purchase, account: Account, program: Program, purchase_id: UUID) -> Earnings:
+def occasion_of(purchase: Purchase, known: Known, settings: ProgramSettings) -> Occasion:
+    """Show a purchase to earning rules."""
+    return Occasion(
+        purchase.occurred_at,
+        ZoneInfo(settings.time_zone),
+        known,
+        purchase.currency,
+        purchase.total,
+        purchase.tax,
+        purchase.shipping,
+        purchase.points_paid,
+        purchase.channel,
+        purchase.items,
+    )
+
+
+def book(purchase: Purchase, account: Account, terms: Terms, purchase_id: UUID) -> Earnings:
     """Decide what a new purchase comes to, and move the points that it earns into the account. Raises Invalid.
 
     Rules, policies and calendar are those that applied when it occurred, however late it is reported.
     """
-    spending = Spending(purchase.currency, purchase.total, purchase.tax, purchase.shipping)
-    applied = program.at(purchase.occurred_at)
-    settings = applied.settings
-    line = base_line(settings.base_rule, applied.number, spending)
-    account.customer = with_purchase(account.customer, purchase.occurred_at, line.points)
-    account.touch(kept_alive(settings, QualifyingActivity.PURCHASE, purchase.occurred_at))
+    applied, climber = terms.program.at(purchase.occurred_at), terms.climbing.climber(account)
+    occasion = occasion_of(purchase, terms.known(climber.customer), applied.settings)
+    decided = terms.decide(occasion, climber.customer, applied)
+    account.customer = with_purchase(account.customer, purchase.occurred_at, decided.points)
+    account.touch(kept_alive(applied.settings, QualifyingActivity.PURCHASE, purchase.occurred_at))
     pending_before = account.customer.balance.pending
-    account.grant(
-        line.points,
-        transfer_id=purchase_id,
-        cause=Cause("purchase", purchase.id),
-        rule=line.rule,
-        rule_version=line.version,
-        occurred_at=purchase.occurred_at,
-        life=life_of(settings, settings.base_rule.pending, purchase.occurred_at),
+    cause = Cause("purchase", purchase.id)
+    lines = terms.reward(decided, account, applied, occasion=occasion, row_id=purchase_id, cause=cause)
+    amount = 0 if climber.ladder is None else _counts(purchase, lines, climber.ladder)
+    tier = terms.climbing.count(
+        account, climber, occurred_at=purchase.occurred_at, amount=amount, reason=Reason.PURCHASE
     )
     balance = account.customer.balance
-    return Earnings(line.points, balance.pending - pending_before, (line,), balance)
+    seen = None if decided.by_base_alone else Seen.of(occasion.known)
+    return Earnings(decided.points, balance.pending - pending_before, lines, balance, seen, tier)
+
+
+def _counts(purchase: Purchase, lines: Sequence[Line], ladder: Ladder) -> int:
+    points, bonus = points_of(lines)
+    return purchase_counts(ladder, currency=purchase.currency, total=purchase.total, points=points, bonus=bonus)

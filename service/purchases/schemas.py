@@ -1,20 +1,20 @@
-"""Purchases on the wire. The request is `rules.Purchase` itself."""
+"""Purchases and activities on the wire. The requests are `rules.Purchase` and `engaging.Activity` themselves."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from service.customers.rules import Balance
-from service.earning.rules import Line
 from service.kernel.times import Time
 from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem
 from service.points.bulk import Fate
-from service.purchases.rules import Item
-from service.purchases.store import Recorded, Refund
-from service.purchases.usecases import AcceptedPurchase
+from service.purchases.quoting import Quote
+from service.purchases.rules import Earnings, Item
+from service.purchases.store import Recorded, RecordedActivity, Refund
+from service.purchases.usecases import AcceptedActivity, AcceptedPurchase
+from service.tiers.climbing import TierName
 
 
 class LineOut(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class LineOut(msgspec.Struct, frozen=True):
 
 
 class PointsOut(msgspec.Struct, frozen=True):
-    """What a purchase earned; `earned` includes what is `pending`."""
+    """What a purchase or an activity earned; `earned` includes what is `pending`."""
 
     earned: int
     pending: int
@@ -46,9 +46,10 @@ class PurchaseOut(msgspec.Struct, frozen=True):
     customer_id: str
     points: PointsOut
     balance: Balance
-    tier: dict[str, Any] | None = None
+    tier: Annotated[TierName | None, Meta(description="The customer's tier after it.")] = None
     referral: ReferralOut | None = None
     surprises: list[dict[str, Any]] = []
+    quote: Annotated[Quote | UnsetType, Meta(description="Of a dry run of a new purchase: what to show of it.")] = UNSET
 
 
 class ConfirmedPointsOut(msgspec.Struct, frozen=True):
@@ -115,6 +116,32 @@ class RecordedPurchaseOut(msgspec.Struct, frozen=True):
     points: PointsOut
 
 
+class ActivityOut(msgspec.Struct, frozen=True):
+    """The answer to an activity: the same for every repetition, also of the balance as it was then.
+
+    A rule that gives nothing because the type is rewarded once, and was before, has a line without points.
+    """
+
+    id: str
+    customer_id: str
+    type: str
+    points: PointsOut
+    balance: Balance
+    tier: Annotated[TierName | None, Meta(description="The customer's tier after it.")] = None
+
+
+class RecordedActivityOut(msgspec.Struct, frozen=True):
+    """An activity as it was reported, with what it earned; where its time wasn't told, it is that of the booking."""
+
+    id: str
+    customer_id: str | None
+    type: str
+    occurred_at: Time
+    recorded_at: Time
+    properties: dict[str, Any]
+    points: PointsOut
+
+
 class BatchIn(Envelope, frozen=True):
     """Purchases to report together, each on its own merits."""
 
@@ -135,18 +162,27 @@ class BatchOut(msgspec.Struct, frozen=True):
     results: list[EntryOut]
 
 
-def points_out(earned: int, pending: int, lines: Sequence[Line]) -> PointsOut:
+def points_out(earnings: Earnings) -> PointsOut:
     """Render what was earned."""
-    return PointsOut(earned, pending, [LineOut(line.rule, line.points, line.why) for line in lines])
+    lines = [LineOut(line.rule, line.points, line.why) for line in earnings.lines]
+    return PointsOut(earnings.earned, earnings.pending, lines)
 
 
-def purchase_out(accepted: AcceptedPurchase) -> PurchaseOut:
-    """Render the answer to a purchase."""
+def purchase_out(accepted: AcceptedPurchase, quote: Quote | UnsetType = UNSET) -> PurchaseOut:
+    """Render the answer to a purchase, of a dry run with a quote."""
     purchase, earnings = accepted.content, accepted.answer
-    points = points_out(earnings.earned, earnings.pending, earnings.lines)
+    points = points_out(earnings)
     # Nothing is told of why a code was refused. Referrals are not offered yet, so that no code is valid.
     referral = None if purchase.referral_code is None else ReferralOut(status="refused")
-    return PurchaseOut(purchase.id, purchase.customer_id, points, earnings.balance, referral=referral)
+    return PurchaseOut(
+        purchase.id,
+        purchase.customer_id,
+        points,
+        earnings.balance,
+        earnings.tier,
+        referral=referral,
+        quote=quote,
+    )
 
 
 def refund_out(purchase_id: str, refund: Refund) -> RefundOut:
@@ -179,9 +215,29 @@ def recorded_out(recorded: Recorded) -> RecordedPurchaseOut:
         purchase.referral_code,
         [_item(item) for item in purchase.items],
         purchase.metadata,
-        points_out(earnings.earned, earnings.pending, earnings.lines),
+        points_out(earnings),
     )
 
 
 def _item(item: Item) -> ItemOut:
     return ItemOut(item.id, item.amount, item.quantity, item.sku, item.category)
+
+
+def activity_out(accepted: AcceptedActivity) -> ActivityOut:
+    """Render the answer to an activity."""
+    activity, earnings = accepted.content, accepted.answer
+    points = points_out(earnings)
+    return ActivityOut(activity.id, activity.customer_id, activity.type, points, earnings.balance, earnings.tier)
+
+
+def recorded_activity_out(recorded: RecordedActivity) -> RecordedActivityOut:
+    """Render an activity that is read back."""
+    return RecordedActivityOut(
+        recorded.id,
+        recorded.customer_id,
+        recorded.type,
+        recorded.occurred_at,
+        recorded.recorded_at,
+        recorded.properties,
+        points_out(recorded.earnings),
+    )

@@ -7,6 +7,7 @@ from litestar import Router, get
 from litestar.params import FromPath
 
 from service.customers.rules import Balance
+from service.earning.rules import RuleContent
 from service.kernel.ids import to_wire
 from service.kernel.times import Time
 from service.platform.database import Database
@@ -24,7 +25,8 @@ from service.purchases.explaining import Explanation, explain
 class AppliedRuleOut(msgspec.Struct, frozen=True):
     """The rule that granted the points, as it was then.
 
-    `why` says how it came to them; `settings` are those of the program's base rule at that version.
+    `why` says how it came to them; `settings` are those of the program's base rule at that version, `content` is what
+    any other rule said at it.
     """
 
     rule: str
@@ -32,6 +34,7 @@ class AppliedRuleOut(msgspec.Struct, frozen=True):
     points: int
     why: str | None
     settings: BaseRule | None
+    content: RuleContent | None
 
 
 class LotShareOut(msgspec.Struct, frozen=True):
@@ -55,7 +58,8 @@ class LotShareOut(msgspec.Struct, frozen=True):
 class ExplanationOut(msgspec.Struct, frozen=True):
     """Why a transaction was made: in words, by which rule, of which lots, and what it reversed or what reversed it.
 
-    Without a `rule`: no rule granted these points. `customer_id` is null for an erased customer.
+    `rules` are all that granted these points together, `rule` is the only one of them. `customer_id` is null for an
+    erased customer.
     """
 
     id: str
@@ -63,6 +67,7 @@ class ExplanationOut(msgspec.Struct, frozen=True):
     why: str
     transaction: TransferOut
     rule: AppliedRuleOut | None
+    rules: list[AppliedRuleOut]
     lots: list[LotShareOut]
     reverses: TransferOut | None
     reversed_by: list[TransferOut]
@@ -80,14 +85,16 @@ async def explain_transaction(request: ApiRequest, transaction_id: FromPath[str]
 
 
 def _rendered(found: Explanation) -> ExplanationOut:
-    traced, rule = found.traced, found.rule
+    traced = found.traced
+    rules = [AppliedRuleOut(*msgspec.structs.astuple(rule)) for rule in found.rules]
     transaction = transfer_out(traced.booked)
     return ExplanationOut(
         transaction.id,
         traced.owner.external_id,
         found.why,
         transaction,
-        None if rule is None else AppliedRuleOut(rule.rule, rule.version, rule.points, rule.why, rule.settings),
+        rules[0] if found.rule is not None else None,
+        rules,
         [_share(share, traced.owner.alive_until) for share in traced.shares],
         None if traced.reverses is None else transfer_out(traced.reverses),
         [transfer_out(each) for each in traced.reversed_by],

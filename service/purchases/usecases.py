@@ -1,29 +1,94 @@
-"""What can be done with purchases: reporting many at once, reading, confirming."""
+"""What can be done with purchases and activities: reporting many at once, reading, confirming."""
 
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeAlias, TypeVar
+from uuid import UUID
 
-from service.customers.rules import Balance, CustomerErased
-from service.kernel.errors import NotFound
+from service.customers.rules import Balance, CustomerErased, newcomer
+from service.earning import usecases as earning
+from service.kernel.errors import NotFound, Refusal
 from service.platform.claims import ClaimKind, content_hash
-from service.platform.statements import Db
+from service.platform.statements import Db, Write
 from service.points import usecases as points
+from service.points.account import Account
 from service.points.facts import Accepted, Draft, Facts, Outcome
+from service.programs.rules import Program
 from service.purchases import store
+from service.purchases.engaging import (
+    Activity,
+    ActivityConflict,
+    ActivityEarnings,
+    book_activity,
+    check_activity,
+)
+from service.purchases.engaging import normalised as normalised_activity
+from service.purchases.preparing import Asked, prepare
+from service.purchases.quoting import Quote, quote
 from service.purchases.rules import Earnings, Purchase, PurchaseConflict, book, check_purchase, normalised
-from service.purchases.store import Recorded
+from service.purchases.store import Recorded, RecordedActivity
+from service.purchases.terms import Terms, lots_of
+from service.tiers import usecases as tiers
 
 PurchaseDraft: TypeAlias = Draft[Purchase]
 AcceptedPurchase: TypeAlias = Accepted[Purchase, Earnings]
 PurchaseOutcome: TypeAlias = Outcome[Purchase, Earnings]
+ActivityDraft: TypeAlias = Draft[Activity]
+AcceptedActivity: TypeAlias = Accepted[Activity, ActivityEarnings]
+
+
+_Told = TypeVar("_Told")
+_Answered = TypeVar("_Answered")
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding(Generic[_Told, _Answered]):
+    """Decides by the terms that were read for a batch."""
+
+    terms: Terms
+    by: Callable[[_Told, Account, Terms, UUID], _Answered]
+
+    def decide(self, content: _Told, account: Account, row_id: UUID, /) -> _Answered:
+        """Decide on one fact."""
+        return self.by(content, account, self.terms, row_id)
+
+    def sharing(self) -> Sequence[Write]:
+        """Write how tiers changed, and what was used of limits for all."""
+        used = earning.adding_use(self.terms.program.id, self.terms.shared)
+        return [*tiers.writing(self.terms.climbing), *used]
+
+
+async def _prepare(
+    db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]]
+) -> _Deciding[Purchase, Earnings]:
+    asked = [Asked(None, purchase.occurred_at, account) for purchase, account in facts]
+    return _Deciding(await prepare(db, program, asked), book)
+
+
+async def _prepare_activities(
+    db: Db, program: Program, facts: Sequence[tuple[Activity, Account]]
+) -> _Deciding[Activity, ActivityEarnings]:
+    asked = [Asked(activity.type, activity.occurred_at or account.now, account) for activity, account in facts]
+    return _Deciding(await prepare(db, program, asked), book_activity)
+
 
 PURCHASES: Final = Facts(
     kind=ClaimKind.PURCHASE,
     conflict=PurchaseConflict,
     event="purchase.rewarded",
     check=check_purchase,
-    decide=book,
+    prepare=_prepare,
     adding=store.adding,
     answered=store.earnings,
+)
+ACTIVITIES: Final = Facts(
+    kind=ClaimKind.ACTIVITY,
+    conflict=ActivityConflict,
+    event="activity.rewarded",
+    check=check_activity,
+    prepare=_prepare_activities,
+    adding=store.adding_activities,
+    answered=store.activity_earnings,
 )
 
 
@@ -33,9 +98,33 @@ def draft(purchase: Purchase, *, randomness: int) -> PurchaseDraft:
     return Draft(normal.id, normal.customer_id, normal, content_hash(normal), randomness)
 
 
+def draft_activity(activity: Activity, *, randomness: int) -> ActivityDraft:
+    """Prepare a reported activity. Raises Invalid."""
+    normal = normalised_activity(activity)
+    return Draft(normal.id, normal.customer_id, normal, content_hash(normal), randomness)
+
+
+async def preview(db: Db, *, program: Program, draft: PurchaseDraft) -> tuple[AcceptedPurchase, Quote | None]:
+    """Answer what reporting a purchase would, with what to show of a new one. Nothing is booked. Raises Refusal."""
+    async with db.transaction(isolation="repeatable_read", readonly=True):
+        (outcome,) = await PURCHASES.preview(db, program=program, drafts=[draft])
+        if isinstance(outcome, Refusal):
+            raise outcome
+        if outcome.replayed:
+            return outcome, None
+        opened = await points.open_booking(
+            db, program_id=program.id, facts=[(draft.customer_id, draft.id)], kind=PURCHASES.kind, entropy=0, lock=False
+        )
+        account = opened.accounts.get(draft.customer_id)
+        if account is None:
+            account = Account(newcomer(-1, draft.customer_id, opened.now), opened.now, opened.ids)
+        terms = await prepare(db, program, [Asked(None, draft.content.occurred_at, account)])
+    return outcome, quote(draft.content, terms.climbing.climber(account).customer, terms)
+
+
 async def read(db: Db, *, program_id: int, purchase_id: str) -> Recorded:
     """Read a purchase by the caller's id. Raises NotFound."""
-    recorded = await store.read(db, program_id=program_id, purchase_id=purchase_id)
+    recorded = await store.read(db, program_id, purchase_id)
     if recorded is None:
         raise NotFound
     return recorded
@@ -57,7 +146,29 @@ async def confirm(db: Db, *, program_id: int, purchase_id: str, entropy: int) ->
         program_id=program_id,
         customer_id=recorded.purchase.customer_id,
         owner=recorded.owner,
-        lot_id=recorded.row_id,
+        lot_ids=lots_of(recorded.earnings.lines, recorded.row_id),
+        held_back=recorded.earnings.pending,
         entropy=entropy,
     )
     return recorded, balance
+
+
+async def read_activity(db: Db, *, program_id: int, activity_id: str) -> RecordedActivity:
+    """Read an activity by the caller's id. Raises NotFound."""
+    recorded = await store.read_activity(db, program_id, activity_id)
+    if recorded is None:
+        raise NotFound
+    return recorded
+
+
+async def report_activity(
+    db: Db, *, program: Program, draft: ActivityDraft, entropy: int, dry_run: bool = False
+) -> AcceptedActivity:
+    """Book an activity in the caller's transaction, or tell in a dry run what that would come to. Raises Refusal."""
+    if dry_run:
+        (outcome,) = await ACTIVITIES.preview(db, program=program, drafts=[draft])
+    else:
+        (outcome,) = await ACTIVITIES.report(db, program=program, drafts=[draft], entropy=entropy)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.customers.keeping import Erasing, Merging
+from service.platform.clock import database_time
 from service.platform.statements import Db
 from service.rewards import store, usecases
 from service.rewards.schemas import voucher_out
@@ -27,6 +28,6 @@ class RewardsKeeper:
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
         """Give all vouchers."""
-        now = await store.database_time(db)
+        now = await database_time(db)
         found = await store.vouchers_of(db, program_id=program_id, customer_id=all_ids[0])
         return {"vouchers": [voucher_out(each, unredeemable(each, now=now, order=None), None) for each in found]}

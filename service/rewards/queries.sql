@@ -1,8 +1,5 @@
 -- Statements of rewards. Every one names one program.
 
--- name: database_time
-SELECT clock_timestamp() AS now;
-
 -- name: reward_insert
 INSERT INTO reward (program_id, id, version, status, codes, stock, created_at)
 VALUES ($1::integer, $2::uuid, 1, $3::text, $4::text, $5::bigint, $6::timestamptz);

@@ -13,6 +13,7 @@ import msgspec
 
 from service.customers.rules import Balance, CustomerUnknown
 from service.kernel.errors import Invalid
+from service.platform.clock import database_time
 from service.platform.statements import Db, RowsMissing
 from service.points import holding
 from service.points import usecases as points
@@ -132,7 +133,7 @@ async def capture(
         program=program,
         piece_id=hold_id,
         code_bits=code_bits,
-        now=await store.database_time(db),  # later than the capture, and so its event
+        now=await database_time(db),  # later than the capture, and so its event
         entropy=entropy >> _ENTROPY_BITS,  # bits of its own: the ids' microseconds may be the same
     )
     return await _told(db, program.id, captured, piece)
@@ -163,5 +164,5 @@ async def _told(db: Db, program_id: int, found: Redeemed, piece: Piece | None) -
     voucher = await store.voucher_with_id(db, program_id=program_id, voucher_id=found.hold.id)
     if voucher is None:
         return Redemption(found.hold, found.balance, piece)
-    why = unredeemable(voucher, now=await store.database_time(db), order=None)
+    why = unredeemable(voucher, now=await database_time(db), order=None)
     return Redemption(found.hold, found.balance, piece, voucher, why)

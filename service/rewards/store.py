@@ -23,11 +23,6 @@ def _reward(row: Record) -> Reward:
     return Reward(row["id"], row["version"], status, codes, *numbers, terms, row["lapsed"])
 
 
-async def database_time(db: Db) -> datetime:
-    """Tell the database's time."""
-    return await db.fetchval(_STATEMENTS["database_time"].sql)
-
-
 async def insert_reward(db: Db, *, program_id: int, reward: Reward) -> None:
     """Add a reward with its first version."""
     statement = _STATEMENTS["reward_insert"].sql

@@ -10,6 +10,7 @@ from service.customers import usecases as customers
 from service.customers.rules import Customer
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
+from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, RowsMissing, write_together
 from service.points import usecases as points
@@ -55,7 +56,7 @@ VOUCHER_CANCELLED = "voucher.cancelled"
 
 async def create_reward(db: Db, *, program_id: int, new: NewReward, entropy: int) -> Reward:
     """Make a reward. Raises Invalid."""
-    terms, stock, now = checked(terms_of(new)), stock_of(new), await store.database_time(db)
+    terms, stock, now = checked(terms_of(new)), stock_of(new), await database_time(db)
     ids = IdSource(now, entropy)
     made = Reward(ids.next(), 1, new.status, new.codes, stock, 0, now, terms)
     await store.insert_reward(db, program_id=program_id, reward=made)
@@ -91,7 +92,7 @@ async def change_reward(db: Db, *, program_id: int, reward_id: UUID, change: Rew
     after = changed(before, change)
     if after == before:
         return before
-    now = await store.database_time(db)
+    now = await database_time(db)
     if after.version != before.version:
         await store.insert_version(db, program_id=program_id, reward=after, now=now)
     await store.update_reward(db, program_id=program_id, reward=after)
@@ -106,7 +107,7 @@ async def hindrances(db: Db, *, program_id: int, customer_id: str, rewards: Sequ
     (standing,) = await points.balances(db, program_id=program_id, customer_ids=[customer_id])
     if isinstance(standing, NotFound) or customer_id not in found:
         raise NotFound
-    customer, now = found[customer_id], await store.database_time(db)
+    customer, now = found[customer_id], await database_time(db)
     had = await store.count_pieces(
         db, program_id=program_id, customer_id=customer.id, reward_ids=[reward.id for reward in rewards]
     )
@@ -129,7 +130,7 @@ async def load_codes(
     if reward.codes is not CodeSource.THIRD_PARTY:
         raise CodesGenerated
     once = list(dict.fromkeys(codes))
-    now = await store.database_time(db)
+    now = await database_time(db)
     ids = IdSource(now, entropy)
     new = await store.load_codes(
         db, program_id=program_id, reward_id=reward_id, codes=once, ids=[ids.next() for _ in once]
@@ -287,7 +288,7 @@ async def find_voucher(db: Db, *, program_id: int, code: str) -> Voucher:
 async def check(db: Db, *, program_id: int, code: str, order: Order | None) -> tuple[Voucher, Unredeemable | None]:
     """Find a voucher, and tell whether it can be redeemed now, for an order where one is given. Raises NotFound."""
     voucher = await find_voucher(db, program_id=program_id, code=code)
-    return voucher, unredeemable(voucher, now=await store.database_time(db), order=order)
+    return voucher, unredeemable(voucher, now=await database_time(db), order=order)
 
 
 async def redeem(
@@ -299,7 +300,7 @@ async def redeem(
     VoucherCancelled, VoucherUsedUp, VoucherExpired, VoucherNotForOrder.
     """
     voucher = await _locked(db, program_id=program_id, code=code)
-    now = await store.database_time(db)
+    now = await database_time(db)
     before = await store.read_use(db, program_id=program_id, voucher_id=voucher.id, order_id=order_id)
     if before is not None:
         if (before.amount, before.currency) != (order.amount, order.currency):
@@ -333,7 +334,7 @@ async def cancel(db: Db, *, program_id: int, code: str, entropy: int) -> Voucher
         return voucher
     if voucher.used >= voucher.uses:
         raise VoucherUsedUp
-    now = await store.database_time(db)
+    now = await database_time(db)
     await store.cancel_voucher(db, program_id=program_id, voucher_id=voucher.id, now=now)
     await _tell(db, program_id, VOUCHER_CANCELLED, voucher, voucher.id, now, entropy)
     return msgspec.structs.replace(voucher, cancelled_at=now)

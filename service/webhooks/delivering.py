@@ -11,6 +11,7 @@ from service.events import usecases as events
 from service.events.kinds import EventKinds
 from service.events.rules import Event, Placed
 from service.kernel.ids import IdSource
+from service.platform.clock import database_time
 from service.platform.outbox import Event as News
 from service.platform.outbox import announcing
 from service.platform.statements import Db, write_together
@@ -113,7 +114,7 @@ async def record(
     webhook = await store.lock_lane(db, program_id=program_id, webhook_id=before.id, lease=before.lease)
     if webhook is None:
         return False
-    now = await store.database_time(db)
+    now = await database_time(db)
     heard_of = [
         (delivery, each, chance)
         for delivery, each, chance in zip(batch.deliveries, sent, chances, strict=True)

@@ -15,6 +15,7 @@ import structlog
 from service.events import usecases as events
 from service.events.kinds import EventKinds
 from service.kernel.ids import GREATEST_ID, lowest_id_at
+from service.platform.clock import database_time
 from service.platform.database import CONNECTION_FAULTS, Database
 from service.platform.queue.job import Subject
 from service.platform.queue.turn import Turn
@@ -173,7 +174,7 @@ async def prune_deliveries(database: Database, turn: Turn) -> bool:
     """
     start = msgspec.json.decode(turn.place or "null", type=_Place | None) or _Place(0, UUID(int=0), UUID(int=0))
     async with database.connection() as db:
-        found, now = await store.told_webhooks(db), await store.database_time(db)
+        found, now = await store.told_webhooks(db), await database_time(db)
     for program_id, webhook_id, is_deleted in found:
         if (program_id, webhook_id) < (start.program_id, start.webhook_id):
             continue

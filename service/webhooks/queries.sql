@@ -1,8 +1,5 @@
 -- Statements of webhooks. An endpoint's row is locked before its deliveries are written.
 
--- name: database_time
-SELECT clock_timestamp() AS now;
-
 -- name: webhooks_lock
 -- Lets one at a time make endpoints of a program: they are counted before.
 SELECT pg_advisory_xact_lock(hashtextextended('loyalty webhooks', $1::integer));

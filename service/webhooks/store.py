@@ -33,11 +33,6 @@ def _delivery(row: Record) -> Delivery:
     return Delivery(row[0], row[1], row[2], DeliveryState(row["state"]), *row[4:8], attempts=attempts)
 
 
-async def database_time(db: Db) -> datetime:
-    """Tell the database's time."""
-    return await db.fetchval(_STATEMENTS["database_time"].sql)
-
-
 async def lock_all(db: Db, *, program_id: int) -> int:
     """Keep others from making endpoints of a program until the transaction ends; returns how many there are."""
     await db.execute(_STATEMENTS["webhooks_lock"].sql, program_id)

@@ -10,6 +10,7 @@ from service.events import usecases as events
 from service.events.rules import Event
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import GREATEST_ID, lowest_id_at, time_ordered_id, to_wire
+from service.platform.clock import database_time
 from service.platform.statements import Db
 from service.webhooks import store
 from service.webhooks.rules import (
@@ -47,7 +48,7 @@ async def create(db: Db, *, program_id: int, new: NewWebhook, secret: bytes, ent
     """
     if await store.lock_all(db, program_id=program_id) >= MOST_WEBHOOKS:
         raise TooManyWebhooks
-    now = await store.database_time(db)
+    now = await database_time(db)
     place = (await events.last_places(db, program_ids=[program_id]))[program_id]
     made = Webhook(
         id=time_ordered_id(now, entropy),
@@ -93,7 +94,7 @@ async def disable(db: Db, *, program_id: int, webhook_id: UUID) -> Webhook:
     before = await _lock(db, program_id, webhook_id)
     if before.reason is not None:
         return before
-    now = await store.database_time(db)
+    now = await database_time(db)
     return await _write(db, program_id, before, _replace(before, reason=WhyDisabled.BY_CALL, disabled_at=now))
 
 
@@ -123,7 +124,7 @@ async def rotate(
     Raises NotFound, TooManySecrets.
     """
     await _lock(db, program_id, webhook_id)
-    now = await store.database_time(db)
+    now = await database_time(db)
     await store.end_secret(db, program_id=program_id, webhook_id=webhook_id, ends_at=now + grace)
     if len(await store.signing_secrets(db, program_id=program_id, webhook_id=webhook_id)) >= MOST_SECRETS:
         raise TooManySecrets
@@ -139,7 +140,7 @@ async def signing_secrets(db: Db, *, program_id: int, webhook_id: UUID) -> list[
 
 async def event_of_test(db: Db, *, webhook_id: UUID, entropy: int) -> Event:
     """Make an event that tells of nothing but the test of an endpoint. It has no place in the feed."""
-    now = await store.database_time(db)
+    now = await database_time(db)
     data = {"webhook_id": to_wire("whk", webhook_id)}
     return Event(to_wire("evt", time_ordered_id(now, entropy)), TEST_TYPE, 1, now, 0, None, None, data)
 

@@ -6,21 +6,27 @@ from typing import Any
 
 from service.platform.roles import Role
 from tests import vouchers
+from tests.activities import activity, declare, report
 from tests.receiver import sending, work
 from tests.shop import Shop, purchase, unique
 
 CUSTOMER = "a known/customer"
 PURCHASE = "a known/purchase"
+ACTIVITY = "a known/activity"
 NO_ADJUSTMENT = "adj_00000000000070008000000000000000"
 NO_REDEMPTION = "hold_00000000000070008000000000000000"
 NO_TRANSACTION = "txn_00000000000070008000000000000000"
 NEVER_USED = "key_00000000000070008000000000000000"
 NO_VOUCHER = "0000-0000-0000"
+NO_RULE = "nothing"
 NO_REWARD = "rwd_00000000000070008000000000000000"
 NO_WEBHOOK = "whk_00000000000070008000000000000000"
 NO_DELIVERY = f"{NO_WEBHOOK}/deliveries/evt_00000000000070008000000000000000"
 WEBHOOK: dict[str, Any] = {"url": "http://127.0.0.1:9/nobody-listens"}
 REWARD: dict[str, Any] = {"name": "A gift", "gives": {"kind": "gift", "description": "a mug"}, "points": 100}
+TYPE: dict[str, Any] = {"name": "A survey", "properties": {"answers": {"type": "integer"}}}
+TIER: dict[str, Any] = {"name": "Gold", "threshold": 1_000}
+RULE: dict[str, Any] = {"name": "A welcome", "effect": {"kind": "bonus", "points": 50}}
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,10 @@ FRESH: dict[str, Callable[[], dict[str, Any]]] = {
     "reportOpeningBalances": lambda: {"balances": [opening_balance(customer_id=CUSTOMER)]},
     "redeemVoucher": lambda: {"order_id": unique("order"), "amount": 5000, "currency": "EUR"},
     "loadCodes": lambda: {"codes": [unique("ticket")]},
+    "createActivityType": lambda: {"id": unique("type")} | TYPE,
+    "reportActivity": lambda: activity(customer_id=CUSTOMER, properties={"answers": 5}),
+    "createTier": lambda: {"id": unique("tier")} | TIER,
+    "createEarningRule": lambda: {"id": unique("rule")} | RULE,
 }
 """What a call of an operation sends, where each must send something else."""
 
@@ -96,6 +106,8 @@ OPERATIONS = (
         unknown="nothing",
         needs_key=True,
     ),
+    Operation("reportActivity", "POST", "/v1/activities", _roles("checkout admin"), {}, 201),
+    Operation("getActivity", "GET", "/v1/activities/{id}", _roles("checkout support analyst admin"), unknown="nothing"),
     Operation(
         "redeemPoints",
         "POST",
@@ -241,6 +253,58 @@ OPERATIONS = (
         unknown=NO_VOUCHER,
         needs_key=True,
     ),
+    Operation("listActivityTypes", "GET", "/v1/activity-types", _roles("support marketer analyst admin")),
+    Operation("createActivityType", "POST", "/v1/activity-types", _roles("marketer admin"), {}, 201),
+    Operation(
+        "getActivityType",
+        "GET",
+        "/v1/activity-types/{id}",
+        _roles("support marketer analyst admin"),
+        unknown=NO_RULE,
+    ),
+    Operation("changeActivityType", "PATCH", "/v1/activity-types/{id}", _roles("marketer admin"), {}, unknown=NO_RULE),
+    Operation(
+        "listActivityTypeVersions",
+        "GET",
+        "/v1/activity-types/{id}/versions",
+        _roles("support marketer analyst admin"),
+        unknown=NO_RULE,
+    ),
+    Operation("listTiers", "GET", "/v1/tiers", _roles("support marketer analyst admin")),
+    Operation("createTier", "POST", "/v1/tiers", _roles("marketer admin"), {}, 201),
+    Operation("getTier", "GET", "/v1/tiers/{id}", _roles("support marketer analyst admin"), unknown=NO_RULE),
+    Operation("changeTier", "PATCH", "/v1/tiers/{id}", _roles("marketer admin"), {}, unknown=NO_RULE),
+    Operation(
+        "listTierVersions",
+        "GET",
+        "/v1/tiers/{id}/versions",
+        _roles("support marketer analyst admin"),
+        unknown=NO_RULE,
+    ),
+    Operation("listEarningRules", "GET", "/v1/earning-rules", _roles("support marketer analyst admin")),
+    Operation("createEarningRule", "POST", "/v1/earning-rules", _roles("marketer admin"), {}, 201),
+    Operation(
+        "getEarningRule",
+        "GET",
+        "/v1/earning-rules/{id}",
+        _roles("support marketer analyst admin"),
+        unknown=NO_RULE,
+    ),
+    Operation("changeEarningRule", "PATCH", "/v1/earning-rules/{id}", _roles("marketer admin"), {}, unknown=NO_RULE),
+    Operation(
+        "listEarningRuleVersions",
+        "GET",
+        "/v1/earning-rules/{id}/versions",
+        _roles("support marketer analyst admin"),
+        unknown=NO_RULE,
+    ),
+    Operation(
+        "simulateEarningRules",
+        "POST",
+        "/v1/earning-rules/simulate",
+        _roles("marketer admin"),
+        {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z", "rules": [{"id": "welcome"} | RULE]},
+    ),
     Operation("listEvents", "GET", "/v1/events", _roles("billing marketer analyst admin")),
     Operation("getProgram", "GET", "/v1/program", _roles("analyst admin")),
     Operation("changeProgram", "PATCH", "/v1/program", _roles("admin"), {}),
@@ -305,6 +369,9 @@ class Known:
             "/v1/adjustments/": self._adjustment,
             "/redemptions/": self._redemption,
             "/rewards/": self._reward,
+            "/earning-rules/": self._rule,
+            "/activity-types/": self._type,
+            "/tiers/": self._tier,
             "/vouchers/": self._voucher,
             "/webhooks/": self._webhook,
         }
@@ -315,6 +382,8 @@ class Known:
             guest = unique("guest")
             await self.shop.call("PUT", f"/v1/customers/{guest}", {})
             return guest
+        if "activities" in operation.path:
+            return _in_path(ACTIVITY)
         return _in_path(PURCHASE if "purchases" in operation.path else CUSTOMER)
 
     async def _key(self, _: Operation) -> str:
@@ -333,6 +402,15 @@ class Known:
     async def _reward(self, operation: Operation) -> str:
         codes = {"codes": "third_party"} if operation.name == "loadCodes" else {}
         return (await self.shop.post("/v1/rewards", REWARD | codes, Role.ADMIN)).body["id"]
+
+    async def _type(self, _: Operation) -> str:
+        return (await self.shop.post("/v1/activity-types", FRESH["createActivityType"](), Role.ADMIN)).body["id"]
+
+    async def _tier(self, _: Operation) -> str:
+        return (await self.shop.post("/v1/tiers", FRESH["createTier"](), Role.ADMIN)).body["id"]
+
+    async def _rule(self, _: Operation) -> str:
+        return (await self.shop.post("/v1/earning-rules", FRESH["createEarningRule"](), Role.ADMIN)).body["id"]
 
     async def _voucher(self, _: Operation) -> str:
         return await vouchers.voucher(self.shop)
@@ -370,7 +448,9 @@ def _in_path(its_id: str) -> str:
 
 
 async def stocked(shop: Shop) -> Known:
-    """Report the known purchase of the known customer."""
+    """Report the known purchase and the known activity of the known customer."""
     reported = await shop.buy(id=PURCHASE, customer_id=CUSTOMER)
     assert reported.status == 201, reported.text
+    await declare(shop, **TYPE)
+    assert (await report(shop, id=ACTIVITY, customer_id=CUSTOMER)).status == 201
     return Known(shop)

@@ -287,6 +287,8 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
             "any_currency": {"points": 1, "units": 1},
             "tax": "included",
             "shipping": "included",
+            "points_paid": "excluded",
+            "without": None,
             "rounding": "down",
             "pending": None,
         },
@@ -297,6 +299,7 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
         "restored_grace_days": None,
         "hold_seconds": 900,
         "adjustment_limit": None,
+        "tiers": None,
     }
 
 
@@ -307,6 +310,7 @@ async def test_a_change_of_settings_is_a_version_and_counts_for_what_is_reported
     changed = await change(shop, settings={"base_rule": rule}, valid_from=body["occurred_at"])
     assert (changed.status, changed.body["version"]) == (200, 2)
     kept = {"shipping": "included", "any_currency": {"points": 1, "units": 1}, "pending": None}
+    kept |= {"points_paid": "excluded", "without": None}
     assert changed.body["settings"]["base_rule"] == rule | kept
     assert changed.body["settings"]["currency"] == "EUR"
     after = await shop.post("/v1/purchases", body | {"id": "after"})

@@ -181,3 +181,17 @@ async def test_what_is_about_now_follows_the_newest_settings(shop: Shop) -> None
     assert (await shop.buy(customer_id="new", occurred_at=BEFORE)).code == "customer_unknown"
     await change(shop, settings={"oldest_fact_days": 1}, valid_from=FROM)
     assert (await shop.buy(occurred_at=BEFORE)).pointer == "/occurred_at"
+
+
+async def test_what_occurred_as_the_calendar_began_is_booked(new_shop: NewShop) -> None:
+    """Its notice would have been due in the year 0."""
+    notice = {"days": 365}
+    shop = await new_shop(expiry={"kind": "rolling", "days": 0, "notice": notice})
+    first = "0001-01-01T00:00:01Z"
+    assert await earned(shop, first) == 1
+    rule = {"id": "r", "name": "r", "state": "active", "valid_from": first, "effect": {"kind": "bonus", "points": 5}}
+    expiry = {"kind": "dates", "dates": ["01-02"], "notice": notice | {"required": True}}
+    made = await shop.post("/v1/earning-rules", rule | {"expiry": expiry}, Role.MARKETER)
+    assert made.status == 201, made.text
+    assert await earned(shop, first) == 6
+    assert (await shop.balance("c-42"))["available"] == 5  # they end only behind a notice, which comes now

@@ -14,6 +14,8 @@ import pytest
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT
+from tests.activities import declare, report
+from tests.api.operations import RULE, TIER, TYPE
 from tests.clients import exceptions
 from tests.clients.running import run
 from tests.conftest import NewShop
@@ -70,6 +72,18 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
     for label in (f"PATCH {KEY}", f"POST {KEY}/rotate", f"POST {KEY}/revoke"):
         key = await shop.post("/v1/api-keys", {"role": "portal"}, Role.ADMIN)
         made[label] = {"key_id": key.body["id"]}
+    for label in (f"GET {exceptions.RULE}", f"PATCH {exceptions.RULE}", f"GET {exceptions.RULE}/versions"):
+        rule = await shop.post("/v1/earning-rules", {"id": unique("rule")} | RULE, Role.ADMIN)
+        made[label] = {"earning_rule_id": rule.body["id"]}
+    await declare(shop, "review", properties={"product": {"type": "string"}, "stars": {"type": "integer"}})
+    told = await report(shop, type="review")
+    made["GET /v1/activities/{activity_id}"] = {"activity_id": told.body["id"]}
+    for label in (f"GET {exceptions.TYPE}", f"PATCH {exceptions.TYPE}", f"GET {exceptions.TYPE}/versions"):
+        its_type = await shop.post("/v1/activity-types", {"id": unique("type")} | TYPE, Role.ADMIN)
+        made[label] = {"activity_type_id": its_type.body["id"]}
+    for label in (f"GET {exceptions.TIER}", f"PATCH {exceptions.TIER}", f"GET {exceptions.TIER}/versions"):
+        tier = await shop.post("/v1/tiers", {"id": unique("tier")} | TIER, Role.ADMIN)
+        made[label] = {"tier_id": tier.body["id"]}
     of_webhooks = ("secrets", "test", "enable", "disable", "resend")
     its_own = [*(f"{method} {WEBHOOK}" for method in ("GET", "PATCH", "DELETE"))]
     its_own += [f"GET {WEBHOOK}/deliveries", *(f"POST {WEBHOOK}/{each}" for each in of_webhooks)]

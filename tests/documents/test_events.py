@@ -17,6 +17,7 @@ from service.news import KINDS
 from service.openapi_webhooks import example
 from service.platform.http.docs import DOCUMENT
 from service.platform.settings import CHECKOUT
+from service.programs.definitions import DefinitionKind
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
 SERVICE = CHECKOUT / "service"
@@ -47,7 +48,10 @@ class _Source:
                     yield from (each.value for each in keywords if each.arg == "event")
                 case ast.Call(func=ast.Name("Event"), keywords=[*keywords]) if keywords:
                     yield from (each.value for each in keywords if each.arg == "type")
-                case ast.Call(func=ast.Attribute(ast.Attribute(attr="news"), "append"), args=[ast.Tuple([kind, _])]):
+                case ast.Call(
+                    func=ast.Attribute(ast.Attribute(attr="news") | ast.Name("news"), "append"),
+                    args=[ast.Tuple([kind, _])],
+                ):
                     yield kind
                 case _:
                     pass
@@ -61,6 +65,8 @@ class _Source:
                 return {text}
             case ast.Subscript(ast.Name(name)):
                 return set(getattr(self.module, name).values())
+            case ast.Attribute(ast.Name("kind"), "created" | "changed" as of_definition):
+                return {getattr(each, of_definition) for each in kinds_of_definitions()}
             case ast.Name(name):
                 given = set[str]()
                 for function in self.functions:
@@ -79,12 +85,18 @@ class _Source:
                 yield from (argument.body, argument.orelse) if isinstance(argument, ast.IfExp) else (argument,)
 
 
+def kinds_of_definitions() -> set[DefinitionKind[Any]]:
+    """Find the kinds of definitions that rooms have."""
+    modules = [_Source(path).module for path in SERVICE.rglob("*.py") if "DefinitionKind(" in path.read_text("utf-8")]
+    return {each for module in modules for each in vars(module).values() if isinstance(each, DefinitionKind)}
+
+
 def announced() -> dict[str, set[str]]:
     """Find the types that code announces, by the modules that do."""
     found = dict[str, set[str]]()
     for path in sorted(SERVICE.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        if any(sign in text for sign in ("platform.outbox import Event", ".news.append(", "points.facts import")):
+        if any(sign in text for sign in ("platform.outbox import Event", "news.append(", "points.facts import")):
             source = _Source(path)
             found[source.module.__name__] = {
                 kind for expression in source.announced() for kind in source.types(expression)

@@ -10,6 +10,7 @@ import pytest
 from service.openapi import EXAMPLES, render
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
+from tests.activities import declare
 from tests.api.test_events import sequenced
 from tests.conftest import NewShop
 from tests.receiver import Receiver, answering, receiving, sending, work
@@ -55,7 +56,9 @@ def test_every_operation_tells_its_id_its_right_and_its_problems(
         assert "Retry-After" in operation["responses"]["429"]["headers"]
         for status, response in operation["responses"].items():
             kind = "application/json" if status.startswith("2") else "application/problem+json"
-            assert list(response["content"]) == [kind], (method, status)
+            in_lines = operation["operationId"] == "simulateEarningRules" and status == "200"
+            kinds = [kind, "application/x-ndjson"] if in_lines else [kind]
+            assert list(response["content"]) == kinds, (method, status)
 
 
 def test_operation_ids_are_unique_and_links_lead_to_operations() -> None:
@@ -93,7 +96,7 @@ def test_answers_tell_their_headers() -> None:
             assert {"RateLimit-Policy", "RateLimit"} & set(headers) == (
                 {"RateLimit-Policy", "RateLimit"} if limited else set()
             )
-            repeats = takes_key or operation["operationId"] == "reportPurchase"
+            repeats = takes_key or operation["operationId"] in {"reportPurchase", "reportActivity"}
             if status == "200" and repeats:
                 assert "Idempotent-Replayed" in headers
 
@@ -151,6 +154,8 @@ async def prepare(name: str, shop: Shop, receiver: Receiver, made: dict[str, str
         made["adjustment_id"] = await waiting_adjustment(shop)
     if name == "testWebhook":
         made["event_id"] = await tell(shop, made["webhook_id"], receiver)
+    if name == "reportActivity":
+        await declare(shop, "review", properties={"product": {"type": "string"}, "stars": {"type": "integer"}})
     if name == "mergeCustomer":
         await shop.buy(customer_id="c-43", total=1_000)
 
@@ -158,7 +163,8 @@ async def prepare(name: str, shop: Shop, receiver: Receiver, made: dict[str, str
 async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
     """Make the calls of all examples, and compare."""
     made = {"key_id": "", "redemption_id": "", "reward_id": "", "code": EXAMPLE_CODE, "adjustment_id": ""}
-    made |= {"webhook_id": "", "event_id": ""}
+    made |= {"webhook_id": "", "event_id": "", "earning_rule_id": "birthday-week"}
+    made |= {"activity_type_id": "webinar", "activity_id": "review-7", "tier_id": "gold"}
     its_id = {
         "createApiKey": "key_id",
         "redeemPoints": "redemption_id",

@@ -1,14 +1,18 @@
 """One row that can't be booked harms no other: not in a gathered batch, and not in a bulk call."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from typing import Any
+from uuid import UUID
 
 import pytest
 
+from service.platform.statements import Db
+from service.points.account import Account
+from service.points.facts import Deciding
+from service.programs.rules import Program
 from service.purchases import booking
-from service.purchases.rules import Earnings, Purchase, book
+from service.purchases.rules import Earnings, Purchase
 from service.purchases.usecases import PURCHASES
 from tests.conftest import prove
 from tests.faults.conftest import ShopAlone
@@ -55,12 +59,19 @@ async def test_a_row_that_the_database_refuses_harms_no_neighbour_in_a_bulk_call
 async def test_a_row_that_deciding_fails_for_harms_no_neighbour(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake in a rule is no refusal: its caller is told that the outcome is unknown, and all others are booked."""
 
-    def fail_for_poison(purchase: Purchase, *rest: Any) -> Earnings:
-        if purchase.channel == "poison":
-            raise ZeroDivisionError
-        return book(purchase, *rest)
+    class Failing:
+        def __init__(self, deciding: Deciding[Purchase, Earnings]) -> None:
+            self.sharing, self._deciding = deciding.sharing, deciding
 
-    monkeypatch.setattr(booking, "PURCHASES", replace(PURCHASES, decide=fail_for_poison))
+        def decide(self, content: Purchase, account: Account, row_id: UUID, /) -> Earnings:
+            if content.channel == "poison":
+                raise ZeroDivisionError
+            return self._deciding.decide(content, account, row_id)
+
+    async def prepare(db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]]) -> Failing:
+        return Failing(await PURCHASES.prepare(db, program, facts))
+
+    monkeypatch.setattr(booking, "PURCHASES", replace(PURCHASES, prepare=prepare))
     bodies = [
         purchase(customer_id=f"c-{number % 5}", channel="poison" if number % 10 == 3 else "web") for number in range(40)
     ]

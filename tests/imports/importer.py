@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,11 @@ class Importer:
 
     async def run(self, path: Path, *options: str) -> Ended:
         """Run the command to its end. It has an event loop of its own, and so a thread."""
-        arguments = ["import", self.what, str(path), "--program", self.program, *options]
+        return await self.run_command(("import", self.what), path, *options)
+
+    async def run_command(self, command: Sequence[str], path: Path, *options: str) -> Ended:
+        """Run another command that takes a file to its end; what the options say counts, also of the program."""
+        arguments = [*command, str(path), "--program", self.program, *options]
         result = await asyncio.to_thread(CliRunner().invoke, loyalty, arguments, env=self.environment)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception

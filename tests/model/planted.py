@@ -30,7 +30,7 @@ _REDEEMING, _VOUCHERS = "rewards.redeeming", "rewards.vouchers"
 MISTAKES = {
     "refunds have no cap": Mistake(_SHARES, "_by_amount", "purchase.total - before.amount", "purchase.total"),
     "returned pieces have no cap": Mistake(_SHARES, "_by_items", "item.quantity - earlier", "item.quantity"),
-    "what is kept is rounded to the nearest": Mistake(_SHARES, "_due", _DOWN, _NEAREST),
+    "what is kept is rounded to the nearest": Mistake(_SHARES, "_kept", _DOWN, _NEAREST),
     "what pieces are worth is rounded to the nearest": Mistake(_SHARES, "_worth", _DOWN, _NEAREST),
     "what is restored is rounded to the nearest": Mistake(_SHARES, "restorable", _DOWN, _NEAREST),
     "lots are spent by age": Mistake(_ACCOUNT, "Account.open_lots", "expiry_order(lot, alive_until)", "lot.id"),

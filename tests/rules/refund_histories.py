@@ -36,6 +36,8 @@ def purchases(draw: st.DrawFn) -> Refundable:
     total = draw(st.just(min(BOUND, sum(item.amount for item in items))) | st.just(0) | amounts)
     names = ["base", "bonus", "tea"][: draw(st.integers(0, 3))]
     lines = [EarnedLine(name, draw(amounts), draw(some_items), draw(minimums)) for name in names]
+    if sum(line.points for line in lines) and draw(st.booleans()):
+        lines.append(EarnedLine("double", draw(amounts), draw(some_items), draw(minimums), tuple(names)))
     return Refundable(total, items, lines, draw(amounts))
 
 
@@ -129,7 +131,12 @@ class Model:
                     counted = sum(item.amount for item in self.purchase.items if item.id in line.minimum.items)
             if share < 1 and counted * share < line.minimum.amount:
                 return 0
-        return math.floor(line.points * self.share_left(line.items))
+        share = self.share_left(line.items)
+        if line.of is not None:
+            named = [each for each in self.purchase.lines if each.rule in line.of]
+            theirs = Fraction(sum(map(self.kept, named)), sum(each.points for each in named))
+            share = theirs if line.items is None else min(share, theirs)
+        return math.floor(line.points * share)
 
     def restored(self) -> int:
         """Return the points that are back."""

@@ -168,8 +168,19 @@ def test_a_number_beyond_all_bounds_is_content_not_syntax(number: str, beside: s
         ({"inner": {"x": 1}}, "/inner/x", "unknown_field"),
         ({"items": [{"a/b": 1}]}, "/items/0/a~1b", "unknown_field"),
         ({"inner": {"sizes": {"UP": 1}}}, "/inner/sizes", "invalid_format"),
-        ({"inner": {"sizes": {"up": "x"}}}, "/inner/sizes", "type"),
-        ({"inner": {"parts": {"a": {"nope": 1}}}}, "/inner/parts", "unknown_field"),
+        ({"inner": {"sizes": {"up": "x"}}}, "/inner/sizes/up", "type"),
+        ({"inner": {"sizes": {"a": 1, "b": 1, "c": "x", "d": 1, "e": "x"}}}, "/inner/sizes/c", "type"),
+        ({"inner": {"parts": {"a": {"nope": 1}}}}, "/inner/parts/a/nope", "unknown_field"),
+        (
+            {"inner": {"parts": {"a/b": {}, ".[0]": {"parts": {"": {"sizes": 5}}}}}},
+            "/inner/parts/.[0]/parts//sizes",
+            "type",
+        ),
+        (
+            {"items": [{"parts": {"a": {"count": 1}}}, {"parts": {"~": {"count": "x"}}}]},
+            "/items/1/parts/~0/count",
+            "type",
+        ),
         ({"free": {"a/b": ["x", {"c~d": "\x00"}]}}, "/free/a~1b/1/c~0d", "invalid_character"),
         ({"free": "\ud800"}, "/free", "invalid_character"),
         ({"free": {"k\udfff": 1}}, "/free", "invalid_character"),
@@ -184,6 +195,21 @@ def test_a_refusal_points_at_the_field(content: object, pointer: str, reason: st
     with pytest.raises(Invalid) as refused:
         decode(raw, Outer)
     assert (refused.value.pointer, refused.value.reason) == (pointer, reason)
+
+
+def test_a_refusal_points_at_the_mapping_where_its_entries_are_too_many_to_look_through() -> None:
+    for count, pointer in ((5, "/inner/sizes/x"), (10_000, "/inner/sizes")):
+        sizes = {"a" * (number + 1): 1 for number in range(5)} | {"x": "1"} | dict.fromkeys(map(str, range(count)), 1)
+        with pytest.raises(Invalid) as refused:
+            decode(json.dumps({"inner": {"sizes": sizes}}).encode(), Outer)
+        assert (refused.value.pointer, refused.value.reason) == (pointer, "type")
+
+
+@pytest.mark.parametrize("number", ["1e400", "1" * 5000])
+def test_a_refusal_points_at_the_mapping_where_its_entries_can_t_be_read(number: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        decode(f'{{"inner":{{"sizes":{{"a":{number}}}}}}}'.encode(), Outer)
+    assert refused.value.pointer == "/inner/sizes"
 
 
 @given(st.text(st.sampled_from("canry` -at$.[]0"), min_size=1, max_size=30))

@@ -87,22 +87,22 @@ def test_no_change_changes_nothing(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize(
-    "given_attributes",
+    ("given_attributes", "pointer"),
     [
-        {"": 1},
-        {"x" * 41: 1},
-        {"a": "x" * 501},
-        {"a": BOUND + 1},
-        {"a": -BOUND - 1},
-        {"a": 1e13},
-        {str(number): number for number in range(MOST_ATTRIBUTES + 1)},
+        ({"": 1}, "/attributes"),
+        ({"x" * 41: 1}, "/attributes"),
+        ({"a": "x" * 501}, "/attributes/a"),
+        ({"a": BOUND + 1}, "/attributes/a"),
+        ({"a": -BOUND - 1}, "/attributes/a"),
+        ({"a": 1e13}, "/attributes/a"),
+        ({str(number): number for number in range(MOST_ATTRIBUTES + 1)}, "/attributes"),
     ],
 )
-def test_attributes_out_of_bounds_are_refused(given_attributes: dict[str, Attribute]) -> None:
+def test_attributes_out_of_bounds_are_refused(given_attributes: dict[str, Attribute], pointer: str) -> None:
     sent = msgspec.json.encode({"attributes": given_attributes})
     with pytest.raises(Invalid) as refused:
         changed(Profile(), decode(sent, ProfileChange), TODAY)
-    assert (refused.value.pointer, refused.value.reason) == ("/attributes", "out_of_range")
+    assert (refused.value.pointer, refused.value.reason) == (pointer, "out_of_range")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.customers.rules import newcomer
-from service.earning.rules import Line, Spending, base_line
+from service.earning.effects import base_line
+from service.earning.rules import Line
 from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
 from service.kernel.ids import IdSource
@@ -20,7 +21,9 @@ from service.kernel.rounding import Rounding
 from service.points.account import Account
 from service.programs.rules import BaseRule, EarnRate, Part, Program, ProgramSettings, SettingsVersion, UnitRate
 from service.purchases.rules import Earnings, Purchase, book
+from service.purchases.terms import terms_of
 from service.purchases.usecases import draft
+from tests.rules.earning import bought
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DECIMALS = {"JPY": 0, "EUR": 2, "USD": 2, "KWD": 3, "CLF": 4}
@@ -84,7 +87,7 @@ def booked(rule: BaseRule, purchase: Purchase, version: int = 1, into: Account |
     return book(
         draft(purchase, randomness=5).content,
         account=into or account(),
-        program=program,
+        terms=terms_of(program),
         purchase_id=UUID(int=1),
     )
 
@@ -123,7 +126,7 @@ def test_what_points_paid_earns_nothing_and_costs_nothing(rule: BaseRule, purcha
 
 
 def line(rule: BaseRule, currency: str, total: int, tax: int = 0, shipping: int = 0) -> Line:
-    return base_line(rule, 1, Spending(currency, total, tax, shipping))
+    return base_line(rule, 1, bought(currency, total, tax, shipping))
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,10 @@ from service.programs.rules import (
     ProgramSettings,
     SettingsVersion,
     UnitRate,
-    applying,
     changed,
     with_settings,
 )
+from service.programs.versions import applying
 
 RATE = {"points": 1, "amount": 1000}
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

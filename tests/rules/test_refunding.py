@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.earning.rules import Spending, base_line
+from service.earning.effects import base_line
 from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
 from service.platform.http.body import decode
@@ -22,6 +22,7 @@ from service.purchases.refunding import (
     refund,
 )
 from service.purchases.rules import Item
+from tests.rules.earning import bought
 from tests.rules.refund_histories import after, by_amount, by_items, refunds
 
 
@@ -70,7 +71,7 @@ def test_square_10_points_of_105_00_keep_their_share_and_a_promotion_of_6_its_ow
 
     What is kept is a share of what was earned: 9 of the 10, though 100.00 alone would have earned 10.
     """
-    line = base_line(BaseRule(rates={"USD": EarnRate(points=1, amount=1000)}), 1, Spending("USD", 10_500, 0, 0))
+    line = base_line(BaseRule(rates={"USD": EarnRate(points=1, amount=1000)}), 1, bought("USD", 10_500))
     purchase = Refundable(10_500, [], [EarnedLine(line.rule, line.points)])
     assert line.points == 10
     assert reversals(refunds(purchase, by_amount(500), by_amount(10_000))) == [1, 9]

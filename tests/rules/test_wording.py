@@ -24,7 +24,7 @@ from service.programs.rules import Program, ProgramSettings, SettingsVersion
 NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
 PURCHASE, REFUND, REDEMPTION = Cause("purchase", "o-1"), Cause("refund", "r-1"), Cause("redemption", "hold_1")
-BY_HAND, OPENING = Cause("adjustment", "adj_1"), Cause("opening_balance", "o-1")
+ACTIVITY, BY_HAND, OPENING = Cause("activity", "a-1"), Cause("adjustment", "adj_1"), Cause("opening_balance", "o-1")
 MERGE, ERASURE = Cause("merge", "mrg_1"), Cause("erasure", "ers_1")
 RULE = "1 point for each 1.00 EUR of 50.00 EUR (total), rounded down"
 BUCKETS = list(Bucket)
@@ -65,6 +65,11 @@ WORDS = [
     (
         facts("purchase", "issued", "pending", lot=lot(is_pending=True, remaining=0)),
         "Purchase o-1 earned 50 points. At first, nothing of it could be spent.",
+    ),
+    (facts("activity", "issued", "available", cause=ACTIVITY), "Activity a-1 earned 50 points."),
+    (
+        facts("activity", "issued", "pending", cause=ACTIVITY, lot=lot(is_pending=True, cause=ACTIVITY)),
+        "Activity a-1 earned 50 points. Until 2026-12-05 09:30 UTC, nothing of it can be spent.",
     ),
     (
         facts("activation", "pending", "available", recorded_at=NOW + DAY),
@@ -177,12 +182,12 @@ def later(account: Account, days: int) -> None:
     settle(account)
 
 
-def earned(into: Account, points: int, **life: object) -> UUID:
+def earned(into: Account, points: int, cause: Cause = PURCHASE, **life: object) -> UUID:
     lot_id = into.ids.next()
     into.grant(
         points,
         transfer_id=lot_id,
-        cause=PURCHASE,
+        cause=cause,
         rule="base",
         rule_version=1,
         occurred_at=into.now,
@@ -205,6 +210,8 @@ def a_long_life() -> Account:
     """Earn, wait, spend, return: with all that can come of each."""
     account = newly_enrolled(1)
     earned(account, 10, available_at=NOW + DAY)  # becomes available
+    earned(account, 1, ACTIVITY, expires_at=NOW)
+    earned(account, 1, ACTIVITY, available_at=NOW + DAY, expires_at=NOW)
     earned(account, 10, available_at=NOW + DAY, lapses=True)  # lapses
     earned(account, 10, available_at=NOW + 2 * DAY, expires_at=NOW + DAY)  # ends before it was available
     returned = earned(account, 10, available_at=NOW + 9 * DAY)

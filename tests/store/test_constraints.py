@@ -1,6 +1,7 @@
 """The database itself refuses what no ledger may hold, whatever the service sends."""
 
 import itertools
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,24 @@ ROWS: dict[str, dict[str, Any]] = {
         "settings": "{}",
         "recorded_at": "2026-01-02",
         "valid_from": "2026-01-01",
+    },
+    "definition": {
+        "program_id": 1,
+        "kind": "earning_rule",
+        "id": "double-week_2",
+        "version": 1,
+        "created_at": "2026-01-01",
+    },
+    "definition_version": {
+        "program_id": 1,
+        "kind": "earning_rule",
+        "definition_id": "known",
+        "version": 2,
+        "id": UUID(int=1),
+        "state": "active",
+        "content": "{}",
+        "valid_from": "2026-01-01",
+        "recorded_at": "2026-01-01",
     },
     "claim": {"program_id": 1, "kind": 1, "id": "o", "content_hash": "\\x" + "00" * 16, "subject_id": UUID(int=1)},
     "command": {
@@ -202,6 +221,20 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("program_settings", {"version": 1}),
     ("program_settings", {"valid_from": "2026-01-03"}),
     ("program_settings", {"valid_from": "-infinity"}),
+    ("definition", {"kind": "Earning"}),
+    ("definition", {"kind": "earning.rule"}),
+    ("definition", {"id": ""}),
+    ("definition", {"id": "1"}),
+    ("definition", {"id": "A"}),
+    ("definition", {"id": "a" * 64}),
+    ("definition", {"id": "a\n"}),
+    ("definition", {"version": 0}),
+    ("definition_version", {"version": 0}),
+    ("definition_version", {"state": "scheduled"}),
+    ("definition_version", {"content": "[]"}),
+    ("definition_version", {"content": json.dumps({"a": "x" * 32768})}),
+    ("definition_version", {"valid_from": "-infinity"}),
+    ("definition_version", {"valid_from": "infinity"}),
     ("claim", {"kind": 0}),
     ("claim", {"id": ""}),
     ("claim", {"id": "x" * 129}),
@@ -284,6 +317,7 @@ async def scratch(books: Books) -> AsyncGenerator[Db]:
     """Give a transaction of the owner's that is rolled back."""
     transaction = books.owner.transaction()
     await transaction.start()
+    await books.owner.execute("INSERT INTO definition VALUES (1, 'earning_rule', 'known', 1, now())")
     yield books.owner
     await transaction.rollback()
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +13,9 @@ import pytest
 from service.adjustments import usecases as adjustments
 from service.adjustments.rules import AdjustmentReason, Keyholder, NewAdjustment
 from service.customers import usecases as customers
+from service.earning.activity_types import ActivityTypeContent, TextProperty
+from service.earning.defining import ACTIVITY_TYPES, EARNING_RULES
+from service.earning.rules import Bonus, RuleContent
 from service.news import KINDS
 from service.opening_balances import usecases as opening_balances
 from service.opening_balances.rules import OpeningBalance, OpeningLot
@@ -19,15 +23,21 @@ from service.platform import verify as proof
 from service.platform.statements import Db
 from service.platform.verify import invariants, verify
 from service.points.rules import HoldStatus
+from service.programs import defining
 from service.programs import usecases as programs
+from service.programs.definitions import Change, DefinitionKind, State
 from service.programs.rules import Program, ProgramSettings, SettingsVersion
+from service.programs.tier_policy import RollingPeriod, TierPolicy
 from service.purchases import usecases
+from service.purchases.engaging import Activity
 from service.purchases.returning import RefundReport, report_refund
 from service.purchases.rules import Purchase
 from service.rewards import redeeming
 from service.rewards import usecases as rewards
 from service.rewards.rules import CodeSource, Gift, NewReward
 from service.rewards.vouchers import Order, Voucher
+from service.tiers.defining import TIERS
+from service.tiers.rules import TierContent
 from service.webhooks import delivering
 from service.webhooks import usecases as webhooks
 from service.webhooks.rules import Attempt, NewWebhook, Sent
@@ -43,6 +53,19 @@ BREAKS = {
     "rows_belong_to_a_program": "UPDATE claim SET program_id = 99",
     "settings_versions_are_whole": "INSERT INTO program_settings SELECT program_id, 3, settings, recorded_at"
     " FROM program_settings",
+    "definition_versions_are_whole": "UPDATE definition_version SET version = version + 1 WHERE version = 3;"
+    " UPDATE definition SET version = 4 WHERE version = 3",
+    "definitions_begin_and_end_once": "UPDATE definition_version SET state = 'draft' WHERE version = 2",
+    "an_event_for_each_version_of_a_definition": "DELETE FROM outbox WHERE type = 'earning_rule.created'",
+    "rules_had_their_versions": """UPDATE purchase SET lines = '[{{"rule":"gone","version":1,"points":100}}]'""",
+    "limits_used_were_given": """UPDATE customer SET limits_used = '{{"base":{{"life":[0,101,1]}}}}'""",
+    "activities_had_their_types": "UPDATE activity SET type_version = 2",
+    "activities_that_earned_are_counted": "UPDATE customer SET limits_used = NULL",
+    "limits_for_all_were_given": "INSERT INTO earning_use SELECT id, 'base', 'life', '1970-01-01', 1, 99 FROM program",
+    "tier_changes_chain": """UPDATE customer SET tier = 'gold', tier_state = tier_state || '{{"tier":"gold"}}'""",
+    "tiers_are_those_of_their_states": "UPDATE customer SET tier = 'gold'",
+    "one_event_for_each_change_of_a_tier": "DELETE FROM outbox WHERE type = 'customer.tier_changed'",
+    "tiers_count_the_facts": """UPDATE customer SET tier_state = tier_state || '{{"amounts":[7]}}'""",
     "balance_is_sum_of_transfers": "UPDATE customer SET available = available + 1",
     "available_is_sum_of_open_lots": "UPDATE lot SET remaining = remaining - 1",
     "transfers_chain": "UPDATE transfer SET available_after = available_after + 1",
@@ -77,9 +100,9 @@ BREAKS = {
     "no_debt_beside_open_lots": "UPDATE customer SET available = 0, held = 0, debt = 1",
     "one_claim_one_fact": "DELETE FROM claim WHERE id = 'p-1'",
     "one_event_for_each_fact": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
-    "purchase_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
+    "facts_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
     "base_rule_had_its_version": "UPDATE transfer SET rule_version = 2 WHERE rule = 'base'",
-    "purchase_answered_its_balance": "UPDATE purchase SET available_after = available_after + 1",
+    "facts_answered_their_balance": "UPDATE purchase SET available_after = available_after + 1",
     "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
     "refunds_stay_within_their_purchase": "UPDATE refund SET amount = amount + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET from_lots = from_lots - 1, to_debt = to_debt + 1",
@@ -109,7 +132,7 @@ BREAKS = {
 }
 """What breaks an invariant, by its name. It may break others with it."""
 
-OF_FACTS = ("purchase.rewarded", "purchase.refunded", "opening_balance.booked")
+OF_FACTS = ("purchase.rewarded", "purchase.refunded", "opening_balance.booked", "activity.rewarded")
 
 ALSO = {
     "places_have_no_gaps": "UPDATE feed SET position = position + 1",
@@ -119,6 +142,10 @@ ALSO = {
     "one_event_for_each_customer": ERASED,
     "an_event_for_each_version_of_a_reward": "INSERT INTO reward_version"
     " SELECT program_id, id, 2, '{{}}', created_at FROM reward; UPDATE reward SET version = 2",
+    "definition_versions_are_whole": "UPDATE definition SET version = 1",
+    "definitions_begin_and_end_once": "UPDATE definition_version SET state = 'ended' WHERE version = 2",
+    "an_event_for_each_version_of_a_definition": "UPDATE outbox SET subject_id = gen_random_uuid()"
+    " WHERE type = 'earning_rule.changed'",
     "available_is_sum_of_open_lots": "UPDATE lot SET slides = TRUE",
     "remaining_is_sum_of_entries": "INSERT INTO lot_entry SELECT program_id, customer_id, id, gen_random_uuid(), 1"
     " FROM lot; INSERT INTO lot_entry SELECT program_id, customer_id, id, gen_random_uuid(), -1 FROM lot",
@@ -133,7 +160,7 @@ ALSO = {
     "settings_versions_are_whole": "UPDATE program SET settings_version = 2",
     "base_rule_had_its_version": "UPDATE transfer SET rule_version = NULL WHERE rule = 'base'",
     "history_is_append_only": "GRANT DELETE ON {this_quarter} TO loyalty_service",
-    "purchase_earned_what_was_issued": "UPDATE purchase SET earned = earned + 1",
+    "facts_earned_what_was_issued": "UPDATE activity SET lines = '[]'",
     "refunds_stay_within_their_purchase": "UPDATE refund SET to_debt = to_debt + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET restored = 1",
     "customer_counts_purchases": "UPDATE customer SET lifetime_earned = lifetime_earned + 1",
@@ -163,9 +190,13 @@ MORE = {
     "one_claim_one_fact": [
         "DELETE FROM claim WHERE kind = 2",
         "DELETE FROM claim WHERE kind = 3",
-        "UPDATE claim SET kind = 4 WHERE id = 'p-1'",
+        "DELETE FROM claim WHERE kind = 4",
+        "UPDATE claim SET kind = 5 WHERE id = 'p-1'",
         "INSERT INTO claim SELECT program_id, kind, id || '-2', content_hash, subject_id FROM claim",
-        *(f"UPDATE {table} SET external_id = 'other'" for table in ("purchase", "refund", "opening_balance")),
+        *(
+            f"UPDATE {table} SET external_id = 'other'"
+            for table in ("purchase", "refund", "opening_balance", "activity")
+        ),
     ],
     "one_event_for_each_fact": [
         *(f"DELETE FROM outbox WHERE type = '{kind}'" for kind in OF_FACTS),
@@ -174,6 +205,47 @@ MORE = {
             f"UPDATE outbox SET id = gen_random_uuid(), type = '{kind}' WHERE type = 'customer.enrolled'"
             for kind in OF_FACTS
         ),
+    ],
+    "facts_earned_what_was_issued": [
+        *(f"UPDATE {table} SET earned = earned + 1" for table in ("purchase", "activity")),
+        "UPDATE transfer SET reason = 'purchase', cause_type = 'purchase' WHERE reason = 'activity'",
+        "UPDATE transfer SET reason = 'activity', cause_type = 'activity' WHERE reason = 'purchase'",
+    ],
+    "facts_answered_their_balance": ["UPDATE activity SET available_after = available_after + 1"],
+    "activities_had_their_types": [
+        "UPDATE activity SET type = 'review'",
+        "UPDATE definition_version SET valid_from = valid_from + interval '1 year' WHERE kind = 'activity_type'",
+        "UPDATE definition_version SET state = 'paused' WHERE kind = 'activity_type'",
+    ],
+    "activities_that_earned_are_counted": [
+        """UPDATE customer SET limits_used = '{{"activity:survey":{{"life":[0,50,2]}}}}'""",
+        """UPDATE customer SET limits_used = '{{"activity:review":{{"life":[0,50,1]}}}}'""",
+        "UPDATE activity SET customer_id = -customer_id",
+    ],
+    "rules_had_their_versions": [
+        """UPDATE activity SET lines = '[{{"rule":"answers","version":2,"points":50}}]'""",
+    ],
+    "customer_counts_purchases": ["UPDATE activity SET earned = 40"],
+    "nothing_is_left_of_the_erased": ["DELETE FROM refund; " + ERASED],
+    "definitions_begin_and_end_once": [
+        "UPDATE definition_version SET state = CASE version WHEN 1 THEN 'draft' ELSE 'paused' END",
+    ],
+    "an_event_for_each_version_of_a_definition": [
+        "UPDATE outbox SET type = 'earning_rule.created' WHERE type = 'earning_rule.changed'",
+        "UPDATE outbox SET type = 'earning_rule.changed' WHERE type = 'earning_rule.created'",
+        "INSERT INTO outbox SELECT program_id, gen_random_uuid(), type, customer_id, subject_id, now() FROM outbox",
+    ],
+    "tier_changes_chain": [
+        "UPDATE tier_change SET from_tier = 'gold', to_tier = 'gone' WHERE from_tier IS NULL",
+        "UPDATE tier_change SET customer_id = 0",
+    ],
+    "one_event_for_each_change_of_a_tier": [
+        "INSERT INTO tier_notice SELECT program_id, customer_id, id, 'silver', NULL, now(), now() FROM tier_change",
+        "DELETE FROM tier_change",
+    ],
+    "tiers_count_the_facts": [
+        """UPDATE customer SET tier_state = tier_state || '{{"days":[],"amounts":[]}}'""",
+        "UPDATE refund SET state = state - 'reversed_points'",
     ],
     "held_pieces_are_of_open_holds": [
         "DELETE FROM hold WHERE status = 'held'",
@@ -201,9 +273,7 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
     async with new_database(servers) as name:
         owner = await asyncpg.connect(servers.database_url(name, owner=True))
         async with owner.transaction():
-            program = await programs.create_program(
-                owner, code="shop", name="Shop", live=False, settings=ProgramSettings()
-            )
+            program = await with_tiers(owner)
             drafts = [
                 usecases.draft(
                     Purchase(
@@ -229,8 +299,61 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
             await adjust(owner, program)
             await give_rewards(owner, program)
             await tell_webhooks(owner, program)
+            await engage(owner, program)
+            await define(owner, program)
         yield owner
         await owner.close()
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """Content of a definition."""
+
+    text: str
+
+
+async def with_tiers(db: Db) -> Program:
+    """Make a program with a tier, which one customer reaches and keeps, and the other one loses by a refund."""
+    settings = ProgramSettings(tiers=TierPolicy(RollingPeriod(months=36)))
+    program = await programs.create_program(db, code="shop", name="Shop", live=False, settings=settings)
+    await defining.create(
+        db,
+        program_id=program.id,
+        kind=TIERS,
+        definition_id="silver",
+        content=TierContent("Silver", 18),
+        change=Change(State.ACTIVE, datetime(2026, 1, 1, tzinfo=UTC)),
+        entropy=80,
+    )
+    return await programs.program_with_code(db, program.code)
+
+
+async def define(db: Db, program: Program) -> None:
+    """Make an earning rule of three versions: active, other words, paused."""
+    kind = DefinitionKind("earning_rule", Words, lambda content, _: content)
+    create = partial(defining.create, db, program_id=program.id, kind=kind, definition_id="one")
+    change = partial(defining.change, db, program_id=program.id, kind=kind, definition_id="one")
+    await create(content=Words(text="a"), change=Change(State.ACTIVE), entropy=1)
+    await change(members={"text": "b"}, change=Change(), entropy=2)
+    await change(members={}, change=Change(State.PAUSED), entropy=3)
+
+
+async def engage(db: Db, program: Program) -> None:
+    """Declare a type of activities and a rule that rewards it, and let both customers answer a survey twice."""
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    content = ActivityTypeContent(name="A survey", properties={"text": TextProperty()}, once=True)
+    rule = RuleContent(name="Answers", effect=Bonus(50), activity="survey")
+    create = partial(defining.create, db, program_id=program.id, change=Change(State.ACTIVE, since))
+    await create(kind=ACTIVITY_TYPES, definition_id="survey", content=content, entropy=41)
+    await create(kind=EARNING_RULES, definition_id="answers", content=rule, entropy=42)
+    declared = await programs.program_with_code(db, code=program.code)
+    assert declared is not None
+    drafts = [
+        usecases.draft_activity(
+            Activity(f"a-{number}", f"c-{number % 2}", "survey", since, {"text": "fine"}), randomness=number
+        )
+        for number in range(4)
+    ]
+    await usecases.ACTIVITIES.report(db, program=declared, drafts=drafts, entropy=43)
 
 
 async def adjust(db: Db, program: Program) -> None:

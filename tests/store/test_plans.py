@@ -67,6 +67,7 @@ def _statements() -> Iterator[tuple[str, Statement]]:
     for room in (
         "customers",
         "purchases",
+        "earning",
         "points",
         "adjustments",
         "opening_balances",

@@ -7,17 +7,20 @@ from service.platform.statements import Db
 _MOMENTS = {
     "customer": (
         "next_due_at", "alive_until", "next_expiry_at", "notify_at", "first_purchase_at", "last_purchase_at",
-        "enrolled_at",
+        "enrolled_at", "tier_due_at",
     ),
     "lot": ("available_at", "expires_at", "notify_at"),
     "expiry_notice": ("ends_at", "told_at"),
     "hold": ("expires_at", "recorded_at", "ended_at"),
     "purchase": ("occurred_at", "recorded_at"),
+    "activity": ("occurred_at", "recorded_at"),
     "transfer": ("occurred_at", "recorded_at"),
     "refund": ("occurred_at", "recorded_at"),
     "program_settings": ("valid_from", "recorded_at"),
     "reward_piece": ("taken_at", "expires_at"),
     "voucher": ("issued_at", "valid_until", "cancelled_at"),
+    "tier_change": ("occurred_at", "recorded_at"),
+    "tier_notice": ("ends_at", "told_at"),
     "adjustment": ("expires_at", "asked_at", "decided_at"),
 }  # fmt: skip
 _MOVED = [
@@ -25,6 +28,18 @@ _MOVED = [
     " WHERE program_id = $1)"
     for table, columns in _MOMENTS.items()
 ]
+_TIERS = """
+UPDATE customer AS c SET tier_state = jsonb_strip_nulls(c.tier_state || jsonb_build_object(
+    'since', (c.tier_state ->> 'since')::timestamptz - $2::interval,
+    'next_day', (c.tier_state ->> 'next_day')::integer - $3::integer,
+    'noticed_day', (c.tier_state ->> 'noticed_day')::integer - $3::integer,
+    'days', (SELECT jsonb_agg(d.day::integer - $3::integer ORDER BY d.place)
+        FROM jsonb_array_elements_text(c.tier_state -> 'days') WITH ORDINALITY AS d (day, place)),
+    'guarantees', (SELECT jsonb_agg(jsonb_set(g.its, '{until}', to_jsonb((g.its ->> 'until')::integer - $3::integer)))
+        FROM jsonb_array_elements(c.tier_state -> 'guarantees') AS g (its))
+))
+WHERE c.program_id = $1 AND c.tier_state IS NOT NULL"""
+"""What was counted for tiers is kept by days, which whole ones shift; periods of a calendar they would leave."""
 _PASSING = f"WITH {', '.join(_MOVED)} UPDATE catalogue_version SET version = version + 1"
 
 
@@ -33,4 +48,5 @@ async def pass_time(owner: Db, program_id: int, passing: timedelta) -> None:
 
     From when on settings apply, processes know anew half a second later.
     """
+    await owner.execute(_TIERS, program_id, passing, passing.days)
     await owner.execute(_PASSING, program_id, passing)

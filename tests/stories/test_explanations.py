@@ -99,7 +99,7 @@ async def test_a_purchase_tells_the_rule_that_counted_then_and_not_the_one_of_to
     old, new = await explained(shop)
     assert old["why"] == f"Purchase o-1 earned 100 points: {RULE}."
     assert old["rule"] | {"settings": ...} == {
-        "rule": "base", "version": 1, "points": 100, "why": RULE, "settings": ...,
+        "rule": "base", "version": 1, "points": 100, "why": RULE, "settings": ..., "content": None,
     }  # fmt: skip
     assert (old["rule"]["settings"]["rates"], old["rule"]["settings"]["rounding"]) == ({}, "down")
     assert (new["rule"]["version"], new["rule"]["settings"]["rounding"]) == (2, "up")

@@ -8,6 +8,7 @@ from service.customers.rules import Profile
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
+from tests.activities import declare, report
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
@@ -216,6 +217,8 @@ async def a_full_life(shop: Shop) -> list[dict[str, Any]]:
     assert (await admin(shop, "POST", f"/v1/customers/{name}/adjustments", adjusted)).status == 201
     opening = {"id": "old-1", "customer_id": name, "lots": [{"points": 3, "earned_at": "2025-03-01T09:00:00Z"}]}
     assert (await admin(shop, "POST", "/v1/opening-balances", {"balances": [opening]})).status == 200
+    await declare(shop, "review", properties={"text": {"type": "string"}})
+    assert (await report(shop, type="review", customer_id=name, properties={"text": WORD})).status == 201
     return [bought, nothing_earned, refund]
 
 
@@ -236,7 +239,7 @@ async def traces(owner: Db, shop: Shop, word: str) -> list[str]:
 
 async def test_of_an_erased_customer_nothing_is_left_and_the_books_still_prove(shop: Shop, owner: Db) -> None:
     name, (bought, nothing_earned, refund) = f"{WORD}@example.com", await a_full_life(shop)
-    assert "purchase.items" in await traces(owner, shop, WORD)
+    assert {"purchase.items", "activity.properties"} <= set(await traces(owner, shop, WORD))
     dry = await shop.call("DELETE", f"/v1/customers/{name}?dry_run=true", role=Role.ADMIN)
     assert dry.body == {"customer_id": name, "erased": True, "closed": NOTHING | {"available": 48, "held": 10}}
     assert (await shop.get(f"/v1/customers/{name}/balance")).status == 200
@@ -342,7 +345,7 @@ async def test_an_export_has_all_that_is_kept(shop: Shop) -> None:
     counts = {kind: len(each) for kind, each in given["records"].items()}
     assert counts == {
         "transactions": 8, "lots": 4, "redemptions": 1, "purchases": 3, "refunds": 1, "vouchers": 0,
-        "adjustments": 1, "opening_balances": 1, "notices": 0,
+        "adjustments": 1, "opening_balances": 1, "notices": 0, "activities": 1, "tier_changes": 0,
     }  # fmt: skip
     assert given["records"]["purchases"][0]["metadata"] == {WORD: WORD}
 

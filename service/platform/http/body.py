@@ -2,6 +2,9 @@
 
 import json
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -10,6 +13,8 @@ from service.kernel.errors import Invalid, Kind, Refusal
 
 DEEPEST = 64
 """Levels of nesting that a body may have."""
+_MOST_TO_SEARCH = 64 * 1024
+"""Bytes of content in which the key is looked for at which a fault lies."""
 
 T = TypeVar("T")
 
@@ -107,7 +112,7 @@ def decode(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind, strict=True)
     except (msgspec.ValidationError, OverflowError) as fault:
-        raise as_invalid(str(fault)) from None
+        raise as_invalid(str(fault), keys=_keys(content, kind, str(fault))) from None
     except msgspec.DecodeError as fault:
         raise Undecodable(str(fault)) from None
 
@@ -136,13 +141,54 @@ def escape(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
-def as_invalid(message: str, within: str = "") -> Invalid:
-    """Turn msgspec's words about what stands at the pointer `within` into a pointer, a reason and a sentence."""
+def _keys(content: bytes, kind: type, message: str) -> list[str]:
+    """Find the keys on the way to a fault that msgspec leaves out: it names fields and places, but no key of a mapping.
+
+    The fault is there with all entries of a mapping up to that one, and isn't with fewer.
+    """
     place = _PLACE.search(message)
-    pointer = within + (_pointer(place[1]) if place else "")
+    if place is None or _INSIDE_MAPPING not in place[1] or len(content) > _MOST_TO_SEARCH:
+        return []
+    found = list[str]()
+    try:
+        at = whole = msgspec.json.decode(content)
+        for name, index, inside in _STEP.findall(place[1]):
+            key = _first_fault(whole, at, kind, message) if inside else name
+            found += [key] if inside else []
+            at = at[int(index)] if index else at[key]
+    except (msgspec.MsgspecError, OverflowError, LookupError):
+        return []
+    return found
+
+
+def _first_fault(whole: object, mapping: dict[str, Any], kind: type, message: str) -> str:
+    """Return the first key of a mapping in `whole` with which decoding says this. Raises LookupError."""
+    entries = dict(mapping)
+
+    def is_there(count: int) -> bool:
+        mapping.clear()
+        mapping.update(islice(entries.items(), count))
+        try:
+            msgspec.json.decode(msgspec.json.encode(whole), type=kind, strict=True)
+        except msgspec.ValidationError as fault:
+            return str(fault) == message
+        return False
+
+    place = bisect_left(range(1, len(entries) + 1), x=True, key=is_there)
+    mapping.update(entries)
+    return list(entries)[place]
+
+
+def as_invalid(message: str, within: str = "", keys: Sequence[str] = ()) -> Invalid:
+    """Turn msgspec's words about what stands at the pointer `within` into a pointer, a reason and a sentence.
+
+    `keys` are those of the mappings on the way, or none: then the pointer ends at the first mapping.
+    """
+    place = _PLACE.search(message)
+    pointer = within + (_pointer(place[1], keys) if place else "")
     said = message[: place.start()] if place else message
     if field := _FIELD.match(said):
-        if not (place and _INSIDE_MAPPING in place[1]):
+        if keys or not (place and _INSIDE_MAPPING in place[1]):
             pointer = f"{pointer}/{escape(field[2])}"
         if field[1] == "missing required":
             return Invalid("This field is required.", pointer=pointer, reason="missing")
@@ -157,10 +203,10 @@ def as_invalid(message: str, within: str = "") -> Invalid:
     return Invalid(f"{said}.", pointer=pointer, reason=reason)
 
 
-def _pointer(path: str) -> str:
-    steps: list[str] = []
+def _pointer(path: str, keys: Sequence[str]) -> str:
+    steps, left = list[str](), iter(keys)
     for name, index, inside in _STEP.findall(path):
-        if inside:  # msgspec doesn't tell which key of a mapping: the pointer ends at the mapping
+        if inside and not keys:
             break
-        steps.append(escape(name) if name else index)
+        steps.append(escape(next(left)) if inside else escape(name) or index)
     return "".join(f"/{step}" for step in steps)

@@ -67,6 +67,7 @@ class Told:
     links: Sequence[Link]
     statuses: Sequence[int]
     fact: bool
+    lines: Sequence[type[Any]]
 
     @property
     def takes_key(self) -> bool:
@@ -82,13 +83,15 @@ def operation(
     links: Sequence[Link] = (),
     statuses: Sequence[int] = (),
     fact: bool = False,
+    lines: Sequence[type[Any]] = (),
 ) -> dict[str, Any]:
     """Make the `opt` of a route.
 
     `statuses` are those of success, where there are several. A `fact` is known again by its own id: a repetition is
     answered with 200. A command is known again by the `Idempotency-Key` among its parameters: the status is repeated.
+    With `lines` it answers in lines of these types, too, for who asks for `application/x-ndjson`.
     """
-    return {"right": right, "told": Told(right, parameters, refusals, links, statuses, fact)}
+    return {"right": right, "told": Told(right, parameters, refusals, links, statuses, fact, lines)}
 
 
 def operation_of(scope: Mapping[str, Any]) -> str:

@@ -1,0 +1,182 @@
+"""Purchases with 20 earning rules and with the program's own alone: `python -m benchmarks.rules`.
+
+Three of the rules are CEL, some give points for each purchase, some for none, some have limits, one of them for all
+customers. They are paused and active by turns, in one run on one service.
+"""
+
+import asyncio
+import random
+import shutil
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measuring import PURCHASES_AT_64, run_load, settle
+from benchmarks.processes import machine
+from benchmarks.stand import Stand, standing
+from service.earning.defining import EARNING_RULES
+from service.earning.rules import RuleContent
+from service.platform.database import Database
+from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.programs import defining
+from service.programs.definitions import Change, State
+
+_SETTLING_SECONDS: Final = 20
+_SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_RULES: Final[dict[str, dict[str, Any]]] = {
+    "tea": {"effect": {"kind": "items", "points": 5, "items": {"categories": ["tea"]}}},
+    "coffee": {"effect": {"kind": "items", "points": 5, "items": {"categories": ["coffee"]}}},
+    "cups": {"effect": {"kind": "items", "points": 2, "items": {"skus": ["CUP-1", "CUP-2", "CUP-3"]}}},
+    "visit": {"effect": {"kind": "visit", "points": 3}},
+    "first": {
+        "effect": {"kind": "bonus", "points": 100},
+        "conditions": {"customer": {"purchase_numbers": {"most": 1}}},
+        "limits": [{"every": "life", "scope": "all", "points": 10**9}],
+    },
+    "tenth": {
+        "effect": {"kind": "bonus", "points": 50},
+        "conditions": {"customer": {"purchase_numbers": {"every": 10}}},
+    },
+    "back": {
+        "effect": {"kind": "bonus", "points": 40},
+        "conditions": {"customer": {"days_since_last_purchase": {"least": 90}}},
+    },
+    "large": {
+        "effect": {"kind": "bonus", "points": 20},
+        "conditions": {"purchase": {"minimum": {"EUR": 15_000}}},
+        "limits": [{"every": "month", "times": 2}],
+    },
+    "larger": {
+        "effect": {"kind": "bonus", "points": 30},
+        "conditions": {"purchase": {"minimum": {"EUR": 30_000}}},
+        "group": "sizes",
+    },
+    "largest": {
+        "effect": {"kind": "bonus", "points": 50},
+        "conditions": {"purchase": {"minimum": {"EUR": 50_000}}},
+        "group": "sizes",
+    },
+    "weekend": {
+        "effect": {"kind": "multiplier", "basis_points": 15_000},
+        "conditions": {"time": {"weekdays": [6, 7]}},
+        "limits": [{"every": "day", "points": 1000}],
+    },
+    "monday": {
+        "effect": {"kind": "multiplier", "basis_points": 20_000},
+        "conditions": {"time": {"weekdays": [1]}},
+    },
+    "evening": {
+        "effect": {"kind": "multiplier", "basis_points": 12_000},
+        "conditions": {"time": {"hours": [{"from": "18:00", "to": "22:00"}]}},
+    },
+    "advent": {
+        "effect": {"kind": "bonus", "points": 24},
+        "conditions": {"time": {"dates": [{"from": "2026-12-01", "to": "2026-12-24"}]}},
+    },
+    "till": {"effect": {"kind": "bonus", "points": 5}, "conditions": {"purchase": {"channels": ["till"]}}},
+    "gold": {"effect": {"kind": "multiplier", "basis_points": 12_500}, "conditions": {"customer": {"tiers": ["gold"]}}},
+    "launch": {
+        "effect": {"kind": "bonus", "points": 1},
+        "conditions": {"purchase": {"channels": ["app"]}},
+    },
+    "cel-bulk": {
+        "effect": {"kind": "bonus", "points": 10},
+        "conditions": {"expression": "purchase.total > 10000 && purchase.items.exists(item, item.quantity >= 2)"},
+        "limits": [{"every": "day", "times": 3}],
+    },
+    "cel-loyal": {
+        "effect": {"kind": "bonus", "points": 5},
+        "conditions": {"expression": "customer.purchase_number > 3 && purchase.currency == 'EUR'"},
+    },
+    "cel-net": {
+        "effect": {"kind": "bonus", "points": 7},
+        "conditions": {"expression": "purchase.total - purchase.tax - purchase.shipping > 100000"},
+    },
+}
+
+
+@click.command()
+@click.option("--purchases", default=1_000_000, show_default=True, help="Past purchases to begin with.")
+@click.option("--customers", default=100_000, show_default=True)
+@click.option("--seconds", default=10, show_default=True, help="Of each measurement.")
+@click.option("--repetitions", default=5, show_default=True)
+@click.option("--processes", default=2, show_default=True, help="Of the service.")
+def main(purchases: int, customers: int, seconds: int, repetitions: int, processes: int) -> None:
+    """Measure purchases with rules and without."""
+    console, folder = Console(width=140), Path(tempfile.mkdtemp(prefix="loyalty-benchmark-"))
+    seen: dict[str, list[dict[str, Any]]] = {"the program's rule alone": [], f"{len(_RULES)} rules": []}
+    alone, many = seen
+    try:
+        with standing(console, folder, customers=customers, purchases=purchases, processes=processes) as stand:
+            asyncio.run(_set(stand, None))
+            settle(stand, _SETTLING_SECONDS)
+            for turn in range(repetitions):
+                console.print(f"{turn + 1} of {repetitions}", style="dim")
+                for name in (alone, many) if turn % 2 else (many, alone):
+                    asyncio.run(_set(stand, State.ACTIVE if name is many else State.PAUSED))
+                    time.sleep(1)  # each process has them within half a second
+                    seen[name].append(run_load(stand, PURCHASES_AT_64, seconds, 0.0))
+            _report(console, seen)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _set(stand: Stand, state: State | None) -> None:
+    """Make the rules, or let all be in a state."""
+    database = Database(stand.settings)
+    await database.open(size=1)
+
+    async def work(db: Db) -> None:
+        for name, content in _RULES.items():
+            if state is None:
+                await defining.create(
+                    db,
+                    program_id=stand.program_id,
+                    kind=EARNING_RULES,
+                    definition_id=name,
+                    content=msgspec.convert({"name": name} | content, RuleContent),
+                    change=Change(State.ACTIVE, _SINCE),
+                    entropy=random.getrandbits(62),
+                )
+            else:
+                await defining.change(
+                    db,
+                    program_id=stand.program_id,
+                    kind=EARNING_RULES,
+                    definition_id=name,
+                    members={},
+                    change=Change(state, _SINCE),
+                    entropy=random.getrandbits(62),
+                )
+
+    try:
+        await transact(database.connection, work)
+    finally:
+        await database.close()
+
+
+def _report(console: Console, seen: dict[str, list[dict[str, Any]]]) -> None:
+    table = Table(title="Purchases, 64 connections: medians")
+    for heading in ("", "runs", "calls /s", "of the rate alone", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="right" if heading else "left")
+    rates = {name: median(each["calls"] / each["seconds"] for each in runs) for name, runs in seen.items()}
+    first = next(iter(rates.values()))
+    for name, runs in seen.items():
+        latencies = [f"{median(each[key] for each in runs):.1f}" for key in ("p50_ms", "p99_ms")]
+        table.add_row(name, str(len(runs)), f"{rates[name]:,.0f}", f"{rates[name] / first:.2f}", *latencies)
+    console.print(table)
+    statuses = {status for runs in seen.values() for each in runs for status in each["statuses"]}
+    console.print(f"Answers: {', '.join(sorted(statuses))}. On {machine()}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""What rooms above do with tiers: settle them, count all again, write what came of it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from service.customers import usecases as customers
+from service.customers.rules import Customer, Standing
+from service.kernel.errors import NotFound
+from service.kernel.ids import IdSource
+from service.platform.claims import ClaimKind
+from service.platform.clock import database_time
+from service.platform.outbox import Event, announcing
+from service.platform.statements import Db, Write, write_together
+from service.points import usecases as points
+from service.programs.rules import Program
+from service.tiers import store
+from service.tiers.book import ladder_at
+from service.tiers.climbing import Climbing, state_of, without_count
+from service.tiers.rules import (
+    Ladder,
+    Settled,
+    TierChange,
+    TierState,
+    decode,
+    encode,
+    is_counted_otherwise,
+    next_change_at,
+)
+from service.tiers.settling import joined, recounted, settle
+from service.tiers.standing import TierStanding, standing_of
+
+Counting: TypeAlias = Callable[
+    [Db, int, Ladder, Sequence[Customer], datetime], Awaitable[Mapping[int, Mapping[int, int]]]
+]
+"""Counts all facts of customers anew, as of now, for a program: by their internal ids amounts by day."""
+
+
+def writing(climbing: Climbing) -> list[Write]:
+    """Write the changes and notices of a booking."""
+    return store.writing(climbing)
+
+
+async def balances(
+    db: Db, *, program: Program, customer_ids: Sequence[str]
+) -> Sequence[tuple[Standing, TierStanding | None] | NotFound]:
+    """Read what many customers have now, and their tiers, None where the program has none; NotFound for the unknown.
+
+    What is due and not booked counts as done.
+    """
+    found = await points.balances(db, program_id=program.id, customer_ids=customer_ids)
+    ladder, now = None, None
+    if program.settings.tiers is not None:
+        now = await database_time(db)
+        ladder = ladder_at(program, now)
+    if ladder is None or now is None:
+        return [each if isinstance(each, NotFound) else (each, None) for each in found]
+    return [
+        each if isinstance(each, NotFound) else (each, standing_of(state_of(each, ladder, now), ladder, now))
+        for each in found
+    ]
+
+
+async def due(db: Db, *, program: Program, after: int, count: int) -> tuple[int | None, list[tuple[int, str]]]:
+    """Look at the next customers behind an internal id; give the last, None at the end, and whose tier is due.
+
+    Those are given in the order of their internal ids, each with the caller's own.
+    """
+    ladder = ladder_at(program, await database_time(db))
+    return await store.read_due(db, program_id=program.id, ladder=ladder, after=after, count=count)
+
+
+async def merge(db: Db, *, program: Program, source: Customer, target: Customer, entropy: int) -> None:
+    """Let one customer have what was counted for two, who are locked; a change of the tier is the target's."""
+    now = await database_time(db)
+    ladder, climbing, ids = ladder_at(program, now), Climbing(program, now), IdSource(now, entropy)
+    if ladder is None:
+        # Should the program have tiers again, all is counted again.
+        state = TierState(target.tier) if target.tier_state is None else without_count(decode(target.tier_state))
+        settled = Settled(state)
+    else:
+        settled = joined(state_of(source, ladder, now), state_of(target, ladder, now), ladder, now)
+    if ladder is not None or source.tier_state is not None or target.tier_state is not None:
+        state = settled.state
+        due_at = None if ladder is None else next_change_at(state, ladder)
+        kept = {target.id: (state.tier, encode(state), due_at), source.id: (None, None, None)}
+        await customers.keep_tiers(db, program_id=program.id, tiers=kept)
+    told = climbing.tell(target.id, settled, ids)
+    events = [Event(ids.next(), kind, target.id, subject_id) for kind, subject_id in told]
+    await write_together(db, [*writing(climbing), announcing(program.id, events, now)])
+
+
+async def erase(db: Db, *, program_id: int, all_ids: Sequence[int]) -> None:
+    """Empty the tiers of customers by their internal ids; of who is gone nobody is told. They are locked."""
+    await customers.keep_tiers(db, program_id=program_id, tiers=dict.fromkeys(all_ids, (None, None, None)))
+
+
+async def changes_of(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[TierChange]:
+    """Read how customers went from one tier to another, by their internal ids, newest first."""
+    return await store.changes_of(db, program_id=program_id, customers=all_ids)
+
+
+async def settle_customers(
+    db: Db, *, program: Program, customer_ids: Sequence[str], counting: Counting, entropy: int
+) -> int:
+    """Do what time and new terms did to customers' tiers, and count again what was counted otherwise.
+
+    Returns of how many. What has come due of their points is booked, too.
+    """
+    opened = await points.open_booking(
+        db,
+        program_id=program.id,
+        facts=[(customer_id, "") for customer_id in customer_ids],  # no fact has an empty id
+        kind=ClaimKind.PURCHASE,
+        entropy=entropy,
+    )
+    accounts, now = points.each_once(opened.accounts.values()), opened.now
+    ladder, climbing = ladder_at(program, now), Climbing(program)
+    if ladder is None:
+        for account in accounts:
+            climbing.leave(account)
+    else:
+        states = {account.customer.id: state_of(account.customer, ladder, now) for account in accounts}
+        otherwise = [each.customer for each in accounts if is_counted_otherwise(states[each.customer.id], ladder)]
+        amounts: Mapping[int, Mapping[int, int]] = {}
+        if otherwise:
+            amounts = await counting(db, program.id, ladder, otherwise, now)
+        for account in accounts:
+            state, its_id = states[account.customer.id], account.customer.id
+            if is_counted_otherwise(state, ladder):
+                settled = recounted(state, ladder, now=now, amounts=amounts.get(its_id, {}))
+            else:
+                settled = settle(state, ladder, now)
+            climbing.keep(account, ladder, settled)
+    await write_together(
+        db,
+        [
+            *points.booking(program.id, accounts, recorded_at=now),
+            *writing(climbing),
+            announcing(program.id, points.news(accounts, opened.ids), now),
+        ],
+    )
+    return len(accounts)
