@@ -15,7 +15,7 @@ from service.earning.effects import Given, Places, given, placing
 from service.earning.expressions import Expression, stored_expression
 from service.earning.limits import Allowance, CountedLimit, counting, limited
 from service.earning.occasion import Occasion
-from service.earning.rules import EARNING_RULE, ByVisit, Every, Limit, Multiplier, RuleContent, Scope
+from service.earning.rules import EARNING_RULE, Bonus, ByVisit, Every, Limit, Multiplier, RuleContent, Scope
 from service.earning.showing import facts_of
 from service.earning.vocabulary import FactKind
 from service.programs.definitions import Definitions, DefinitionVersion, State
@@ -47,6 +47,8 @@ class CompiledRule(Generic[Does]):
     """The least totals that it asks for."""
     because: Callable[[Occasion], Places] | None
     """Gives the places of the items because of which it applies; None where it asks for none."""
+    bonus: bool
+    """Whether it gives the same whatever is bought. What a multiplier gives is a bonus where it multiplies one."""
 
     def applies(self, occasion: Occasion, shown: Selection) -> bool:
         """Tell whether all conditions hold. Expressions are `shown` what those of all rules ask for."""
@@ -203,6 +205,7 @@ def compiled(rule_id: str, version: int, content: RuleContent) -> Giver | Multip
     asked = (
         None if of_purchase is None or not of_purchase.minimum else of_purchase.minimum,
         None if of_items is None else placing(of_items.items),
+        isinstance(effect, Bonus | ByVisit),
     )
     if isinstance(effect, Multiplier):
         return CompiledRule(rule_id, version, content, tests, holds, expression, limits, effect, *asked)

@@ -1,6 +1,7 @@
 """A fact as expressions see it: what they name of it, converted once for all of them, within bounds. Pure."""
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Final, cast
 
 import msgspec
@@ -45,36 +46,34 @@ class Selection:
 
     def __init__(self, references: Iterable[frozenset[str]]) -> None:
         named = frozenset[str]().union(*references)
-        self._customer = _flat(named, "customer")
+        self._customer = _Flat(named, "customer")
         self._attributes = _keys(named, "customer.attributes")
-        self._time = _flat(named, "time")
-        self._purchase = _flat(named, "purchase")
+        self._time = _Flat(named, "time")
+        self._purchase = _Flat(named, "purchase")
         self._has_items = ITEMS in named
         members = _keys(named, ITEMS)
         self._item = tuple(each if each in members else None for each in ItemFacts.__struct_fields__)
-        self._activity = _flat(named, "activity")
+        self._activity = _Flat(named, "activity")
         self._properties = _keys(named, "activity.properties")
 
     def context(self, facts: Facts) -> Context:
         """Convert what is named of a fact. Several expressions share it."""
         unusable = dict[str, Fault]()
-        values: dict[str, Any] = {name: getattr(facts.customer, member) for name, member in self._customer}
+        values: dict[str, Any] = {}
+        self._customer.put(facts.customer, values)
         if self._attributes:
             given = facts.customer.attributes
             values[_ATTRIBUTES] = _usable(given, self._attributes, "customer.attributes", unusable)
-        for name, member in self._time:
-            values[name] = getattr(facts.time, member)
+        self._time.put(facts.time, values)
         if facts.purchase is not None:
-            for name, member in self._purchase:
-                values[name] = getattr(facts.purchase, member)
+            self._purchase.put(facts.purchase, values)
             if self._has_items:
                 if len(facts.purchase.items) > MOST_ENTRIES:
                     unusable[ITEMS] = TOO_MANY_ITEMS
                 else:
                     values[_ITEMS] = [self._fields(item) for item in facts.purchase.items]
         if facts.activity is not None:
-            for name, member in self._activity:
-                values[name] = getattr(facts.activity, member)
+            self._activity.put(facts.activity, values)
             if self._properties:
                 given = facts.activity.properties
                 values[_PROPERTIES] = _usable(given, self._properties, "activity.properties", unusable)
@@ -84,10 +83,24 @@ class Selection:
         return [getattr(item, member) if member else None for member in self._item]
 
 
-def _flat(named: frozenset[str], variable: str) -> tuple[tuple[str, str], ...]:
-    """Return which members of a variable are named, but lists and maps: as the library knows each, and its field."""
-    members = _keys(named, variable)
-    return tuple((flat_name(f"{variable}.{each}"), each) for each in members if "." not in each and each != "items")
+class _Flat:
+    """The members of a variable that are named, but lists and maps: read together, under the library's names."""
+
+    __slots__ = ("_names", "_read")
+
+    def __init__(self, named: frozenset[str], variable: str) -> None:
+        members = [each for each in _keys(named, variable) if "." not in each and each != "items"]
+        self._names = [flat_name(f"{variable}.{each}") for each in members]
+        self._read = attrgetter(*members) if members else None
+
+    def put(self, variable: object, values: dict[str, Any]) -> None:
+        """Put what they are into the values."""
+        if self._read is None:
+            return
+        if len(self._names) == 1:
+            values[self._names[0]] = self._read(variable)
+        else:
+            values.update(zip(self._names, self._read(variable), strict=True))
 
 
 def _keys(named: frozenset[str], path: str) -> tuple[str, ...]:

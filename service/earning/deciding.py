@@ -10,7 +10,7 @@ from service.earning.book import Giver, MultiplyingRule, RuleSet
 from service.earning.effects import Places, base_line, multiplied
 from service.earning.limits import Allowance, Taken, limited
 from service.earning.occasion import Occasion
-from service.earning.rules import BASE_RULE, Bonus, ByVisit, Line, Multiplier
+from service.earning.rules import BASE_RULE, Line, Multiplier
 from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
 from service.programs.policies import OwnPending
@@ -44,6 +44,8 @@ class Decided:
     """
 
     given: Sequence[Candidate]
+    points: int
+    """All points together."""
     total: int = 0
     """What was paid, in minor units."""
     pending: OwnPending | None = None
@@ -52,11 +54,6 @@ class Decided:
     def by_base_alone(self) -> bool:
         """Whether no rule gave anything but the program's own."""
         return all(each.of_program for each in self.given)
-
-    @property
-    def points(self) -> int:
-        """All points together."""
-        return sum(each.line.points for each in self.given)
 
 
 def decide(
@@ -73,8 +70,7 @@ def decide(
     for rule in rules.giving(occasion.type):
         if rule.applies(occasion, rules.shown):
             points, why, places = rule.does(occasion)
-            bonus = isinstance(rule.content.effect, Bonus | ByVisit)
-            candidate = _candidate(rule, occasion, allowance, points, why, places, bonus=bonus)
+            candidate = _candidate(rule, occasion, allowance, points, why, places, bonus=rule.bonus)
             if candidate is not None:
                 found.append(candidate)
     given = best(found)
@@ -82,9 +78,10 @@ def decide(
     if tier is not None:
         multiplying += _of_tier(tier, given)
     given += multiplying
-    if sum(each.line.points for each in given) > BOUND:
+    together = sum([each.line.points for each in given])
+    if together > BOUND:
         raise Invalid("This earns more than 10^12 points.", pointer="/total", reason="out_of_range")
-    return Decided(given, occasion.total, None if tier is None else tier.content.benefits.pending)
+    return Decided(given, together, occasion.total, None if tier is None else tier.content.benefits.pending)
 
 
 def best(found: Sequence[Candidate]) -> list[Candidate]:
@@ -161,14 +158,16 @@ def _candidate(
     bonus: bool,
 ) -> Candidate | None:
     """Hold what a rule gives against its limits; None where nothing is left."""
+    if not points:
+        return None
     taken: Sequence[Taken] = ()
     if rule.limits:
         left, taken = limited(rule.limits, occasion.day, allowance, points)
         if left < points:
             why = f"{why}, of {points} points those that a limit left"
         points = left
-    if not points:
-        return None
+        if not points:
+            return None
     if rule.minimum is not None:
         minimum = rule.minimum.get(occasion.currency)
     if places is None and rule.because is not None:

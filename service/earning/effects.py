@@ -1,6 +1,7 @@
 """What a rule's effect gives for an occasion, and why, in words. Pure."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 from service.earning.occasion import Occasion, Piece
@@ -106,7 +107,7 @@ def multiplied(effect: Multiplier, lines: Sequence[Line]) -> tuple[int, str, Pla
 
     Square: a promotion of 1.5 on 4 points makes 6, so that it adds 2.
     """
-    points = sum(line.points for line in lines)
+    points = sum([line.points for line in lines])
     times = bounded(divide(points * effect.basis_points, 10_000, effect.rounding))
     named, places = [line.rule for line in lines], set[int]()
     for line in lines:
@@ -119,9 +120,13 @@ def multiplied(effect: Multiplier, lines: Sequence[Line]) -> tuple[int, str, Pla
 
 
 def _product(effect: Multiplier, points: int, named: Sequence[str]) -> str:
-    # Without zeros at the end, and without a float: 15000 basis points are 1.5.
-    factor = f"{effect.basis_points // 10_000}.{effect.basis_points % 10_000:04}".rstrip("0").rstrip(".")
-    return f"{factor} times the {_points(points)} of {', '.join(named)}"
+    return f"{_factor(effect.basis_points)} times the {_points(points)} of {', '.join(named)}"
+
+
+@lru_cache(maxsize=1024)
+def _factor(basis_points: int) -> str:
+    """Write a factor without zeros at the end, and without a float: 15000 basis points are 1.5."""
+    return f"{basis_points // 10_000}.{basis_points % 10_000:04}".rstrip("0").rstrip(".")
 
 
 def _by_item(effect: ByItem) -> Given:

@@ -143,8 +143,7 @@ class Allowance:
         if limit.scope is Scope.ALL:
             found = self.shared.all.get(Use(None, limit.rule, limit.every, start))
             return (0, 0) if found is None else (found[0], found[1])
-        past = self._past(limit, start)
-        if past is not None:
+        if self.shared.past and (past := self._past(limit, start)) is not None:
             return past[0], past[1]
         entry = self._entry(limit)
         if entry is None or start > entry[0]:
@@ -167,16 +166,15 @@ class Allowance:
             if limit.scope is Scope.ALL:
                 self._take_of_all(each)
                 continue
-            past = self._past(limit, start)
-            if past is not None:
+            if self.shared.past and (past := self._past(limit, start)) is not None:
                 past[0] += each.points
                 past[1] += 1
-            entry = self._entry(limit)
+            periods = self._read().setdefault(limit.rule, {})
+            entry = periods.get(limit.period)
             if entry is None or start > entry[0]:
-                entry = (start, 0, 0)
-            if start == entry[0]:
-                now = (start, entry[1] + each.points, entry[2] + 1)
-                self._read().setdefault(limit.rule, {})[limit.period] = now
+                periods[limit.period] = (start, each.points, 1)
+            elif start == entry[0]:
+                periods[limit.period] = (start, entry[1] + each.points, entry[2] + 1)
         if self._own:
             self.text = _encode(self._own).decode()
         return self.text
@@ -190,8 +188,7 @@ class Allowance:
         self.shared.added.setdefault(use, Added()).add(taken.points, limit)
 
     def _past(self, limit: CountedLimit, start: int) -> list[int] | None:
-        past = self.shared.past
-        return past.get(Use(self.customer, limit.rule, limit.every, start)) if past else None
+        return self.shared.past.get(Use(self.customer, limit.rule, limit.every, start))
 
     def _entry(self, limit: CountedLimit) -> Entry | None:
         own = self._own if self._own is not None else self._read()

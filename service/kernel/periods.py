@@ -6,6 +6,7 @@ come after 9999-12-31 is None here, which means never.
 
 from bisect import bisect_left
 from calendar import monthrange
+from collections.abc import Sequence
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -14,10 +15,6 @@ from zoneinfo import ZoneInfo
 
 _DAY: Final = timedelta(days=1)
 _MONTHS_IN_YEAR: Final = 12
-
-
-_last_days: Final = dict[ZoneInfo, tuple[datetime, datetime, date]]()
-"""The first moment, the end and the date of the last day that was asked for in each zone."""
 
 
 class Period(Enum):
@@ -63,26 +60,34 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime | None:
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
     """Return the local day of a moment: the last day that has begun by then.
 
-    Moments asked one after the other are mostly of one day, so that the last one of each zone is remembered.
-
     That is what the calendar on the wall shows, unless the clock was put back over midnight: the hour that comes a
     second time belongs to the day that has begun already. So a later moment is never in an earlier day. At the ends of
     the calendar, where the wall would show the year 0 or 10000, it is the first or the last day.
     """
-    last = _last_days.get(zone)
-    if last is not None and last[0] <= moment < last[1]:
-        return last[2]
+    for start, end, day in _days_around(moment.date(), zone):
+        if start <= moment < end:
+            return day
     try:
         day = _clock(moment, zone).date()
     except OverflowError:
         return date.min if moment.year == date.min.year else date.max
     end = end_of_day(day, zone)
-    if end is not None and moment >= end:
-        day, end = day + _DAY, end_of_day(day + _DAY, zone)
-    start = start_of_day(day, zone)
-    if end is not None and start <= moment:
-        _last_days[zone] = start, end, day
-    return day
+    return day if end is None or moment < end else day + _DAY
+
+
+@lru_cache(maxsize=4096)
+def _days_around(day: date, zone: ZoneInfo) -> Sequence[tuple[datetime, datetime, date]]:
+    """Return the days of a zone, with their beginnings and ends, of a moment which anywhere is in this day."""
+    found = list[tuple[datetime, datetime, date]]()
+    for days in (0, 1, -1, 2, -2):
+        try:
+            near = day + timedelta(days=days)
+        except OverflowError:
+            continue
+        end = end_of_day(near, zone)
+        if end is not None:
+            found.append((start_of_day(near, zone), end, near))
+    return found
 
 
 def add_days(day: date, days: int) -> date | None:

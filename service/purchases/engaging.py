@@ -95,7 +95,7 @@ def book_activity(activity: Activity, account: Account, terms: Terms, activity_i
         raise Invalid(refused.detail, pointer="/type", reason=refused.reason) from None  # no total stands in the body
     once, allowance = once_in_a_life(activity.type), terms.allowance(account.customer)
     if type_.content.once and not limited(once, occasion.day, allowance, 1)[0]:
-        decided = Decided([_withheld(each) for each in decided.given])
+        decided = Decided([_withheld(each) for each in decided.given], 0)
     account.customer = with_activity(account.customer, decided.points)
     account.touch(kept_alive(settings, QualifyingActivity.ACTIVITY, at))
     pending_before = account.customer.balance.pending

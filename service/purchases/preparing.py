@@ -1,8 +1,7 @@
 """Reading what facts are rewarded by, beside their customers: profiles, and what was used of limits."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import TypeAlias
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -32,8 +31,12 @@ class Asked(msgspec.Struct, frozen=True):
     account: Account
 
 
-_Period: TypeAlias = tuple[CountedLimit, int, Asked]
-"""A limit, the first day of one of its periods, and a fact that falls into it."""
+class _Limited(msgspec.Struct, frozen=True):
+    """A fact that is under limits, and the program's day on which it occurred."""
+
+    asked: Asked
+    day: date
+    limits: Sequence[CountedLimit]
 
 
 async def prepare(db: Db, program: Program, facts: Sequence[Asked]) -> Terms:
@@ -49,38 +52,55 @@ async def prepare(db: Db, program: Program, facts: Sequence[Asked]) -> Terms:
     asked = _asked(program, facts, rules)
     if not asked:
         return terms
-    shared = {Use(None, limit.rule, limit.every, start) for limit, start, _ in asked if limit.scope is Scope.ALL}
+    shared = _shared(asked)
     if shared:
         terms.shared.all = await earning.read_use(db, program_id=program.id, uses=shared)
-    past = _past(terms, [each for each in asked if each[0].scope is Scope.CUSTOMER])
+    past = _past(terms, asked)
     if past:
         terms.shared.past = await _read_past(db, program, past)
     return terms
 
 
-def _asked(program: Program, facts: Sequence[Asked], rules: Iterable[RuleSet]) -> list[_Period]:
-    """Name the periods of limits that facts fall into."""
-    found = list[_Period]()
+def _asked(program: Program, facts: Sequence[Asked], rules: Iterable[RuleSet]) -> list[_Limited]:
+    """Leave the facts that are under limits."""
+    found = list[_Limited]()
     for each, its in zip(facts, rules, strict=True):
         limits = its.limits(each.type)
         if limits:
-            day = day_of(each.occurred_at, ZoneInfo(program.at(each.occurred_at).settings.time_zone))
-            found += [(limit, first_day(limit.every, day), each) for limit in limits]
+            zone = ZoneInfo(program.at(each.occurred_at).settings.time_zone)
+            found.append(_Limited(each, day_of(each.occurred_at, zone), limits))
     return found
 
 
-def _past(terms: Terms, asked: Sequence[_Period]) -> dict[Use, Asked]:
+def _shared(asked: Sequence[_Limited]) -> set[Use]:
+    """Name the periods of limits for all: mostly the facts of a batch are of one day, under the same limits."""
+    days = {(each.day, id(each.limits)): each for each in asked}
+    return {
+        Use(None, limit.rule, limit.every, first_day(limit.every, each.day))
+        for each in days.values()
+        for limit in each.limits
+        if limit.scope is Scope.ALL
+    }
+
+
+def _past(terms: Terms, asked: Sequence[_Limited]) -> dict[Use, Asked]:
     """Leave the periods of customers of which the rows won't tell: behind a newer one, also one of the same batch."""
-    newest, found = dict[tuple[int, str, str], int](), dict[Use, Asked]()
-    for limit, start, each in asked:
-        key = each.account.customer.id, limit.rule, limit.period
-        if start > newest.get(key, -1):
-            newest[key] = start
-    for limit, start, each in asked:
-        customer = each.account.customer
-        is_newest = start == newest[customer.id, limit.rule, limit.period]
-        if not (is_newest and terms.allowance(customer).is_known(limit, start)):
-            found[Use(customer.id, limit.rule, limit.every, start)] = each
+    newest, found = dict[int, date](), dict[Use, Asked]()
+    for each in asked:
+        customer_id = each.asked.account.customer.id
+        if each.day > newest.get(customer_id, date.min):
+            newest[customer_id] = each.day
+    for each in asked:
+        customer, day = each.asked.account.customer, each.day
+        last, allowance = newest.get(customer.id, day), terms.allowance(customer)
+        if allowance.text is None and last == day:
+            continue
+        for limit in each.limits:
+            if limit.scope is Scope.CUSTOMER:
+                start = first_day(limit.every, day)
+                is_newest = last == day or start == first_day(limit.every, last)
+                if not (is_newest and allowance.is_known(limit, start)):
+                    found[Use(customer.id, limit.rule, limit.every, start)] = each.asked
     return found
 
 

@@ -95,7 +95,7 @@ class Terms:
             ids[pending, expiry] = lot_id
             only = lines[0] if len(lines) == 1 else None
             account.grant(
-                sum(line.points for line in lines),
+                sum([line.points for line in lines]),
                 transfer_id=lot_id,
                 cause=cause,
                 rule=None if only is None else only.rule,
@@ -104,8 +104,9 @@ class Terms:
                 life=life_of(settings, pending, occasion.occurred_at),
             )
         if len(ids) <= 1:
-            return tuple(each.line for each in decided.given)
-        return tuple(_placed(each.line, ids.get(life), row_id) for each, life in zip(decided.given, lives, strict=True))
+            return tuple([each.line for each in decided.given])
+        placed = zip(decided.given, lives, strict=True)
+        return tuple([_placed(each.line, ids.get(life), row_id) for each, life in placed])
 
 
 def terms_of(program: Program) -> Terms:
@@ -119,17 +120,15 @@ def _life(candidate: Candidate, decided: Decided, applied: SettingsVersion, occa
     What the rule leaves open is as the customer's tier says. Nobody confirms an activity: where the program or the tier
     waits for that with purchases, its points are available at once.
     """
-    if candidate.of_program:
-        pending, expiry = applied.settings.base_rule.pending, None
-    elif candidate.rule is None:
-        pending, expiry = None, None
-    else:
+    if candidate.rule is not None:
         pending, expiry = candidate.rule.content.pending, candidate.rule.content.expiry
+    else:
+        pending, expiry = None if candidate.of_tier else applied.settings.base_rule.pending, None
     if pending is None:
         pending = decided.pending
-        waits = isinstance(applied.settings.pending if pending is None else pending, PendingUntilConfirmed)
-        if waits and occasion.type is not None:
-            pending = "at_once"
+        if occasion.type is not None:
+            waits = isinstance(applied.settings.pending if pending is None else pending, PendingUntilConfirmed)
+            pending = "at_once" if waits else pending
     return pending, expiry
 
 
