@@ -62,8 +62,10 @@ CREATE TYPE earning_use_row AS (
 );
 
 -- What the rules saw of the customer, where there were any beside the program's own: so that what was booked can be
--- computed again.
-ALTER TABLE purchase ADD COLUMN seen jsonb;
+-- computed again. And the tier after the booking, with its name, as it was answered.
+ALTER TABLE purchase
+ADD COLUMN seen jsonb,
+ADD COLUMN tier jsonb;
 
 CREATE TYPE purchase_row_2 AS (
     customer_id bigint,
@@ -86,7 +88,8 @@ CREATE TYPE purchase_row_2 AS (
     held_after bigint,
     debt_after bigint,
     occurred_at timestamptz,
-    seen jsonb
+    seen jsonb,
+    tier jsonb
 );
 
 CREATE TYPE past_period_row AS (
@@ -101,7 +104,7 @@ GRANT SELECT, INSERT, UPDATE ON earning_use TO loyalty_service;
 
 -- migrate: rollback
 DROP TYPE past_period_row, purchase_row_2, earning_use_row, customer_row_4;
-ALTER TABLE purchase DROP COLUMN seen;
+ALTER TABLE purchase DROP COLUMN seen, DROP COLUMN tier;
 DROP TABLE earning_use;
 ALTER TABLE customer DROP COLUMN limits_used, DROP COLUMN tier, DROP COLUMN tier_state,
 DROP COLUMN tier_due_at;

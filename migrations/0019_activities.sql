@@ -20,7 +20,8 @@ CREATE TABLE activity (
     pending_after bigint NOT NULL CHECK (pending_after >= 0),
     held_after bigint NOT NULL CHECK (held_after >= 0),
     debt_after bigint NOT NULL CHECK (debt_after >= 0),
-    seen jsonb, -- as in purchase
+    seen jsonb, -- as in purchase, and so is the tier
+    tier jsonb,
     occurred_at timestamptz NOT NULL, -- where the caller didn't tell it, that of the booking
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (program_id, id)
@@ -42,7 +43,8 @@ CREATE TYPE activity_row AS (
     held_after bigint,
     debt_after bigint,
     seen jsonb,
-    occurred_at timestamptz
+    occurred_at timestamptz,
+    tier jsonb
 );
 
 -- Facts that rules reward: what each earned, and its lines. The transfers of the points have the same reason.

@@ -1,4 +1,4 @@
--- Tiers: how customers went from one to another, what they were told of it, and which they had after a fact.
+-- Tiers: how customers went from one to another, and what they were told of it.
 -- depends: 0019_activities
 
 -- migrate: apply
@@ -45,58 +45,8 @@ CREATE TYPE tier_notice_row AS (
     ends_at timestamptz
 );
 
--- The tier after the booking, with its name, as it was answered.
-ALTER TABLE purchase ADD COLUMN tier jsonb;
-ALTER TABLE activity ADD COLUMN tier jsonb;
-
-CREATE TYPE purchase_row_3 AS (
-    customer_id bigint,
-    id uuid,
-    external_id text,
-    currency text,
-    total bigint,
-    tax bigint,
-    shipping bigint,
-    points_paid bigint,
-    channel text,
-    referral_code text,
-    items jsonb,
-    metadata jsonb,
-    earned bigint,
-    pending bigint,
-    lines jsonb,
-    available_after bigint,
-    pending_after bigint,
-    held_after bigint,
-    debt_after bigint,
-    occurred_at timestamptz,
-    seen jsonb,
-    tier jsonb
-);
-
-CREATE TYPE activity_row_2 AS (
-    customer_id bigint,
-    id uuid,
-    external_id text,
-    type text,
-    type_version integer,
-    properties jsonb,
-    earned bigint,
-    pending bigint,
-    lines jsonb,
-    available_after bigint,
-    pending_after bigint,
-    held_after bigint,
-    debt_after bigint,
-    seen jsonb,
-    occurred_at timestamptz,
-    tier jsonb
-);
-
 GRANT SELECT, INSERT ON tier_change, tier_notice TO loyalty_service;
 
 -- migrate: rollback
-DROP TYPE activity_row_2, purchase_row_3, tier_notice_row, tier_change_row;
-ALTER TABLE activity DROP COLUMN tier;
-ALTER TABLE purchase DROP COLUMN tier;
+DROP TYPE tier_notice_row, tier_change_row;
 DROP TABLE tier_notice, tier_change;

@@ -10,7 +10,7 @@ SELECT
     $1::integer, p.customer_id, p.id, p.external_id, p.currency, p.total, p.tax, p.shipping, p.points_paid, p.channel,
     p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
     p.held_after, p.debt_after, p.occurred_at, $2::timestamptz, p.seen, p.tier
-FROM unnest($3::purchase_row_3[]) AS p;
+FROM unnest($3::purchase_row_2[]) AS p;
 
 -- name: purchase_earnings
 -- What purchases were answered with, for repetitions of them.
@@ -201,7 +201,7 @@ SELECT
     $1::integer, a.customer_id, a.id, a.external_id, a.type, a.type_version, a.properties, a.earned, a.pending, a.lines,
     a.available_after, a.pending_after, a.held_after, a.debt_after, a.seen, a.occurred_at, $2::timestamptz,
     a.tier
-FROM unnest($3::activity_row_2[]) AS a;
+FROM unnest($3::activity_row[]) AS a;
 
 -- name: activity_read
 -- An activity by the caller's id, with its customer's as it was reported.

@@ -43,7 +43,8 @@ INSERT INTO adjustment SELECT $1, %(id)s, n, 1, 'goodwill', 'n', NULL, 'booked',
 FROM generate_series(1, $2::integer) AS n;
 INSERT INTO opening_balance SELECT $1, n, %(id)s, 'old-' || n, 1, 0, 1, 0, 0, 0, now()
 FROM generate_series(1, $2::integer) AS n;
-INSERT INTO activity SELECT $1, n, %(id)s, 'old-' || n, 'survey', 1, '{}', 0, 0, '[]', 1, 0, 0, 0, NULL, now(), now()
+INSERT INTO activity SELECT $1, n, %(id)s, 'old-' || n, 'survey', 1, '{}', 0, 0, '[]', 1, 0, 0, 0, NULL, NULL,
+    now(), now()
 FROM generate_series(1, $2::integer) AS n;
 INSERT INTO hold SELECT $1, n, %(id)s, 'released', 1, 0, NULL, now(), now(), now()
 FROM generate_series(1, $2::integer) AS n;
