@@ -1,9 +1,13 @@
-"""What a customer's tier is worth showing: what is missing for the next, what keeps this one, what comes. Pure."""
+"""What a customer's tier is worth showing: what is missing for the next, what keeps this one, what comes. Pure.
+
+The structs are those on the wire.
+"""
 
 from datetime import datetime
 
 import msgspec
 
+from service.kernel.times import Time
 from service.programs.tier_policy import QualifyBy
 from service.tiers.rules import Ladder, TierState, is_counted_otherwise
 from service.tiers.settling import ends_on, settle
@@ -11,7 +15,7 @@ from service.tiers.windows import NEVER_DAY, Calendar
 
 
 class NextTier(msgspec.Struct, frozen=True):
-    """The tier above, and how much is `missing` for it now; money is in minor units of `currency`."""
+    """The tier above, and how many points, minor units of `currency` or purchases (`unit`) are missing for it now."""
 
     id: str
     name: str
@@ -21,39 +25,39 @@ class NextTier(msgspec.Struct, frozen=True):
 
 
 class Keeping(msgspec.Struct, frozen=True):
-    """Until when the tier is kept if nothing more is counted, and how much is `missing` to keep it longer.
+    """Until when the tier is kept if nothing more is counted, and how much is missing to keep it longer.
 
-    What is missing counts for that from `since` on; None: now.
+    What is missing counts for that from `since` on; null: now.
     """
 
-    until: datetime
+    until: Time
     missing: int
-    since: datetime | None
+    since: Time | None
 
 
 class TierAt(msgspec.Struct, frozen=True):
-    """A tier (None: none) that a customer will have from a moment on, if nothing more is counted."""
+    """A tier (null: none) that the customer will have from a moment on, if nothing more is counted."""
 
     id: str | None
     name: str | None
-    at: datetime
+    at: Time
 
 
 class TierStanding(msgspec.Struct, frozen=True):
-    """A customer's tier, None where none is reached.
+    """A customer's tier: `id`, `name` and `since` are null where none is reached, `next` in the highest.
 
-    `keep` is None where it lasts for ever. `projected` is the tier after the current period of the calendar and its
-    days of grace, or, where periods roll, after the end of this one; None: no other ever. `downgrade` is what the
-    customer was told, or would be by now.
+    `keep` is null where it lasts for ever. `projected` is the tier after the current period of the calendar and its
+    days of grace, or, where periods roll, after the end of this one; null: no other ever. `downgrade` is what the
+    customer was told to expect. While all is counted anew after a change of the terms these are null.
     """
 
     id: str | None
     name: str | None
-    since: datetime | None
-    next: NextTier | None = None
-    keep: Keeping | None = None
-    projected: TierAt | None = None
-    downgrade: TierAt | None = None
+    since: Time | None
+    next: NextTier | None
+    keep: Keeping | None
+    projected: TierAt | None
+    downgrade: TierAt | None
 
 
 def standing_of(state: TierState, ladder: Ladder, now: datetime) -> TierStanding:
@@ -63,7 +67,7 @@ def standing_of(state: TierState, ladder: Ladder, now: datetime) -> TierStanding
     tier = ladder.at(level)
     name = None if tier is None else tier.content.name
     if is_counted_otherwise(state, ladder):
-        return TierStanding(state.tier, name, state.since)
+        return TierStanding(state.tier, name, state.since, next=None, keep=None, projected=None, downgrade=None)
     ends = ends_on(state, ladder, level, today)
     return TierStanding(
         state.tier,

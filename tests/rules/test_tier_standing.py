@@ -40,7 +40,7 @@ def after(state: TierState, steps: Ladder, day: date, amount: int) -> TierState:
 
 def test_who_has_no_tier_sees_what_is_missing_for_the_first() -> None:
     assert shown(ladder(ROLLING), date(2026, 3, 1), (date(2026, 2, 1), 60)) == TierStanding(
-        None, None, None, NextTier("silver", "Silver", 40, QualifyBy.POINTS, None)
+        None, None, None, NextTier("silver", "Silver", 40, QualifyBy.POINTS, None), None, None, None
     )
 
 
@@ -61,6 +61,7 @@ def test_a_rolling_tier_shows_when_its_first_purchases_are_over() -> None:
         NextTier("platinum", "Platinum", 660, QualifyBy.POINTS, None),
         Keeping(ends, 40, None),
         TierAt("silver", "Silver", ends),
+        None,
     )
     assert standing_of(
         Books(steps).state, steps, noon(day, steps)
@@ -108,7 +109,7 @@ def test_in_the_days_of_grace_a_calendar_tier_is_kept_by_the_new_year() -> None:
 
 def test_one_who_has_the_highest_tier_for_ever_sees_no_next_and_nothing_to_keep() -> None:
     steps = ladder(ROLLING, [("member", 0)])
-    assert shown(steps, date(2026, 6, 1)) == TierStanding("member", "Member", utc(1, 1, 2))
+    assert shown(steps, date(2026, 6, 1)) == TierStanding("member", "Member", utc(1, 1, 2), None, None, None, None)
 
 
 def test_what_must_be_counted_again_shows_the_tier_alone() -> None:
@@ -116,7 +117,7 @@ def test_what_must_be_counted_again_shows_the_tier_alone() -> None:
     books = Books(old)
     books.report(Fact(date(2026, 1, 10), 100, date(2026, 1, 10)))
     assert standing_of(books.state, steps, noon(date(2027, 6, 1), steps)) == TierStanding(
-        "silver", "Silver", noon(date(2026, 1, 10), old)
+        "silver", "Silver", noon(date(2026, 1, 10), old), None, None, None, None
     )
 
 
