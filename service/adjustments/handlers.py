@@ -2,7 +2,6 @@
 
 import random
 from typing import Final
-from uuid import UUID
 
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
@@ -24,14 +23,13 @@ from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import command
 from service.platform.http.operation import COMMAND_KEY, CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
-from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.paging import Page, limit_and_before, page
 from service.platform.http.request import ApiRequest, caller_id, choice, customer_asked_for, own_id
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.points.rules import InsufficientPoints
 from service.programs.catalogue import program_of
 
-_ID_BYTES: Final = 16
 _NOTHING: Final = Nothing()
 STATUS: Final = Parameter(
     "status",
@@ -84,12 +82,12 @@ async def adjust(
 )
 async def list_adjustments(request: ApiRequest) -> Page[RecordedAdjustmentOut]:
     """List adjustments, newest first; `?status=waiting` are those to decide on."""
-    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    limit, before = limit_and_before(request)
     async with request.part(Database).reading() as db:
         found = await usecases.list_adjustments(
             db,
             program_id=request.actor.program_id,
-            before=None if place is None else UUID(bytes=place),
+            before=before,
             limit=limit,
             status=choice(request, "status", AdjustmentStatus),
             customer_id=customer_asked_for(request),

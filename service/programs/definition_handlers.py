@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from typing import Any, Final, TypeAlias
-from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, patch, post
@@ -17,7 +16,7 @@ from litestar.params import JSONBody
 from service.platform.database import Database
 from service.platform.http.commanding import command
 from service.platform.http.operation import CURSOR, DRY_RUN, IDEMPOTENCY_KEY, LIMIT, Link, Parameter, operation
-from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.paging import Page, cursor_of, limit_and_before, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id, choice, flag
 from service.platform.roles import Right
 from service.platform.statements import Db
@@ -40,7 +39,6 @@ Changed: TypeAlias = msgspec.Struct
 Out: TypeAlias = msgspec.Struct
 VersionOut: TypeAlias = msgspec.Struct
 
-_PLACE_BYTES: Final = 16
 _NUMBER_BYTES: Final = 8
 STATUS: Final = Parameter(
     "status",
@@ -118,13 +116,14 @@ def _listing(wire: Wire[Any], right: Right) -> HTTPRouteHandler:
         opt=operation(right, parameters=(LIMIT, CURSOR, STATUS)),
     )
     async def list_all(request: ApiRequest) -> Page[Out]:
-        limit, place, status = limit_of(request), cursor_of(request, _PLACE_BYTES), choice(request, "status", Status)
+        limit, before = limit_and_before(request)
+        status = choice(request, "status", Status)
         async with request.part(Database).reading() as db:
             found = await defining.list_definitions(
                 db,
                 program_id=request.actor.program_id,
                 kind=wire.kind.name,
-                before=None if place is None else UUID(bytes=place),
+                before=before,
                 limit=limit,
                 status=status,
             )

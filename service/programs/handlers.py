@@ -16,7 +16,7 @@ from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import REPLAYED, run_once
 from service.platform.http.operation import CURSOR, DRY_RUN, IDEMPOTENCY_KEY, LIMIT, Link, operation
-from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.paging import Page, limit_and_before, page
 from service.platform.http.request import ApiRequest, flag, own_id
 from service.platform.idempotency import Answered
 from service.platform.roles import Right, Role
@@ -36,7 +36,6 @@ from service.programs.schemas import (
     program_out,
 )
 
-_ID_BYTES = 16
 _ROTATION = Rotation()
 _NOTHING = Nothing()
 _Work = Callable[[Db], Awaitable[tuple[int, Any]]]
@@ -71,11 +70,9 @@ async def change_program(request: ApiRequest, data: JSONBody[ProgramChange]) -> 
 @get("/api-keys", operation_id="listApiKeys", opt=operation(Right.MANAGE_KEYS, parameters=(LIMIT, CURSOR)))
 async def list_keys(request: ApiRequest) -> Page[KeyOut]:
     """List the program's keys, newest first, also the revoked ones."""
-    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    limit, before = limit_and_before(request)
     async with request.part(Database).reading() as db:
-        found = await usecases.list_keys(
-            db, program_id=request.actor.program_id, limit=limit, before=None if place is None else UUID(bytes=place)
-        )
+        found = await usecases.list_keys(db, program_id=request.actor.program_id, limit=limit, before=before)
     last = found[limit - 1].id.bytes if len(found) > limit else None
     return page([key_out(key) for key in found], limit, last)
 

@@ -4,7 +4,6 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
-from uuid import UUID
 
 from litestar import Response, Router, get, patch, post
 from litestar.params import FromPath, JSONBody
@@ -25,7 +24,7 @@ from service.platform.http.operation import (
     Parameter,
     operation,
 )
-from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.paging import Page, limit_and_before, page
 from service.platform.http.request import ApiRequest, caller_id, choice, customer_asked_for, flag, own_id
 from service.platform.rate_limits import WrongCodes
 from service.platform.roles import Right
@@ -68,7 +67,6 @@ from service.rewards.vouchers import (
 
 BULK_BYTES: Final = 4 * 1024 * 1024
 _NOTHING: Final = Nothing()
-_ID_BYTES: Final = 16
 STATUS: Final = Parameter(
     "status", "query", "Only rewards of this status.", {"type": "string", "enum": [each.value for each in RewardStatus]}
 )
@@ -110,14 +108,15 @@ _OF_ANSWER: Final = (
 )
 async def list_rewards(request: ApiRequest) -> Page[RewardOut]:
     """List the rewards, newest first; `?customer_id=` tells which of them the customer can have now."""
-    limit, place, status = limit_of(request), cursor_of(request, _ID_BYTES), choice(request, "status", RewardStatus)
+    limit, before = limit_and_before(request)
+    status = choice(request, "status", RewardStatus)
     program_id, customer_id = request.actor.program_id, customer_asked_for(request)
     async with request.part(Database).reading() as db:
         found = await usecases.list_rewards(
             db,
             program_id=program_id,
             limit=limit,
-            before=None if place is None else UUID(bytes=place),
+            before=before,
             status=status,
         )
         told: list[ForCustomerOut | None] = [None] * len(found)

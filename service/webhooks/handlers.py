@@ -19,7 +19,7 @@ from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import REPLAYED, answered_before, command, run_once
 from service.platform.http.operation import CURSOR, DRY_RUN, IDEMPOTENCY_KEY, LIMIT, Link, Parameter, operation
-from service.platform.http.paging import Page, cursor_of, limit_of, page
+from service.platform.http.paging import Page, limit_and_before, page
 from service.platform.http.request import ApiRequest, choice, flag, own_id
 from service.platform.idempotency import Answered
 from service.platform.roles import Right
@@ -53,7 +53,6 @@ from service.webhooks.schemas import (
 )
 from service.webhooks.sending import Message, Sender, shown
 
-_ID_BYTES: Final = 16
 _NOTHING: Final = Nothing()
 _ROTATION: Final = SecretRotation()
 _ENABLING: Final = Enabling()
@@ -73,11 +72,9 @@ _OF_ANSWER: Final = tuple(
 @get("/", operation_id="listWebhooks", opt=operation(Right.MANAGE_WEBHOOKS, parameters=(LIMIT, CURSOR)))
 async def list_webhooks(request: ApiRequest) -> Page[WebhookOut]:
     """List the program's endpoints, newest first."""
-    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    limit, before = limit_and_before(request)
     async with request.part(Database).reading() as db:
-        found = await usecases.list_webhooks(
-            db, program_id=request.actor.program_id, limit=limit, before=None if place is None else UUID(bytes=place)
-        )
+        found = await usecases.list_webhooks(db, program_id=request.actor.program_id, limit=limit, before=before)
     last = found[limit - 1].id.bytes if len(found) > limit else None
     return page([webhook_out(each) for each in found], limit, last)
 
@@ -285,7 +282,8 @@ async def list_deliveries(request: ApiRequest, webhook_id: FromPath[str]) -> Pag
 
     What was delivered is kept for 30 days.
     """
-    its_id, limit, place = own_id("whk", webhook_id), limit_of(request), cursor_of(request, _ID_BYTES)
+    its_id = own_id("whk", webhook_id)
+    limit, before = limit_and_before(request)
     state = choice(request, "state", DeliveryState)
     async with request.part(Database).reading() as db:
         found = await usecases.list_deliveries(
@@ -293,7 +291,7 @@ async def list_deliveries(request: ApiRequest, webhook_id: FromPath[str]) -> Pag
             program_id=request.actor.program_id,
             webhook_id=its_id,
             limit=limit,
-            before=None if place is None else UUID(bytes=place),
+            before=before,
             state=state,
         )
     last = found[limit - 1].event_id.bytes if len(found) > limit else None

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import Request
@@ -13,6 +14,7 @@ Item = TypeVar("Item")
 
 DEFAULT_LIMIT = 50
 GREATEST_LIMIT = 200
+_ID_BYTES: Final = 16
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True):
@@ -45,6 +47,12 @@ def cursor_of(request: Request[Any, Any, Any], size: int) -> bytes | None:
         detail = "This cursor is not one that a list of this kind gave."
         raise Invalid(detail, pointer="?cursor", reason="invalid_format")
     return place
+
+
+def limit_and_before(request: Request[Any, Any, Any]) -> tuple[int, UUID | None]:
+    """Read the limit, and the id behind which a list by ids goes on; None at its beginning. Raises Invalid."""
+    limit, place = limit_of(request), cursor_of(request, _ID_BYTES)
+    return limit, None if place is None else UUID(bytes=place)
 
 
 def page(items: list[Item], limit: int, last_place: bytes | None) -> Page[Item]:
