@@ -6,22 +6,19 @@ customers. They are paused and active by turns, in one run on one service.
 
 import asyncio
 import random
-import shutil
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
-from statistics import median
+from functools import partial
 from typing import Any, Final
 
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.measuring import PURCHASES_AT_64, run_load, settle
+from benchmarks.measuring import PURCHASES_AT_64, run_load
 from benchmarks.processes import machine
-from benchmarks.stand import Stand, standing
+from benchmarks.stand import Stand
+from benchmarks.turns import Run, by_turns, options, report, stand_for
 from service.earning.defining import EARNING_RULES
 from service.earning.rules import RuleContent
 from service.platform.database import Database
@@ -30,7 +27,6 @@ from service.platform.transaction import transact
 from service.programs import defining
 from service.programs.definitions import Change, State
 
-_SETTLING_SECONDS: Final = 20
 _SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _RULES: Final[dict[str, dict[str, Any]]] = {
     "tea": {"effect": {"kind": "items", "points": 5, "items": {"categories": ["tea"]}}},
@@ -105,29 +101,26 @@ _RULES: Final[dict[str, dict[str, Any]]] = {
 
 
 @click.command()
-@click.option("--purchases", default=1_000_000, show_default=True, help="Past purchases to begin with.")
-@click.option("--customers", default=100_000, show_default=True)
-@click.option("--seconds", default=10, show_default=True, help="Of each measurement.")
-@click.option("--repetitions", default=5, show_default=True)
-@click.option("--processes", default=2, show_default=True, help="Of the service.")
+@options
 def main(purchases: int, customers: int, seconds: int, repetitions: int, processes: int) -> None:
     """Measure purchases with rules and without."""
-    console, folder = Console(width=140), Path(tempfile.mkdtemp(prefix="loyalty-benchmark-"))
-    seen: dict[str, list[dict[str, Any]]] = {"the program's rule alone": [], f"{len(_RULES)} rules": []}
-    alone, many = seen
-    try:
-        with standing(console, folder, customers=customers, purchases=purchases, processes=processes) as stand:
-            asyncio.run(_set(stand, None))
-            settle(stand, _SETTLING_SECONDS)
-            for turn in range(repetitions):
-                console.print(f"{turn + 1} of {repetitions}", style="dim")
-                for name in (alone, many) if turn % 2 else (many, alone):
-                    asyncio.run(_set(stand, State.ACTIVE if name is many else State.PAUSED))
-                    time.sleep(1)  # each process has them within half a second
-                    seen[name].append(run_load(stand, PURCHASES_AT_64, seconds, 0.0))
-            _report(console, seen)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    console = Console(width=140)
+    with stand_for(console, customers=customers, purchases=purchases, processes=processes) as stand:
+        asyncio.run(_set(stand, None))
+
+        def run(state: State) -> Run:
+            asyncio.run(_set(stand, state))
+            time.sleep(1)  # each process has them within half a second
+            return run_load(stand, PURCHASES_AT_64, seconds, 0.0)
+
+        sides = {
+            "the program's rule alone": partial(run, State.PAUSED),
+            f"{len(_RULES)} rules": partial(run, State.ACTIVE),
+        }
+        seen = by_turns(console, stand, sides, repetitions)
+        report(console, seen, compared="of the rate alone")
+        statuses = {status for runs in seen.values() for each in runs for status in each["statuses"]}
+        console.print(f"Answers: {', '.join(sorted(statuses))}. On {machine()}.")
 
 
 async def _set(stand: Stand, state: State | None) -> None:
@@ -162,20 +155,6 @@ async def _set(stand: Stand, state: State | None) -> None:
         await transact(database.connection, work)
     finally:
         await database.close()
-
-
-def _report(console: Console, seen: dict[str, list[dict[str, Any]]]) -> None:
-    table = Table(title="Purchases, 64 connections: medians")
-    for heading in ("", "runs", "calls /s", "of the rate alone", "p50 ms", "p99 ms"):
-        table.add_column(heading, justify="right" if heading else "left")
-    rates = {name: median(each["calls"] / each["seconds"] for each in runs) for name, runs in seen.items()}
-    first = next(iter(rates.values()))
-    for name, runs in seen.items():
-        latencies = [f"{median(each[key] for each in runs):.1f}" for key in ("p50_ms", "p99_ms")]
-        table.add_row(name, str(len(runs)), f"{rates[name]:,.0f}", f"{rates[name] / first:.2f}", *latencies)
-    console.print(table)
-    statuses = {status for runs in seen.values() for each in runs for status in each["statuses"]}
-    console.print(f"Answers: {', '.join(sorted(statuses))}. On {machine()}.")
 
 
 if __name__ == "__main__":
