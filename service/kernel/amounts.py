@@ -37,6 +37,6 @@ def minor_units_in_one(currency: str) -> int:
 
 def as_text(minor_units: int, currency: str) -> str:
     """Write money without a locale: `as_text(12990, "EUR")` is `129.90 EUR`. Raises KeyError if it is none."""
-    decimals = _EXPONENTS[currency]
-    whole, rest = divmod(minor_units, 10**decimals)
-    return f"{whole}.{rest:0{decimals}d} {currency}" if decimals else f"{whole} {currency}"
+    decimals, sign = _EXPONENTS[currency], "-" if minor_units < 0 else ""
+    whole, rest = divmod(abs(minor_units), 10**decimals)
+    return f"{sign}{whole}.{rest:0{decimals}d} {currency}" if decimals else f"{sign}{whole} {currency}"

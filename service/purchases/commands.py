@@ -139,5 +139,4 @@ def _tell(found: Simulated) -> None:
 
 
 def _money(minor_units: int, currency: str) -> str:
-    amount, _, _ = as_text(abs(minor_units), currency).partition(" ")
-    return f"-{amount}" if minor_units < 0 else amount
+    return as_text(minor_units, currency).partition(" ")[0]
