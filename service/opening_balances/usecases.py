@@ -17,7 +17,12 @@ BalanceOutcome: TypeAlias = Outcome[OpeningBalance, Brought]
 
 
 async def _prepare(
-    _: Db, program: Program, __: Sequence[tuple[OpeningBalance, Account]]
+    _: Db,
+    program: Program,
+    __: Sequence[tuple[OpeningBalance, Account]],
+    /,
+    *,
+    at_once: bool,  # noqa: ARG001
 ) -> Alone[OpeningBalance, Brought]:
     return Alone(program, bring_in)
 

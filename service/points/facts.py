@@ -79,6 +79,16 @@ class Deciding(Protocol[_Told_contra, _Answered_co]):
         ...
 
 
+class Preparing(Protocol[_Told_contra, _Answered_co]):
+    """Reads what deciding on new facts needs."""
+
+    async def __call__(
+        self, db: Db, program: Program, facts: Sequence[tuple[_Told_contra, Account]], /, *, at_once: bool
+    ) -> Deciding[_Told_contra, _Answered_co]:
+        """Read it, and give who decides."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Alone(Generic[Content, Answer]):
     """Decides by the fact, its customer and the program alone."""
@@ -111,7 +121,8 @@ class _Batch(Generic[Content, Answer]):
 class Facts(Generic[Content, Answer]):
     """One kind of fact, by what is its own.
 
-    `prepare` reads what deciding on new ones needs beside their customers' accounts, with which they are given.
+    `prepare` reads what deciding on new ones needs beside their customers' accounts, with which they are given. Where
+    they are booked `at_once`, it may go by what was read before of rows that all share, if the write proves it.
     `adding` writes rows. `answered` reads the first answers by the rows' ids, None for those of erased customers.
     `event` is the type of the news of a new one.
     """
@@ -119,7 +130,7 @@ class Facts(Generic[Content, Answer]):
     kind: ClaimKind
     conflict: type[Refusal]
     event: str
-    prepare: Callable[[Db, Program, Sequence[tuple[Content, Account]]], Awaitable[Deciding[Content, Answer]]]
+    prepare: Preparing[Content, Answer]
     adding: Callable[[int, Sequence[Booking[Content, Answer]], datetime], Write]
     answered: Callable[[Db, int, Sequence[UUID]], Awaitable[Mapping[UUID, Answer | None]]]
     check: Callable[[Content, datetime, Program], None] | None = None
@@ -142,7 +153,7 @@ class Facts(Generic[Content, Answer]):
         opened = await self._open(db, program, drafts, entropy, lock=lock)
         unknown = _to_enrol(program, drafts, opened)
         enrolled = await customers.enrol(db, customer_ids=unknown, now=opened.now) if unknown else {}
-        batch = await self._batch(db, program, drafts, opened, enrolled.values())
+        batch = await self._batch(db, program, drafts, opened, enrolled.values(), at_once=not lock)
         outcomes = [self._decide(batch, each) for each in drafts]
         await self._write(db, batch)
         return outcomes
@@ -162,7 +173,7 @@ class Facts(Generic[Content, Answer]):
         opened = await self._open(db, program, drafts, entropy=0, lock=False)
         unknown = _to_enrol(program, drafts, opened)
         nobody = [newcomer(-1 - place, customer_id, opened.now) for place, customer_id in enumerate(unknown)]
-        batch = await self._batch(db, program, drafts, opened, nobody)
+        batch = await self._batch(db, program, drafts, opened, nobody, at_once=False)
         return [self._decide(batch, each) for each in drafts]
 
     async def take_each(
@@ -203,6 +214,8 @@ class Facts(Generic[Content, Answer]):
         drafts: Sequence[Draft[Content]],
         opened: Opened,
         enrolled: Iterable[Customer],
+        *,
+        at_once: bool,
     ) -> _Batch[Content, Answer]:
         known = await self._known(db, program, drafts, opened)
         new = points.newcomers(enrolled, opened.now, opened.ids)
@@ -212,7 +225,8 @@ class Facts(Generic[Content, Answer]):
             for each in drafts
             if each.id not in opened.claims and each.customer_id in accounts
         ]
-        return _Batch(program, opened, await self.prepare(db, program, to_decide), known, accounts)
+        deciding = await self.prepare(db, program, to_decide, at_once=at_once)
+        return _Batch(program, opened, deciding, known, accounts)
 
     async def _known(
         self, db: Db, program: Program, drafts: Sequence[Draft[Content]], opened: Opened

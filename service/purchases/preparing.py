@@ -39,7 +39,7 @@ class _Limited(msgspec.Struct, frozen=True):
     limits: Sequence[CountedLimit]
 
 
-async def prepare(db: Db, program: Program, facts: Sequence[Asked]) -> Terms:
+async def prepare(db: Db, program: Program, facts: Sequence[Asked], *, at_once: bool = False) -> Terms:
     """Read all that deciding on new facts needs, with as few statements as their rules ask for: mostly none."""
     terms = terms_of(program)
     rules = [terms.rules.at(each.occurred_at) for each in facts]
@@ -54,7 +54,8 @@ async def prepare(db: Db, program: Program, facts: Sequence[Asked]) -> Terms:
         return terms
     shared = _shared(asked)
     if shared:
-        terms.shared.all = await earning.read_use(db, program_id=program.id, uses=shared)
+        now = asked[0].asked.account.now
+        terms.shared.all = await earning.read_use(db, program=program, uses=shared, now=now, at_once=at_once)
     past = _past(terms, asked)
     if past:
         terms.shared.past = await _read_past(db, program, past)
@@ -72,15 +73,15 @@ def _asked(program: Program, facts: Sequence[Asked], rules: Iterable[RuleSet]) -
     return found
 
 
-def _shared(asked: Sequence[_Limited]) -> set[Use]:
+def _shared(asked: Sequence[_Limited]) -> frozenset[Use]:
     """Name the periods of limits for all: mostly the facts of a batch are of one day, under the same limits."""
     days = {(each.day, id(each.limits)): each for each in asked}
-    return {
+    return frozenset(
         Use(None, limit.rule, limit.every, first_day(limit.every, each.day))
         for each in days.values()
         for limit in each.limits
         if limit.scope is Scope.ALL
-    }
+    )
 
 
 def _past(terms: Terms, asked: Sequence[_Limited]) -> dict[Use, Asked]:

@@ -59,17 +59,17 @@ class _Deciding(Generic[_Told, _Answered]):
 
 
 async def _prepare(
-    db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]]
+    db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]], /, *, at_once: bool
 ) -> _Deciding[Purchase, Earnings]:
     asked = [Asked(None, purchase.occurred_at, account) for purchase, account in facts]
-    return _Deciding(await prepare(db, program, asked), book)
+    return _Deciding(await prepare(db, program, asked, at_once=at_once), book)
 
 
 async def _prepare_activities(
-    db: Db, program: Program, facts: Sequence[tuple[Activity, Account]]
+    db: Db, program: Program, facts: Sequence[tuple[Activity, Account]], /, *, at_once: bool
 ) -> _Deciding[Activity, ActivityEarnings]:
     asked = [Asked(activity.type, activity.occurred_at or account.now, account) for activity, account in facts]
-    return _Deciding(await prepare(db, program, asked), book_activity)
+    return _Deciding(await prepare(db, program, asked, at_once=at_once), book_activity)
 
 
 PURCHASES: Final = Facts(

@@ -68,8 +68,10 @@ async def test_a_row_that_deciding_fails_for_harms_no_neighbour(shop: Shop, monk
                 raise ZeroDivisionError
             return self._deciding.decide(content, account, row_id)
 
-    async def prepare(db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]]) -> Failing:
-        return Failing(await PURCHASES.prepare(db, program, facts))
+    async def prepare(
+        db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]], /, *, at_once: bool
+    ) -> Failing:
+        return Failing(await PURCHASES.prepare(db, program, facts, at_once=at_once))
 
     monkeypatch.setattr(booking, "PURCHASES", replace(PURCHASES, prepare=prepare))
     bodies = [
