@@ -48,18 +48,40 @@ async def test_two_batches_at_once_that_read_the_same_budget_do_not_spend_it_twi
     budget = [{"every": "life", "scope": "all", "points": 100}, {"every": "day", "scope": "all", "times": 3}]
     await set_rule(shop, "launch", effect={"kind": "bonus", "points": 30}, limits=budget)
 
-    async def book(customer_id: str) -> int:
-        async def work(db: Db) -> int:
-            program = await programs.program_with_code(db, shop.program.code)
-            body = purchase(id=unique("order"), customer_id=customer_id, total=0)
-            drafts = [draft(_decoded(body), randomness=random.getrandbits(62))]
-            (outcome,) = await PURCHASES.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
-            return outcome.answer.earned if not isinstance(outcome, Exception) else -1
-
-        return await transact(database.connection, work)
-
-    earned = await asyncio.gather(*(book(f"c-{each}") for each in range(8)))
+    earned = await asyncio.gather(*(_book(shop, database, f"c-{each}") for each in range(8)))
     assert sorted(earned) == [0, 0, 0, 0, 0, 30, 30, 30]
+
+
+async def test_what_another_process_spent_of_a_budget_meanwhile_is_not_spent_again(
+    shop: Shop, database: Database
+) -> None:
+    """A process goes by what it read a moment ago, and books at once: the write finds that it is not so any more."""
+    budget = [{"every": "life", "scope": "all", "points": 100}]
+    await set_rule(shop, "launch", effect={"kind": "bonus", "points": 30}, limits=budget)
+    first = await shop.buy(total=0, customer_id="c-1")
+    elsewhere = [await _book(shop, database, f"c-{each}") for each in (2, 3)]
+    last = await shop.buy(total=0, customer_id="c-4")
+    none_left = await shop.buy(total=0, customer_id="c-5")
+    assert [given([first], "launch"), *elsewhere, given([last], "launch"), given([none_left], "launch")] == [
+        30,
+        30,
+        30,
+        10,
+        0,
+    ]
+
+
+async def _book(shop: Shop, database: Database, customer_id: str) -> int:
+    """Book a purchase as another process would; gives what it earned."""
+
+    async def work(db: Db) -> int:
+        program = await programs.program_with_code(db, shop.program.code)
+        body = purchase(id=unique("order"), customer_id=customer_id, total=0)
+        drafts = [draft(_decoded(body), randomness=random.getrandbits(62))]
+        (outcome,) = await PURCHASES.report(db, program=program, drafts=drafts, entropy=random.getrandbits(62))
+        return outcome.answer.earned if not isinstance(outcome, Exception) else -1
+
+    return await transact(database.connection, work)
 
 
 def _decoded(body: dict[str, object]) -> Purchase:
