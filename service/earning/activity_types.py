@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from service.earning.limits import CountedLimit, counting
+from service.earning.limits import CountedLimit, counted_limit
 from service.earning.rules import Every, Limit
 from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
@@ -129,7 +129,7 @@ def once_in_a_life(type_: str) -> list[CountedLimit]:
 
     It is counted like those of rules, of which none has such a name, and whether it holds or not.
     """
-    return counting(f"activity:{type_}", [Limit(Every.LIFE, times=1)])
+    return [counted_limit(f"activity:{type_}", Limit(Every.LIFE, times=1))]
 
 
 def checked(content: ActivityTypeContent) -> ActivityTypeContent:

@@ -13,7 +13,7 @@ from service.earning.conditions import Holds, Test, tests_of
 from service.earning.contexts import Fault, Selection
 from service.earning.effects import Given, Places, given, placing
 from service.earning.expressions import Expression, stored_expression
-from service.earning.limits import Allowance, CountedLimit, counting, limited
+from service.earning.limits import Allowance, CountedLimit, counted_limit, limited
 from service.earning.occasion import Occasion
 from service.earning.rules import EARNING_RULE, Bonus, ByVisit, Every, Limit, Multiplier, RuleContent, Scope
 from service.earning.showing import facts_of
@@ -146,9 +146,7 @@ class RuleBook:
                 givers.setdefault(rule.content.activity, []).append(cast("Giver", rule))
         counted = dict[str | None, list[CountedLimit]]()
         for rule in applying:
-            counted.setdefault(rule.content.activity, []).extend(
-                limit for limit in rule.limits if limit.every is not Every.FACT
-            )
+            counted.setdefault(rule.content.activity, []).extend(limit for limit in rule.limits if not limit.of_fact)
         asks_profile = any(_asks_profile(rule) for rule in applying)
         shown = Selection(rule.expression.references for rule in applying if rule.expression is not None)
         return RuleSet(givers, multipliers, shown, asks_profile, counted)
@@ -200,7 +198,7 @@ def compiled(rule_id: str, version: int, content: RuleContent) -> Giver | Multip
     tests = tests_of(content.conditions)
     holds = [test.holds for test in tests]
     expression = None if source is None else _expression(source, rewarded_by(content))
-    limits = counting(rule_id, limits_of(content))
+    limits = [counted_limit(rule_id, each) for each in limits_of(content)]
     of_purchase, of_items = content.conditions.purchase, content.conditions.items
     asked = (
         None if of_purchase is None or not of_purchase.minimum else of_purchase.minimum,

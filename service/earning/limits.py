@@ -6,7 +6,7 @@ ask for, is counted from what was booked. Limits for all are rows that all share
 it adds on the condition that the limit still holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, NamedTuple, TypeAlias
@@ -27,14 +27,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 class CountedLimit(msgspec.Struct, frozen=True):
-    """A limit of a rule; `period` is its `every` as a customer's row names it."""
+    """A limit of a rule, with what each fact asks of it; `period` is its `every` as a customer's row names it."""
 
     rule: str
     scope: Scope
     every: Every
-    period: str
     points: int | None
     times: int | None
+    period: str
+    of_all: bool
+    of_fact: bool
+    """It counts within one fact: nothing was used of it before."""
+    start: Callable[[date], int]
+    """The first day of the period that a day is in, as `first_day` gives it."""
 
 
 class Use(NamedTuple):
@@ -54,22 +59,27 @@ class Taken(msgspec.Struct, frozen=True):
     points: int
 
 
-def counting(rule: str, limits: Sequence[Limit]) -> list[CountedLimit]:
-    """Make the limits of a rule."""
-    return [CountedLimit(rule, each.scope, each.every, each.every.value, each.points, each.times) for each in limits]
+def counted_limit(rule: str, limit: Limit) -> CountedLimit:
+    """Make a limit of a rule."""
+    of_all, of_fact = limit.scope is Scope.ALL, limit.every is Every.FACT
+    start, period = _FIRST_DAYS[limit.every], limit.every.value
+    return CountedLimit(rule, limit.scope, limit.every, limit.points, limit.times, period, of_all, of_fact, start)
 
 
 def first_day(every: Every, day: date) -> int:
     """Return the ordinal of the day with which the period of a day begins; 0 for what has no period."""
-    if every is Every.DAY:
-        return day.toordinal()
-    if every is Every.WEEK:
-        return max(day.toordinal() - day.weekday(), 1)
-    if every is Every.MONTH:
-        return day.toordinal() - day.day + 1
-    if every is Every.QUARTER:
-        return date(day.year, (day.month - 1) // 3 * 3 + 1, 1).toordinal()
-    return date(day.year, 1, 1).toordinal() if every is Every.YEAR else 0
+    return _FIRST_DAYS[every](day)
+
+
+_FIRST_DAYS: Final[Mapping[Every, Callable[[date], int]]] = {
+    Every.FACT: lambda _: 0,
+    Every.DAY: lambda day: day.toordinal(),
+    Every.WEEK: lambda day: max(day.toordinal() - day.weekday(), 1),
+    Every.MONTH: lambda day: day.toordinal() - day.day + 1,
+    Every.QUARTER: lambda day: date(day.year, (day.month - 1) // 3 * 3 + 1, 1).toordinal(),
+    Every.YEAR: lambda day: date(day.year, 1, 1).toordinal(),
+    Every.LIFE: lambda _: 0,
+}
 
 
 def end_day(every: Every, start: int) -> date | None:
@@ -138,9 +148,9 @@ class Allowance:
 
     def used(self, limit: CountedLimit, start: int) -> tuple[int, int]:
         """Return the points and times that were used of a limit in the period which begins at `start`."""
-        if limit.every is Every.FACT:
+        if limit.of_fact:
             return 0, 0
-        if limit.scope is Scope.ALL:
+        if limit.of_all:
             found = self.shared.all.get(Use(None, limit.rule, limit.every, start))
             return (0, 0) if found is None else (found[0], found[1])
         if self.shared.past and (past := self._past(limit, start)) is not None:
@@ -161,9 +171,9 @@ class Allowance:
         """Count what a fact took; returns what the row holds now."""
         for each in taken:
             limit, start = each.limit, each.start
-            if limit.every is Every.FACT:
+            if limit.of_fact:
                 continue
-            if limit.scope is Scope.ALL:
+            if limit.of_all:
                 self._take_of_all(each)
                 continue
             if self.shared.past and (past := self._past(limit, start)) is not None:
@@ -225,7 +235,7 @@ def limited(
     """Return how many of so many points limits still allow for what occurs on a day, and what these take of them."""
     starts = list[int]()
     for limit in limits:
-        start = first_day(limit.every, day)
+        start = limit.start(day)
         used, times = allowance.used(limit, start)
         if limit.times is not None and times >= limit.times:
             return 0, ()
@@ -237,4 +247,4 @@ def limited(
 
 def taking(limits: Sequence[CountedLimit], day: date, points: int) -> list[Taken]:
     """Tell what points that are given on a day take of limits, whether these allow it or not."""
-    return [Taken(limit, first_day(limit.every, day), points) for limit in limits]
+    return [Taken(limit, limit.start(day), points) for limit in limits]

@@ -10,8 +10,7 @@ import structlog
 from service.customers import usecases as customers
 from service.earning import usecases as earning
 from service.earning.book import RuleSet
-from service.earning.limits import CountedLimit, Use, end_day, first_day
-from service.earning.rules import Scope
+from service.earning.limits import CountedLimit, Use, end_day
 from service.kernel.periods import day_of, start_of_day
 from service.platform.statements import Db
 from service.points.account import Account
@@ -77,10 +76,10 @@ def _shared(asked: Sequence[_Limited]) -> frozenset[Use]:
     """Name the periods of limits for all: mostly the facts of a batch are of one day, under the same limits."""
     days = {(each.day, id(each.limits)): each for each in asked}
     return frozenset(
-        Use(None, limit.rule, limit.every, first_day(limit.every, each.day))
+        Use(None, limit.rule, limit.every, limit.start(each.day))
         for each in days.values()
         for limit in each.limits
-        if limit.scope is Scope.ALL
+        if limit.of_all
     )
 
 
@@ -97,9 +96,9 @@ def _past(terms: Terms, asked: Sequence[_Limited]) -> dict[Use, Asked]:
         if allowance.text is None and last == day:
             continue
         for limit in each.limits:
-            if limit.scope is Scope.CUSTOMER:
-                start = first_day(limit.every, day)
-                is_newest = last == day or start == first_day(limit.every, last)
+            if not limit.of_all:
+                start = limit.start(day)
+                is_newest = last == day or start == limit.start(last)
                 if not (is_newest and allowance.is_known(limit, start)):
                     found[Use(customer.id, limit.rule, limit.every, start)] = each.asked
     return found

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.earning.limits import Added, Allowance, CountedLimit, Shared, Use, UseUnknown, end_day, first_day, joined
+from service.earning.limits import Added, Allowance, Shared, Use, UseUnknown, counted_limit, end_day, first_day, joined
 from service.earning.rules import Every, Limit, Scope
 from service.kernel.periods import day_of
 from tests.rules.earning import AT, book, bought, by_rule, earned, rule
@@ -171,7 +171,7 @@ def test_a_batch_holds_the_limit_of_each_fact_and_no_other(
     """What was used before is read again while it is written: then it still holds exactly where each fact's does."""
     added, holds = Added(), True
     for number, (points, most_points, most_times) in enumerate(facts, 1):
-        added.add(points, CountedLimit("r", Scope.ALL, Every.LIFE, "life", most_points, most_times))
+        added.add(points, counted_limit("r", Limit(Every.LIFE, Scope.ALL, most_points, most_times)))
         holds = holds and (most_points is None or used + added.points <= most_points)
         holds = holds and (most_times is None or times + number <= most_times)
     assert holds == (
