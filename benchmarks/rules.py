@@ -1,7 +1,9 @@
 """Purchases with 20 earning rules and with the program's own alone: `python -m benchmarks.rules`.
 
 Three of the rules are CEL, some give points for each purchase, some for none, some have limits, one of them for all
-customers. They are paused and active by turns, in one run on one service.
+customers. They are paused and active by turns, in one run on one service. Then the program gets tiers by points, with a
+multiplier, and all customers are counted; the same purchases with rules and tiers come last, since tiers that are taken
+away would have to be counted again.
 """
 
 import asyncio
@@ -22,10 +24,16 @@ from benchmarks.turns import Run, by_turns, options, report, stand_for
 from service.earning.defining import EARNING_RULES
 from service.earning.rules import RuleContent
 from service.platform.database import Database
+from service.platform.queue.turn import Turn
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import defining
+from service.programs import usecases as programs
 from service.programs.definitions import Change, State
+from service.programs.tier_policy import TierPolicy
+from service.purchases.jobs import settle_tiers
+from service.tiers.defining import TIERS
+from service.tiers.rules import TierBenefits, TierContent, TierMultiplier
 
 _SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _RULES: Final[dict[str, dict[str, Any]]] = {
@@ -100,6 +108,9 @@ _RULES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+_TIERS: Final = {"bronze": 100, "silver": 1_000, "gold": 10_000}
+
+
 @click.command()
 @options
 def main(purchases: int, customers: int, seconds: int, repetitions: int, processes: int) -> None:
@@ -118,6 +129,9 @@ def main(purchases: int, customers: int, seconds: int, repetitions: int, process
             f"{len(_RULES)} rules": partial(run, State.ACTIVE),
         }
         seen = by_turns(console, stand, sides, repetitions)
+        asyncio.run(_set_tiers(stand))
+        with_tiers = {f"{len(_RULES)} rules and {len(_TIERS)} tiers": partial(run, State.ACTIVE)}
+        seen |= by_turns(console, stand, with_tiers, repetitions)
         report(console, seen, compared="of the rate alone")
         statuses = {status for runs in seen.values() for each in runs for status in each["statuses"]}
         console.print(f"Answers: {', '.join(sorted(statuses))}. On {machine()}.")
@@ -155,6 +169,46 @@ async def _set(stand: Stand, state: State | None) -> None:
         await transact(database.connection, work)
     finally:
         await database.close()
+
+
+async def _set_tiers(stand: Stand) -> None:
+    """Let the program have tiers, and count what customers have bought."""
+    database = Database(stand.settings)
+    await database.open(size=1)
+
+    async def work(db: Db) -> None:
+        for tier_id, threshold in _TIERS.items():
+            await defining.create(
+                db,
+                program_id=stand.program_id,
+                kind=TIERS,
+                definition_id=tier_id,
+                content=TierContent(tier_id, threshold, TierBenefits(TierMultiplier(12_500))),
+                change=Change(State.ACTIVE, _SINCE),
+                entropy=random.getrandbits(62),
+            )
+        policy = {"period": {"kind": "rolling", "months": 12}}
+        await programs.change_program(
+            db,
+            program_id=stand.program_id,
+            name=None,
+            settings={"tiers": msgspec.convert(policy, TierPolicy)},
+            valid_from=_SINCE,
+            entropy=random.getrandbits(62),
+        )
+
+    try:
+        await transact(database.connection, work)
+        assert await settle_tiers(database, _Alone(stand.program_id))
+    finally:
+        await database.close()
+
+
+class _Alone(Turn):
+    """A turn of a job while nobody else wants the database."""
+
+    async def rest(self, seconds: float) -> None:
+        """Go on."""
 
 
 if __name__ == "__main__":
