@@ -1,7 +1,8 @@
 """What rules that are only tried would have given for purchases that were made, beside what was given. Pure.
 
 Purchases are taken in the order in which they were booked, and each as if it were booked then: what is known of its
-customer goes on from what was known before. Limits begin with nothing used. Nothing is moved.
+customer goes on from what was known before, with the tier that there was. Limits begin with nothing used. Nothing is
+moved.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from service.programs.definitions import DefinitionId, DefinitionVersion, State,
 from service.programs.rules import BaseRule, Program, SettingsVersion
 from service.purchases.rules import Purchase, occasion_of
 from service.purchases.terms import Terms
+from service.tiers.history import TierHistory
 
 MOST_EXAMPLES: Final = 10
 _NO_POINTS: Final = BaseRule(any_currency=None)
@@ -235,12 +237,16 @@ class _Counted:
 class Simulation:
     """Takes purchases one after the other, in the order in which they were booked.
 
-    `customers` are the customers, by internal ids, as they were before the first of these.
+    `customers` are the customers, by internal ids, as they were before the first of these; `tiers` the tiers that they
+    had in the course of time, of those whose tier ever changed.
     """
 
-    def __init__(self, terms: Terms, customers: Mapping[int, Customer]) -> None:
+    def __init__(
+        self, terms: Terms, customers: Mapping[int, Customer], tiers: Mapping[int, TierHistory] | None = None
+    ) -> None:
         self.terms = terms
         self.purchases = 0
+        self._tiers = tiers or {}
         self._customers = dict(customers)
         self._refused = self._reversed = 0
         self._given, self._simulated = dict[str, _Counted](), dict[str, _Counted]()
@@ -258,9 +264,15 @@ class Simulation:
         """What customers got and would have got, by the callers' ids; the erased have none."""
         return {self._external_id(customer): points for customer, points in self._of_customers.items()}
 
-    def take(self, customer_id: int, purchase: Purchase, lines: Sequence[GivenLine], taken_back: int) -> None:
+    def take(
+        self, customer_id: int, row_id: UUID, purchase: Purchase, lines: Sequence[GivenLine], taken_back: int
+    ) -> None:
         """Decide on a purchase. `lines` are what it earned, of which refunds took some points back."""
         self.purchases += 1
+        had = self._tiers.get(customer_id)
+        if had is not None:
+            customer = self._customers[customer_id]
+            self._customers[customer_id] = msgspec.structs.replace(customer, tier=had.tier_for(row_id))
         self._reversed += taken_back
         of_customer = self._of_customers.setdefault(customer_id, [0, 0])
         try:

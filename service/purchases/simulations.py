@@ -32,6 +32,8 @@ from service.purchases.simulating import (
 )
 from service.purchases.store import Booked
 from service.purchases.terms import NO_PROFILE
+from service.tiers import usecases as tiers
+from service.tiers.history import TierHistory
 
 MOST_PURCHASES: Final = 500_000
 _PATIENCE_SECONDS: Final = 300.0
@@ -129,7 +131,7 @@ async def simulate(db: Db, program: Program, trial: Trial, running: Running) -> 
     booked, running.of = await _tally(db, program.id, after, trial)
     running.counted.set()
     owners, known = await _known(db, program.id, after, booked)
-    simulation, turn = Simulation(terms, known), _Turn()
+    simulation, turn = Simulation(terms, known, await _tiers(db, program, [*known])), _Turn()
     while running.done < running.of:
         page = await store.booked_page(db, program_id=program.id, after=after, since=trial.since, until=trial.until)
         after = page[-1].id
@@ -164,7 +166,7 @@ def _take(simulation: Simulation, owner: int, booked: Booked) -> None:
     if booked.purchase is None:
         simulation.pass_by(owner, booked.occurred_at)
     else:
-        simulation.take(owner, booked.purchase, booked.lines, booked.taken_back)
+        simulation.take(owner, booked.id, booked.purchase, booked.lines, booked.taken_back)
 
 
 async def _drafts(db: Db, program: Program, trial: Trial) -> dict[str, RuleContent]:
@@ -225,6 +227,15 @@ async def _known(
     for some in _in_parts([each for each, purchases in earlier.items() if purchases > 0]):
         spans |= await store.booked_before(db, program_id=program_id, before=before, customers=some)
     return owners, {each: as_before(found[each], earlier[each], spans.get(each)) for each in wanted}
+
+
+async def _tiers(db: Db, program: Program, known: Sequence[int]) -> dict[int, TierHistory]:
+    """Read which tiers customers had, where the program has tiers or had some."""
+    found = dict[int, TierHistory]()
+    if any(version.settings.tiers is not None for version in (program.newest, *program.earlier)):
+        for some in _in_parts(known):
+            found |= await tiers.histories(db, program_id=program.id, customers=some)
+    return found
 
 
 async def _read_profiles(db: Db, simulation: Simulation, owners: dict[int, int], page: Sequence[Booked]) -> None:

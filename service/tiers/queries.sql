@@ -40,6 +40,13 @@ FROM tier_change AS c
 WHERE c.program_id = $1::integer AND c.customer_id = any($2::bigint[])
 ORDER BY c.id DESC;
 
+-- name: tier_history
+-- The changes of customers, of each the oldest first.
+SELECT c.customer_id, c.id, c.from_tier, c.to_tier, c.reason, c.occurred_at
+FROM tier_change AS c
+WHERE c.program_id = $1::integer AND c.customer_id = any($2::bigint[])
+ORDER BY c.customer_id, c.id;
+
 -- name: tier_change_news
 -- What is told of changes, by their customers' internal ids and their own.
 SELECT c.id, c.from_tier, c.to_tier, c.reason, c.occurred_at

@@ -7,6 +7,7 @@ from asyncpg import Record
 
 from service.platform.statements import Db, Write, load
 from service.tiers.climbing import Climbing
+from service.tiers.history import TierHistory, history
 from service.tiers.rules import Ladder, Reason, TierChange
 
 _STATEMENTS = load(__file__)
@@ -43,6 +44,15 @@ async def changes_of(db: Db, *, program_id: int, customers: Sequence[int]) -> li
     """Read the changes of customers by their internal ids, newest first."""
     rows = await db.fetch(_STATEMENTS["tier_change_list"].sql, program_id, customers)
     return [TierChange(row["from_tier"], row["to_tier"], row["occurred_at"], Reason(row["reason"])) for row in rows]
+
+
+async def histories(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, TierHistory]:
+    """Read which tiers customers had when, by their internal ids; those without any change are missing."""
+    found = dict[int, list[tuple[UUID, TierChange]]]()
+    for row in await db.fetch(_STATEMENTS["tier_history"].sql, program_id, customers):
+        change = TierChange(row["from_tier"], row["to_tier"], row["occurred_at"], Reason(row["reason"]))
+        found.setdefault(row["customer_id"], []).append((row["id"], change))
+    return {customer: history(changes) for customer, changes in found.items()}
 
 
 async def news_of_changes(db: Db, *, program_id: int, named: Sequence[tuple[int, UUID]]) -> list[Record]:

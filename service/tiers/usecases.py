@@ -17,6 +17,7 @@ from service.programs.rules import Program
 from service.tiers import store
 from service.tiers.book import ladder_at
 from service.tiers.climbing import Climbing, state_of, without_count
+from service.tiers.history import TierHistory
 from service.tiers.rules import (
     Ladder,
     Settled,
@@ -93,6 +94,11 @@ async def merge(db: Db, *, program: Program, source: Customer, target: Customer,
 async def erase(db: Db, *, program_id: int, all_ids: Sequence[int]) -> None:
     """Empty the tiers of customers by their internal ids; of who is gone nobody is told. They are locked."""
     await customers.keep_tiers(db, program_id=program_id, tiers=dict.fromkeys(all_ids, (None, None, None)))
+
+
+async def histories(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, TierHistory]:
+    """Read which tiers customers had when, by their internal ids; those whose tier never changed are missing."""
+    return await store.histories(db, program_id=program_id, customers=customers)
 
 
 async def changes_of(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[TierChange]:

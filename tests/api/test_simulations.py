@@ -19,6 +19,7 @@ from tests.api.operations import RULE
 from tests.conftest import NewShop
 from tests.imports.importer import Importer
 from tests.shop import Answer, Shop, purchase, unique
+from tests.tiers import set_tiers
 
 SIMULATE = "/v1/earning-rules/simulate"
 LINES = "application/x-ndjson"
@@ -159,6 +160,21 @@ async def test_profiles_are_as_they_are_now(shop: Shop) -> None:
     await shop.call("PUT", "/v1/customers/a", {"attributes": {"club": True}}, role=Role.ADMIN)
     club = WELCOME | {"conditions": {"customer": {"attributes": {"club": [True]}}}}
     assert points_of(await simulated(shop, rules=[club])) == {"base": 258, "welcome": 50}
+
+
+async def test_customers_have_the_tiers_that_they_had(shop: Shop) -> None:
+    """The first purchase reaches the tier, the second is made with it, a refund takes it, the third is without it."""
+    await set_tiers(shop, {"silver": 100})
+    now = datetime.now(UTC).isoformat()
+    orders = [await shop.buy(total=10_000, occurred_at=now) for _ in range(2)]
+    for order in orders:
+        refund = {"id": unique("refund"), "amount": 10_000}
+        assert (await shop.post(f"/v1/purchases/{order.body['id']}/refunds", refund)).status == 201
+    last = await shop.buy(total=100, occurred_at=now)
+    assert [each.body["tier"] and each.body["tier"]["id"] for each in (*orders, last)] == ["silver", "silver", None]
+    condition = {"customer": {"tiers": ["silver"]}}
+    body = await simulated(shop, rules=[WELCOME | {"conditions": condition}], until="2100-01-01T00:00:00Z")
+    assert points_of(body)["welcome"] == 50
 
 
 async def test_refunded_purchases_count_as_bought_and_it_is_told_what_refunds_took_back(shop: Shop) -> None:
