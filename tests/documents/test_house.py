@@ -95,7 +95,16 @@ NAMED_FOR_WHAT_THEY_ARE = {
         "versions.py",
     },
     "rewards": {"redeeming.py", "redemptions.py", "vouchers.py"},
-    "tiers": {"balances.py", "book.py", "climbing.py", "defining.py", "settling.py", "standing.py", "windows.py"},
+    "tiers": {
+        "balances.py",
+        "book.py",
+        "climbing.py",
+        "defining.py",
+        "history.py",
+        "settling.py",
+        "standing.py",
+        "windows.py",
+    },
     "webhooks": {"delivering.py", "sending.py", "targets.py"},
 }
 SOURCES = sorted(SERVICE.rglob("*.py"))
