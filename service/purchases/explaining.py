@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from service.earning import usecases as earning
+from service.earning.deciding import OF_TIER
 from service.earning.rules import BASE_RULE, Line, RuleContent
 from service.platform.statements import Db
 from service.points.explaining import Traced, trace
@@ -14,12 +15,15 @@ from service.points.wording import Facts, sentence
 from service.programs import usecases as programs
 from service.programs.rules import BaseRule, Program
 from service.purchases import store
+from service.tiers import usecases as tiers
+from service.tiers.rules import TierContent
 
 
 class AppliedRule(msgspec.Struct, frozen=True):
     """A rule as it was when it granted points. `why` says how it came to them, where that is known in words.
 
-    `settings` are those of the program's base rule, `content` that of a rule which a marketer set.
+    `settings` are those of the program's base rule, `content` that of a rule which a marketer set, `tier` that of the
+    customer's tier, whose multiplier gave them.
     """
 
     rule: str
@@ -28,6 +32,7 @@ class AppliedRule(msgspec.Struct, frozen=True):
     why: str | None
     settings: BaseRule | None
     content: RuleContent | None = None
+    tier: TierContent | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -72,12 +77,15 @@ async def _rules(db: Db, program_id: int, traced: Traced) -> list[AppliedRule]:
 
 
 async def _applied(db: Db, program_id: int, line: Line) -> AppliedRule:
-    settings = content = None
+    settings = content = tier = None
     if line.rule == BASE_RULE:
         settings = (await programs.settings_at(db, program_id=program_id, version=line.version)).base_rule
+    elif line.rule.startswith(OF_TIER):
+        its_id = line.rule.removeprefix(OF_TIER)
+        tier = await tiers.tier_at(db, program_id=program_id, tier=its_id, version=line.version)
     else:
         content = await earning.rule_at(db, program_id=program_id, rule=line.rule, version=line.version)
-    return AppliedRule(line.rule, line.version, line.points, line.why or None, settings, content)
+    return AppliedRule(line.rule, line.version, line.points, line.why or None, settings, content, tier)
 
 
 async def _lines(db: Db, program_id: int, traced: Traced) -> list[Line]:

@@ -20,13 +20,14 @@ from service.points.schemas import TransferOut, transfer_out
 from service.programs.catalogue import program_of
 from service.programs.rules import BaseRule
 from service.purchases.explaining import Explanation, explain
+from service.tiers.rules import TierContent
 
 
 class AppliedRuleOut(msgspec.Struct, frozen=True):
     """The rule that granted the points, as it was then.
 
     `why` says how it came to them; `settings` are those of the program's base rule at that version, `content` is what
-    any other rule said at it.
+    any other rule said at it. `tier:<id>` is what the customer's tier multiplied: `tier` is the tier at that version.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class AppliedRuleOut(msgspec.Struct, frozen=True):
     why: str | None
     settings: BaseRule | None
     content: RuleContent | None
+    tier: TierContent | None
 
 
 class LotShareOut(msgspec.Struct, frozen=True):

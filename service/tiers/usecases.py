@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
+import msgspec
+
 from service.customers import usecases as customers
 from service.customers.rules import Customer, Standing
 from service.kernel.errors import NotFound
@@ -13,15 +15,17 @@ from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, Write, write_together
 from service.points import usecases as points
+from service.programs import defining
 from service.programs.rules import Program
 from service.tiers import store
-from service.tiers.book import ladder_at
+from service.tiers.book import TIER, ladder_at
 from service.tiers.climbing import Climbing, state_of, without_count
 from service.tiers.history import TierHistory
 from service.tiers.rules import (
     Ladder,
     Settled,
     TierChange,
+    TierContent,
     TierState,
     decode,
     encode,
@@ -104,6 +108,12 @@ async def histories(db: Db, *, program_id: int, customers: Sequence[int]) -> dic
 async def changes_of(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[TierChange]:
     """Read how customers went from one tier to another, by their internal ids, newest first."""
     return await store.changes_of(db, program_id=program_id, customers=all_ids)
+
+
+async def tier_at(db: Db, *, program_id: int, tier: str, version: int) -> TierContent | None:
+    """Read what a tier was at a version; None where there is no such tier."""
+    content = await defining.content_at(db, program_id=program_id, kind=TIER, definition_id=tier, version=version)
+    return None if content is None else msgspec.json.decode(content, type=TierContent)
 
 
 async def settle_customers(

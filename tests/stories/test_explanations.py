@@ -12,6 +12,7 @@ from service.points.rules import Bucket, moved
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
+from tests.tiers import set_tier, set_tiers
 
 DAY = timedelta(days=1)
 NOTHING = {"available": 0, "pending": 0, "held": 0, "debt": 0}
@@ -100,6 +101,7 @@ async def test_a_purchase_tells_the_rule_that_counted_then_and_not_the_one_of_to
     assert old["why"] == f"Purchase o-1 earned 100 points: {RULE}."
     assert old["rule"] | {"settings": ...} == {
         "rule": "base", "version": 1, "points": 100, "why": RULE, "settings": ..., "content": None,
+        "tier": None,
     }  # fmt: skip
     assert (old["rule"]["settings"]["rates"], old["rule"]["settings"]["rounding"]) == ({}, "down")
     assert (new["rule"]["version"], new["rule"]["settings"]["rounding"]) == (2, "up")
@@ -351,3 +353,27 @@ async def test_what_is_no_transaction_of_the_program_is_404(shop: Shop, new_shop
     for answer in (unknown, foreign):
         assert (answer.status, answer.code) == (404, "not_found")
     assert {**unknown.body, "request_id": ""} == {**foreign.body, "request_id": ""}
+
+
+async def test_what_a_tier_multiplied_tells_the_tier_as_it_was_then(shop: Shop) -> None:
+    await set_tiers(shop, {})
+    once_more = {"multiplier": {"basis_points": 15_000, "of": ["base"]}, "pending": None}
+    await set_tier(shop, "gold", 100, benefits=once_more)
+    await buy(shop, "o-1")
+    await buy(shop, "o-2")
+    twice = {"benefits": {"multiplier": {"basis_points": 20_000}}, "name": "Golden"}
+    assert (await shop.call("PATCH", "/v1/tiers/gold", twice, role=Role.MARKETER)).status == 200
+    await buy(shop, "o-3")
+    listed = (await shop.get("/v1/customers/c-42/transactions")).body["data"]
+    first, old, new = [(await explain(shop, each["id"])).body for each in reversed(listed)]
+    assert [rule["rule"] for rule in first["rules"]] == ["base"]
+    base, of_tier = old["rules"]
+    assert (base["rule"], base["tier"], base["content"]) == ("base", None, None)
+    assert of_tier == {
+        "rule": "tier:gold", "version": 1, "points": 50, "settings": None, "content": None,
+        "why": "1.5 times the 100 points of base, for the tier Gold",
+        "tier": {"name": "Gold", "threshold": 100, "benefits": once_more},
+    }  # fmt: skip
+    told = new["rules"][1]
+    assert (told["version"], told["points"], told["tier"]["name"]) == (2, 100, "Golden")
+    assert told["tier"]["benefits"]["multiplier"]["basis_points"] == 20_000
