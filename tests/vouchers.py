@@ -31,7 +31,7 @@ async def take(db: Db, shop: Shop, reward_id: str, customer_id: str) -> UUID:
     assert its_id is not None
     await usecases.take_stock(
         db,
-        program_id=shop.program.id,
+        program=shop.program,
         reward_id=its_id,
         customer=opened.customers[customer_id],
         piece_id=piece_id,

@@ -30,6 +30,7 @@ from service.platform.rate_limits import WrongCodes
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.platform.transaction import transact
+from service.programs.catalogue import program_of
 from service.rewards import usecases
 from service.rewards.rules import (
     MOST_CATEGORIES,
@@ -121,7 +122,9 @@ async def list_rewards(request: ApiRequest) -> Page[RewardOut]:
         )
         told: list[ForCustomerOut | None] = [None] * len(found)
         if customer_id is not None:
-            hindrances = await usecases.hindrances(db, program_id=program_id, customer_id=customer_id, rewards=found)
+            hindrances = await usecases.hindrances(
+                db, program=program_of(request), customer_id=customer_id, rewards=found
+            )
             told = [for_customer_out(each) for each in hindrances]
     last = found[limit - 1].id.bytes if len(found) > limit else None
     return page([reward_out(*each) for each in zip(found, told, strict=True)], limit, last)

@@ -63,7 +63,7 @@ async def redeem_reward(
     if account is None:
         raise CustomerUnknown("/customer_id")
     customer = account.customer
-    reward = await usecases.offered(db, program_id=program.id, reward_id=reward_id, customer=customer, now=opened.now)
+    reward = await usecases.offered(db, program=program, reward_id=reward_id, customer=customer, now=opened.now)
     hold_id = opened.ids.next()
     held = account.hold(
         reward.terms.points,

@@ -30,7 +30,7 @@ from service.programs.catalogue import program_of
 from service.programs.rules import Program
 from service.rewards import redeeming
 from service.rewards.redeeming import Redemption
-from service.rewards.rules import RewardLimitReached, RewardNotAvailable, RewardOutOfStock
+from service.rewards.rules import RewardLimitReached, RewardNotAvailable, RewardOutOfStock, RewardTierTooLow
 from service.rewards.schemas import VoucherOut, voucher_out
 from service.rewards.vouchers import CODE_BITS
 
@@ -104,6 +104,7 @@ _Work = Callable[[Db, Program], Awaitable[Redemption]]
             RewardNotAvailable,
             RewardOutOfStock,
             RewardLimitReached,
+            RewardTierTooLow,
         ),
         statuses=(200, 201),
         links=(

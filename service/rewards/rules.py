@@ -13,6 +13,7 @@ from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.times import Time
 
 MOST_CATEGORIES: Final = 50
+_MINIMUM_TIER: Final = "The tier that a customer must have, or a higher one; null: none."
 Label = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -125,7 +126,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     limit_per_customer: Annotated[int, Meta(ge=1, le=BOUND)] | None = None
     valid_from: Time | None = None
     valid_until: Time | None = None
-    minimum_tier: Label | None = None
+    minimum_tier: Annotated[Label | None, Meta(description=_MINIMUM_TIER)] = None
     voucher: VoucherTerms = VoucherTerms()
 
 
@@ -232,6 +233,13 @@ class RewardLimitReached(RewardNotAvailable):
     title = "This customer has had as many of this reward as one may"
 
 
+class RewardTierTooLow(RewardNotAvailable):
+    """The customer has no tier that is high enough."""
+
+    code = "reward_tier_too_low"
+    title = "This customer's tier is too low for this reward"
+
+
 class StockTaken(Refusal):
     """More pieces are held or issued than the new stock has."""
 
@@ -261,16 +269,15 @@ _SENTENCES: Final = {
     WhyNot.ARCHIVED: "This reward is offered no more.",
     WhyNot.NOT_YET: "This reward can't be had yet.",
     WhyNot.OVER: "This reward can't be had any more.",
-    WhyNot.TIER_TOO_LOW: "This reward needs a higher tier.",
 }
 
 
-def hindrance(reward: Reward, *, now: datetime, had: int, points: int | None) -> Hindrance | None:
+def hindrance(reward: Reward, *, now: datetime, had: int, points: int | None, is_of_tier: bool) -> Hindrance | None:
     """Tell what keeps a customer from having a reward; None where nothing does.
 
     `had` counts the customer's pieces, held or issued; `points` are the available ones, None where they don't matter.
-    Of several hindrances it is the one that points alone wouldn't end. There are no tiers yet, so that a reward with a
-    minimum tier can't be had by anybody.
+    `is_of_tier` tells whether the customer's tier is high enough for the reward. Of several hindrances it is the one
+    that points alone wouldn't end.
     """
     terms, missing = reward.terms, 0 if points is None else reward.terms.points - points
     hindrances = (
@@ -278,7 +285,7 @@ def hindrance(reward: Reward, *, now: datetime, had: int, points: int | None) ->
         (WhyNot.ARCHIVED, reward.status is RewardStatus.ARCHIVED),
         (WhyNot.NOT_YET, terms.valid_from is not None and now < terms.valid_from),
         (WhyNot.OVER, terms.valid_until is not None and now >= terms.valid_until),
-        (WhyNot.TIER_TOO_LOW, terms.minimum_tier is not None),
+        (WhyNot.TIER_TOO_LOW, not is_of_tier),
         (WhyNot.LIMIT_REACHED, terms.limit_per_customer is not None and had >= terms.limit_per_customer),
         (WhyNot.OUT_OF_STOCK, reward.left is not None and reward.left <= 0),
         (WhyNot.NOT_ENOUGH_POINTS, missing > 0),
@@ -289,12 +296,14 @@ def hindrance(reward: Reward, *, now: datetime, had: int, points: int | None) ->
     return Hindrance(why, missing if why is WhyNot.NOT_ENOUGH_POINTS else None)
 
 
-def refusal_of(why: WhyNot) -> Refusal:
-    """Refuse to give a reward for this reason."""
+def refusal_of(why: WhyNot, terms: Terms) -> Refusal:
+    """Refuse to give a reward of these terms for this reason."""
     if why is WhyNot.OUT_OF_STOCK:
         return RewardOutOfStock()
     if why is WhyNot.LIMIT_REACHED:
         return RewardLimitReached()
+    if why is WhyNot.TIER_TOO_LOW:
+        return RewardTierTooLow(f"This reward asks for at least the tier {terms.minimum_tier}.")
     return RewardNotAvailable(_SENTENCES.get(why, ""))
 
 

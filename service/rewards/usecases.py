@@ -1,6 +1,6 @@
 """What can be done with rewards and vouchers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,12 +8,13 @@ import msgspec
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer
-from service.kernel.errors import NotFound
+from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
 from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, RowsMissing, write_together
 from service.points import usecases as points
+from service.programs import usecases as programs
 from service.programs.rules import Program
 from service.rewards import store, vouchers
 from service.rewards.rules import (
@@ -46,6 +47,7 @@ from service.rewards.vouchers import (
     unredeemable,
     valid_until,
 )
+from service.tiers.reaching import Reached, is_offered, reached
 
 REWARD_CREATED = "reward.created"
 REWARD_CHANGED = "reward.changed"
@@ -57,6 +59,7 @@ VOUCHER_CANCELLED = "voucher.cancelled"
 async def create_reward(db: Db, *, program_id: int, new: NewReward, entropy: int) -> Reward:
     """Make a reward. Raises Invalid."""
     terms, stock, now = checked(terms_of(new)), stock_of(new), await database_time(db)
+    await _check_tier(db, program_id, terms.minimum_tier, now)
     ids = IdSource(now, entropy)
     made = Reward(ids.next(), 1, new.status, new.codes, stock, 0, now, terms)
     await store.insert_reward(db, program_id=program_id, reward=made)
@@ -93,6 +96,8 @@ async def change_reward(db: Db, *, program_id: int, reward_id: UUID, change: Rew
     if after == before:
         return before
     now = await database_time(db)
+    if after.terms.minimum_tier != before.terms.minimum_tier:
+        await _check_tier(db, program_id, after.terms.minimum_tier, now)
     if after.version != before.version:
         await store.insert_version(db, program_id=program_id, reward=after, now=now)
     await store.update_reward(db, program_id=program_id, reward=after)
@@ -101,19 +106,35 @@ async def change_reward(db: Db, *, program_id: int, reward_id: UUID, change: Rew
     return after
 
 
-async def hindrances(db: Db, *, program_id: int, customer_id: str, rewards: Sequence[Reward]) -> list[Hindrance | None]:
+async def _check_tier(db: Db, program_id: int, tier: str | None, now: datetime) -> None:
+    """Refuse a minimum tier that there is neither now nor later. Raises Invalid."""
+    if tier is None or is_offered(tier, await programs.read_program(db, program_id=program_id), now):
+        return
+    detail = "The program has no tier with this id that is active or scheduled."
+    raise Invalid(detail, pointer="/minimum_tier", reason="unknown_tier")
+
+
+async def hindrances(
+    db: Db, *, program: Program, customer_id: str, rewards: Sequence[Reward]
+) -> list[Hindrance | None]:
     """Tell for each reward what keeps a customer, named by the caller's id, from having it now. Raises NotFound."""
-    found = await customers.read(db, program_id=program_id, customer_ids=[customer_id])
-    (standing,) = await points.balances(db, program_id=program_id, customer_ids=[customer_id])
+    found = await customers.read(db, program_id=program.id, customer_ids=[customer_id])
+    (standing,) = await points.balances(db, program_id=program.id, customer_ids=[customer_id])
     if isinstance(standing, NotFound) or customer_id not in found:
         raise NotFound
     customer, now = found[customer_id], await database_time(db)
     had = await store.count_pieces(
-        db, program_id=program_id, customer_id=customer.id, reward_ids=[reward.id for reward in rewards]
+        db, program_id=program.id, customer_id=customer.id, reward_ids=[reward.id for reward in rewards]
     )
-    return [
-        hindrance(reward, now=now, had=had.get(reward.id, 0), points=standing.balance.available) for reward in rewards
-    ]
+    tier, available = reached(customer, program, now), standing.balance.available
+    return [_hindrance(reward, now=now, had=had, points=available, tier=tier) for reward in rewards]
+
+
+def _hindrance(
+    reward: Reward, *, now: datetime, had: Mapping[UUID, int], points: int | None, tier: Reached
+) -> Hindrance | None:
+    is_of_tier = tier.is_at_least(reward.terms.minimum_tier)
+    return hindrance(reward, now=now, had=had.get(reward.id, 0), points=points, is_of_tier=is_of_tier)
 
 
 async def load_codes(
@@ -148,7 +169,7 @@ async def load_codes(
 
 
 async def take_stock(
-    db: Db, *, program_id: int, reward_id: UUID, customer: Customer, piece_id: UUID, now: datetime
+    db: Db, *, program: Program, reward_id: UUID, customer: Customer, piece_id: UUID, now: datetime
 ) -> Reward:
     """Take a piece of a reward for a customer, to be issued or given back by its id: that of a draw.
 
@@ -157,18 +178,21 @@ async def take_stock(
     at: the ledger refuses them. The reward is given with the terms that the piece has. Raises NotFound,
     RewardNotAvailable, and RowsMissing where the reward was changed meanwhile: begin again.
     """
-    reward = await offered(db, program_id=program_id, reward_id=reward_id, customer=customer, now=now)
-    await take(db, program_id=program_id, reward=reward, customer=customer, piece_id=piece_id, now=now)
+    reward = await offered(db, program=program, reward_id=reward_id, customer=customer, now=now)
+    await take(db, program_id=program.id, reward=reward, customer=customer, piece_id=piece_id, now=now)
     return reward
 
 
-async def offered(db: Db, *, program_id: int, reward_id: UUID, customer: Customer, now: datetime) -> Reward:
-    """Read a reward that a locked customer can have but for the points. Raises NotFound, RewardNotAvailable."""
-    reward = await read_reward(db, program_id=program_id, reward_id=reward_id)
-    had = await store.count_pieces(db, program_id=program_id, customer_id=customer.id, reward_ids=[reward_id])
-    found = hindrance(reward, now=now, had=had.get(reward_id, 0), points=None)
+async def offered(db: Db, *, program: Program, reward_id: UUID, customer: Customer, now: datetime) -> Reward:
+    """Read a reward that a locked customer can have but for the points, with the tier of this moment.
+
+    Raises NotFound, RewardNotAvailable.
+    """
+    reward = await read_reward(db, program_id=program.id, reward_id=reward_id)
+    had = await store.count_pieces(db, program_id=program.id, customer_id=customer.id, reward_ids=[reward_id])
+    found = _hindrance(reward, now=now, had=had, points=None, tier=reached(customer, program, now))
     if found is not None:
-        raise refusal_of(found.why)
+        raise refusal_of(found.why, reward.terms)
     return reward
 
 

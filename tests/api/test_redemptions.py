@@ -10,6 +10,7 @@ from service.platform.statements import Db
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
+from tests.tiers import set_tier
 from tests.vouchers import end, make, redeem
 
 NO_REWARD = "rwd_00000000000070008000000000000000"
@@ -74,12 +75,13 @@ async def test_who_is_not_there_redeems_no_reward(shop: Shop) -> None:
         ({"status": "archived", "points": 101}, "reward_not_available", "archived"),
         ({"valid_from": "2999-01-01T00:00:00Z"}, "reward_not_available", "not_yet"),
         ({"valid_until": "2026-01-01T00:00:00Z"}, "reward_not_available", "over"),
-        ({"minimum_tier": "gold"}, "reward_not_available", "tier_too_low"),
+        ({"minimum_tier": "gold"}, "reward_tier_too_low", "tier_too_low"),
     ],
 )
 async def test_a_reward_is_refused_for_the_reason_that_the_list_tells(
     shop: Shop, changes: dict[str, Any], code: str, why: str
 ) -> None:
+    await set_tier(shop, "gold", 1_000)  # of a program that has no way to qualify
     await shop.buy(total=10_000)
     reward_id = await make(shop, **changes)
     refused = await redeem(shop, reward_id)

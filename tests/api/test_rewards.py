@@ -1,12 +1,14 @@
 """The catalogue of rewards, seen from outside."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from service.platform.roles import Role
 from service.platform.statements import Db
 from tests.api.operations import REWARD
 from tests.shop import Answer, Shop
+from tests.tiers import set_tiers
 
 
 async def make(shop: Shop, **changes: Any) -> dict[str, Any]:
@@ -74,13 +76,15 @@ async def test_rewards_are_listed_newest_first_by_pages_and_by_status(shop: Shop
 
 
 async def test_a_customer_is_told_what_can_be_had_and_what_is_missing(shop: Shop) -> None:
-    await shop.buy(customer_id="c-1", total=10_000)  # 100 points
+    await set_tiers(shop, {"silver": 100, "gold": 101})
+    await shop.buy(customer_id="c-1", total=10_000, occurred_at=datetime.now(UTC).isoformat())  # 100 points
     await make(shop, name="mug")
     await make(shop, name="dear", points=130)
     await make(shop, name="gone", stock=0)
     await make(shop, name="soon", valid_from="2999-01-01T00:00:00Z")
     await make(shop, name="over", valid_until="2000-01-01T00:00:00Z")
     await make(shop, name="gold", minimum_tier="gold")
+    await make(shop, name="silver", minimum_tier="silver")
     await make(shop, name="old", status="archived")
     no = {"available": False, "missing_points": None}
     assert await for_customer(shop, "c-1") == {
@@ -90,6 +94,7 @@ async def test_a_customer_is_told_what_can_be_had_and_what_is_missing(shop: Shop
         "soon": no | {"why": "not_yet"},
         "over": no | {"why": "over"},
         "gold": no | {"why": "tier_too_low"},
+        "silver": {"available": True, "why": None, "missing_points": None},
         "old": no | {"why": "archived"},
     }
 

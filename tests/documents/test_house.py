@@ -101,6 +101,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
         "climbing.py",
         "defining.py",
         "history.py",
+        "reaching.py",
         "settling.py",
         "standing.py",
         "windows.py",

@@ -23,6 +23,7 @@ from service.rewards.rules import (
     changed,
     checked,
     hindrance,
+    refusal_of,
     stock_of,
     terms_of,
 )
@@ -44,9 +45,11 @@ def reward(*, taken: int = 0, **changes: Any) -> Reward:
     return Reward(UUID(int=1), 1, made.status, made.codes, stock_of(made), taken, NOW, checked(terms_of(made)))
 
 
-def why(it: Reward, *, now: datetime = NOW, had: int = 0, points: int | None = 100) -> WhyNot | None:
+def why(
+    it: Reward, *, now: datetime = NOW, had: int = 0, points: int | None = 100, is_of_tier: bool = True
+) -> WhyNot | None:
     """Tell why not."""
-    found = hindrance(it, now=now, had=had, points=points)
+    found = hindrance(it, now=now, had=had, points=points, is_of_tier=is_of_tier)
     return None if found is None else found.why
 
 
@@ -134,8 +137,8 @@ def test_a_reward_that_contradicts_itself_is_refused_with_a_pointer(
 
 def test_a_reward_can_be_had_by_who_has_the_points() -> None:
     assert why(reward()) is None
-    assert hindrance(reward(), now=NOW, had=0, points=70) == Hindrance(WhyNot.NOT_ENOUGH_POINTS, 30)
-    assert hindrance(reward(), now=NOW, had=0, points=0) == Hindrance(WhyNot.NOT_ENOUGH_POINTS, 100)
+    assert hindrance(reward(), now=NOW, had=0, points=70, is_of_tier=True) == Hindrance(WhyNot.NOT_ENOUGH_POINTS, 30)
+    assert hindrance(reward(), now=NOW, had=0, points=0, is_of_tier=True) == Hindrance(WhyNot.NOT_ENOUGH_POINTS, 100)
     assert why(reward(), points=None) is None, "a gift of a campaign asks for none"
 
 
@@ -165,26 +168,34 @@ def test_a_reward_can_be_had_from_its_first_moment_to_before_its_last() -> None:
 def test_drafts_archived_ones_and_those_of_a_tier_cannot_be_had() -> None:
     assert why(reward(status="draft")) is WhyNot.DRAFT
     assert why(reward(status="archived")) is WhyNot.ARCHIVED
-    assert why(reward(minimum_tier="gold")) is WhyNot.TIER_TOO_LOW
+    assert why(reward(minimum_tier="gold")) is None
+    assert why(reward(minimum_tier="gold"), is_of_tier=False) is WhyNot.TIER_TOO_LOW
+    refusal = refusal_of(WhyNot.TIER_TOO_LOW, reward(minimum_tier="gold").terms)
+    assert (refusal.code, refusal.detail) == (
+        "reward_tier_too_low",
+        "This reward asks for at least the tier gold.",
+    )
 
 
 @given(
-    st.fixed_dictionaries(
+    changes=st.fixed_dictionaries(
         {},
         optional={
             "status": st.sampled_from(["draft", "active", "archived"]),
             "stock": st.integers(0, 3),
             "limit_per_customer": st.integers(1, 3),
-            "minimum_tier": st.just("gold"),
         },
     ),
-    st.integers(0, 3),
-    st.integers(0, 200),
+    had=st.integers(0, 3),
+    points=st.integers(0, 200),
+    is_of_tier=st.booleans(),
 )
-def test_points_are_missing_only_where_nothing_else_is(changes: dict[str, Any], had: int, points: int) -> None:
+def test_points_are_missing_only_where_nothing_else_is(
+    *, changes: dict[str, Any], had: int, points: int, is_of_tier: bool
+) -> None:
     its = reward(**changes)
-    with_points = hindrance(its, now=NOW, had=had, points=points)
-    without = hindrance(its, now=NOW, had=had, points=None)
+    with_points = hindrance(its, now=NOW, had=had, points=points, is_of_tier=is_of_tier)
+    without = hindrance(its, now=NOW, had=had, points=None, is_of_tier=is_of_tier)
     if without is not None:
         assert with_points == without
     else:

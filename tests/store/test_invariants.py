@@ -455,7 +455,7 @@ async def draw(db: Db, program: Program, reward_id: UUID) -> Voucher:
     now = await db.fetchval("SELECT clock_timestamp()")
     for piece_id in (DRAWN, GIVEN_BACK):
         await rewards.take_stock(
-            db, program_id=program.id, reward_id=reward_id, customer=found["c-0"], piece_id=piece_id, now=now
+            db, program=program, reward_id=reward_id, customer=found["c-0"], piece_id=piece_id, now=now
         )
     await rewards.give_back_stock(db, program_id=program.id, piece_ids=[GIVEN_BACK])
     return await rewards.issue(db, program=program, piece_id=DRAWN, code_bits=1, now=now, entropy=16)
