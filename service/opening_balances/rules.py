@@ -1,8 +1,9 @@
-"""What an opening balance is: what a customer had elsewhere, and the points that it brings. Pure."""
+"""What an opening balance is: what a customer had elsewhere, and the points and the tier that it brings. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -17,10 +18,16 @@ from service.points.policies import alive_from, life_of, with_end
 from service.points.rules import NEVER, Alive, Bucket, Cause, Life
 from service.programs.policies import LONGEST_PENDING_DAYS
 from service.programs.rules import Program, ProgramSettings
+from service.tiers.bringing import BroughtAlong, FormerCount, FormerTier, last_of, unit_of
+from service.tiers.climbing import Climbing, TierName
+from service.tiers.rules import Ladder
 
 _replace = msgspec.structs.replace
 MOST_LOTS: Final = 500
+MOST_COUNTED: Final = 400
+"""More than a year has days."""
 OPENING_BALANCE: Final = "opening_balance"
+TierId = Annotated[str, Meta(min_length=1, max_length=63)]
 
 
 class OpeningLot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -38,13 +45,37 @@ class OpeningLot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     available_at: Time | None = None
 
 
+class OpeningCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was counted for tiers elsewhere, at a moment."""
+
+    amount: Annotated[int, Meta(ge=1, le=BOUND)]
+    occurred_at: Time
+
+
 class OpeningBalance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a customer brings from elsewhere: the lots that are left, or a debt. It may be nothing at all."""
+    """What a customer brings from elsewhere: the lots that are left, or a debt; a tier. It may be nothing at all."""
 
     id: CallerId
     customer_id: CallerId
     lots: Annotated[list[OpeningLot], Meta(max_length=MOST_LOTS)]
     debt: Annotated[int, Meta(ge=0, le=BOUND, description="Not beside points that are available.")] = 0
+    tier: Annotated[TierId | None, Meta(description="The tier that the customer had, by its id here.")] = None
+    tier_since: Annotated[Time | None, Meta(description="When it was reached; left out: now.")] = None
+    tier_until: Annotated[
+        Time | UnsetType | None,
+        Meta(
+            description="When its period is over; the program's days of grace follow. Null: never; where it is left "
+            "out, as of a tier that was reached here at `tier_since`."
+        ),
+    ] = UNSET
+    counted: Annotated[
+        list[OpeningCount],
+        Meta(
+            max_length=MOST_COUNTED,
+            description="What was counted elsewhere and counts for tiers here, by when: sums of days or months, in "
+            "points, minor units or purchases, as the program qualifies.",
+        ),
+    ] = []
 
 
 class OpeningBalanceConflict(Refusal):
@@ -56,11 +87,12 @@ class OpeningBalanceConflict(Refusal):
 
 
 class Brought(msgspec.Struct, frozen=True):
-    """What an opening balance brought, and is answered with for ever: points, debt, and the balance then."""
+    """What an opening balance brought, and is answered with for ever: points, debt, the balance and the tier then."""
 
     granted: int
     debt: int
     balance: Balance
+    tier: TierName | None = None
 
 
 def normalised(opening: OpeningBalance) -> OpeningBalance:
@@ -68,7 +100,28 @@ def normalised(opening: OpeningBalance) -> OpeningBalance:
     if sum(lot.points for lot in opening.lots) > BOUND:
         detail = f"The lots of a balance hold at most {BOUND} points together."
         raise Invalid(detail, pointer="/lots", reason="out_of_range")
-    return _replace(opening, lots=[_normalised(lot, f"/lots/{number}") for number, lot in enumerate(opening.lots)])
+    lots = [_normalised(lot, f"/lots/{number}") for number, lot in enumerate(opening.lots)]
+    return _replace(_with_tier_in_utc(opening), lots=lots)
+
+
+def _with_tier_in_utc(opening: OpeningBalance) -> OpeningBalance:
+    times = {"tier_since": opening.tier_since, "tier_until": opening.tier_until}
+    told = {name: at for name, at in times.items() if at is not UNSET and (at is not None or name == "tier_until")}
+    if told and opening.tier is None:
+        detail = "Tell the tier as well, or leave this out."
+        raise Invalid(detail, pointer=f"/{next(iter(told))}", reason="contradictory")
+    found = {name: in_utc(at, f"/{name}") for name, at in told.items() if isinstance(at, datetime)}
+    counted = list[OpeningCount]()
+    for number, each in enumerate(opening.counted):
+        at = in_utc(each.occurred_at, f"/counted/{number}/occurred_at")
+        if any(other.occurred_at == at for other in counted):
+            detail = "This moment stands twice: add up what was counted then."
+            raise Invalid(detail, pointer=f"/counted/{number}/occurred_at", reason="duplicate")
+        counted.append(_replace(each, occurred_at=at))
+    if sum(each.amount for each in counted) > BOUND:
+        detail = f"What was counted is at most {BOUND} together."
+        raise Invalid(detail, pointer="/counted", reason="out_of_range")
+    return _replace(opening, counted=counted, **found)
 
 
 def _normalised(lot: OpeningLot, within: str) -> OpeningLot:
@@ -77,16 +130,18 @@ def _normalised(lot: OpeningLot, within: str) -> OpeningLot:
     return _replace(lot, **{name: in_utc(at, f"{within}/{name}") for name, at in given.items()})
 
 
-def bring_in(opening: OpeningBalance, account: Account, program: Program) -> Brought:
+def bring_in(opening: OpeningBalance, account: Account, climbing: Climbing, row_id: UUID) -> Brought:
     """Move what an opening balance brings into the account, which is whole where it brings a debt.
 
-    Raises Invalid for what isn't so now: lots that have ended, and a debt beside available points. Then nothing was
-    moved.
+    Raises Invalid for what isn't so now: lots that have ended, a debt beside available points, a tier that there is not
+    or that is over. Then nothing was moved.
     """
+    program, climber = climbing.program, climbing.climber(account)
     lives = _lives(opening.lots, account, program)
     if opening.debt and any(life.available_at is None or life.available_at <= account.now for life in lives):
         detail = "Who has a debt has no points available: leave out one of them."
         raise Invalid(detail, pointer="/debt", reason="contradictory")
+    along = _along(opening, climber.ladder, account.now)
     cause = Cause(OPENING_BALANCE, opening.id)
     if any(life.slides for life in lives):
         account.touch(_alive(opening.lots, program))
@@ -104,7 +159,43 @@ def bring_in(opening: OpeningBalance, account: Account, program: Program) -> Bro
             life=life,
         )
     granted = sum(lot.points for lot in opening.lots)
-    return Brought(granted, opening.debt, account.customer.balance)
+    tier = climbing.bring(account, climber, along, row_id)
+    return Brought(granted, opening.debt, account.customer.balance, tier)
+
+
+def _along(opening: OpeningBalance, ladder: Ladder | None, now: datetime) -> BroughtAlong | None:
+    """Tell what an opening balance brings of tiers; None: nothing. Raises Invalid."""
+    former = counted = None
+    if opening.tier is not None:
+        if ladder is None or ladder.level(opening.tier) < 0:
+            raise Invalid("The program has no active tier with this id.", pointer="/tier", reason="unknown_tier")
+        former = _former(opening, opening.tier, ladder, now)
+    if opening.counted:
+        if ladder is None:
+            raise Invalid("The program has no tiers.", pointer="/counted", reason="contradictory")
+        for number, each in enumerate(opening.counted):
+            check_happened(each.occurred_at, now=now, pointer=f"/counted/{number}/occurred_at")
+        counted = tuple([FormerCount(each.amount, each.occurred_at) for each in opening.counted])
+    if ladder is None or (former is None and counted is None):
+        return None
+    return BroughtAlong(former, counted or (), *unit_of(ladder))
+
+
+def _former(opening: OpeningBalance, tier: str, ladder: Ladder, now: datetime) -> FormerTier:
+    """Tell since and until when a tier was had elsewhere.
+
+    Raises Invalid for one that is over already; one that asks for nothing never is.
+    """
+    since, until = opening.tier_since or now, opening.tier_until
+    check_happened(since, now=now, pointer="/tier_since")
+    if isinstance(until, datetime) and until <= since:
+        raise Invalid("A tier is over after it was reached.", pointer="/tier_until", reason="out_of_range")
+    former = FormerTier(tier, since, None if isinstance(until, UnsetType) else until or NEVER)
+    if last_of(former, ladder) <= ladder.day_of(now) and ladder.thresholds[ladder.level(tier)]:
+        detail = "This tier is over already: leave it out, or tell tier_until."
+        pointer = "/tier_since" if isinstance(until, UnsetType) else "/tier_until"
+        raise Invalid(detail, pointer=pointer, reason="ended")
+    return former
 
 
 def _alive(lots: Sequence[OpeningLot], program: Program) -> Alive | None:

@@ -11,6 +11,7 @@ from service.opening_balances.usecases import AcceptedBalance
 from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem
 from service.points.bulk import Fate
+from service.tiers.climbing import TierName
 
 
 class OpeningBalancesIn(Envelope, frozen=True):
@@ -22,7 +23,7 @@ class OpeningBalancesIn(Envelope, frozen=True):
 class OpeningBalanceOut(msgspec.Struct, frozen=True):
     """The answer to an opening balance: the same for every repetition, also of the balance as it was then.
 
-    `points` are those of all its lots, of which some may be pending.
+    `points` are those of all its lots, of which some may be pending. `tier` is the customer's after it; null: none.
     """
 
     id: str
@@ -30,6 +31,7 @@ class OpeningBalanceOut(msgspec.Struct, frozen=True):
     points: int
     debt: int
     balance: Balance
+    tier: TierName | None
 
 
 class OpeningBalanceEntryOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,17 +49,18 @@ class OpeningBalancesOut(msgspec.Struct, frozen=True):
 
 
 class BroughtOut(msgspec.Struct, frozen=True):
-    """An opening balance as an export shows it, with the customer's balance then."""
+    """An opening balance as an export shows it, with the customer's balance and tier then."""
 
     id: str
     points: int
     debt: int
     balance: Balance
+    tier: TierName | None
 
 
 def brought_out(its_id: str, brought: Brought) -> BroughtOut:
     """Render an opening balance for an export."""
-    return BroughtOut(its_id, brought.granted, brought.debt, brought.balance)
+    return BroughtOut(its_id, brought.granted, brought.debt, brought.balance, brought.tier)
 
 
 def entry_out(fate: Fate, accepted: AcceptedBalance | None) -> OpeningBalanceEntryOut:
@@ -65,5 +68,7 @@ def entry_out(fate: Fate, accepted: AcceptedBalance | None) -> OpeningBalanceEnt
     if accepted is None:
         return OpeningBalanceEntryOut(fate.status, problem=fate.problem)
     content, brought = accepted.content, accepted.answer
-    told = OpeningBalanceOut(content.id, content.customer_id, brought.granted, brought.debt, brought.balance)
+    told = OpeningBalanceOut(
+        content.id, content.customer_id, brought.granted, brought.debt, brought.balance, brought.tier
+    )
     return OpeningBalanceEntryOut(fate.status, opening_balance=told)

@@ -11,14 +11,20 @@ from service.customers.rules import Balance
 from service.opening_balances.rules import Brought, OpeningBalance
 from service.platform.statements import Db, Write, load
 from service.points.facts import Booking
+from service.tiers.climbing import TierName
 
 _STATEMENTS = load(__file__)
+_decode_tier = msgspec.json.Decoder(TierName).decode
 
 
 def adding(program_id: int, bookings: Sequence[Booking[OpeningBalance, Brought]], recorded_at: datetime) -> Write:
     """Add opening balances with what they are answered with."""
     rows = [
-        (each.customer, each.id, each.draft.id, each.answer.granted, each.answer.debt, *_buckets(each.answer))
+        (
+            *(each.customer, each.id, each.draft.id, each.answer.granted, each.answer.debt),
+            *msgspec.structs.astuple(each.answer.balance),
+            None if each.answer.tier is None else msgspec.json.encode(each.answer.tier).decode(),
+        )
         for each in bookings
     ]
     return Write(_STATEMENTS["opening_balance_insert"], (program_id, recorded_at, rows), len(rows))
@@ -41,9 +47,5 @@ async def news_of(db: Db, *, program_id: int, row_ids: Sequence[UUID]) -> list[R
     return await db.fetch(_STATEMENTS["opening_balance_news"].sql, program_id, row_ids)
 
 
-def _buckets(answer: Brought) -> tuple[int, ...]:
-    return msgspec.structs.astuple(answer.balance)
-
-
 def _brought(row: Record) -> Brought:
-    return Brought(row[1], row[2], Balance(*row[3:7]))
+    return Brought(row[1], row[2], Balance(*row[3:7]), None if row["tier"] is None else _decode_tier(row["tier"]))

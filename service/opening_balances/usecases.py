@@ -1,19 +1,38 @@
 """What can be done with opening balances: reporting many at once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
+from uuid import UUID
 
 from service.opening_balances import store
 from service.opening_balances.rules import Brought, OpeningBalance, OpeningBalanceConflict, bring_in, normalised
 from service.platform.claims import ClaimKind, content_hash
-from service.platform.statements import Db
+from service.platform.statements import Db, Write
 from service.points.account import Account
-from service.points.facts import Accepted, Alone, Draft, Facts, Outcome
+from service.points.facts import Accepted, Draft, Facts, Outcome
 from service.programs.rules import Program
+from service.tiers import usecases as tiers
+from service.tiers.climbing import Climbing
 
 BalanceDraft: TypeAlias = Draft[OpeningBalance]
 AcceptedBalance: TypeAlias = Accepted[OpeningBalance, Brought]
 BalanceOutcome: TypeAlias = Outcome[OpeningBalance, Brought]
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """Decides by the fact and its customer, whose tier may change."""
+
+    climbing: Climbing
+
+    def decide(self, content: OpeningBalance, account: Account, row_id: UUID, /) -> Brought:
+        """Decide on one opening balance."""
+        return bring_in(content, account, self.climbing, row_id)
+
+    def sharing(self) -> Sequence[Write]:
+        """Write what was brought of tiers, and how they changed."""
+        return tiers.writing(self.climbing)
 
 
 async def _prepare(
@@ -23,8 +42,8 @@ async def _prepare(
     /,
     *,
     at_once: bool,  # noqa: ARG001
-) -> Alone[OpeningBalance, Brought]:
-    return Alone(program, bring_in)
+) -> _Deciding:
+    return _Deciding(Climbing(program))
 
 
 OPENING_BALANCES: Final = Facts(

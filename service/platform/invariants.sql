@@ -12,8 +12,7 @@ FROM
         ARRAY[
             'transfer', 'lot_entry', 'claim', 'purchase', 'refund', 'program_settings', 'reward_version', 'voucher_use',
             'expiry_notice', 'customer_merge', 'erased_identity', 'opening_balance', 'activity', 'tier_change',
-            'tier_notice',
-            'event'
+            'tier_notice', 'brought_tier', 'event'
         ]
     ) AS t (name)
 CROSS JOIN

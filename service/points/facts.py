@@ -89,22 +89,6 @@ class Preparing(Protocol[_Told_contra, _Answered_co]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Alone(Generic[Content, Answer]):
-    """Decides by the fact, its customer and the program alone."""
-
-    program: Program
-    by: Callable[[Content, Account, Program], Answer]
-
-    def decide(self, content: Content, account: Account, _: UUID, /) -> Answer:
-        """Decide on one fact."""
-        return self.by(content, account, self.program)
-
-    def sharing(self) -> Sequence[Write]:
-        """Share nothing."""
-        return ()
-
-
 @dataclass(slots=True)
 class _Batch(Generic[Content, Answer]):
     """What is decided so far for the facts of one transaction."""

@@ -255,8 +255,9 @@ WHERE c.erased_at IS NOT NULL;
 
 -- name: tiers_count_the_facts
 -- What is counted of a customer on a day, or in a period, that matters for the tier is what purchases of the customer
--- and of the records that went into this one count, less what refunds took back, and what activities do. It is proven
--- for programs that have counted in one way ever since they have tiers; what was free and came back is left aside.
+-- and of the records that went into this one count, less what refunds took back, what activities do, and what was
+-- counted elsewhere. It is proven for programs that have counted in one way ever since they have tiers; what was free
+-- and came back is left aside.
 WITH policy AS (
     SELECT
         s.program_id, min(s.time_zone) AS time_zone, min(s.currency) AS currency,
@@ -330,6 +331,17 @@ fact AS (
     FROM policy AS y
     INNER JOIN activity AS a ON y.program_id = a.program_id
     WHERE y.counts_activities
+    UNION ALL
+    SELECT
+        y.program_id, b.customer_id,
+        ((b.its ->> 'occurred_at')::timestamptz AT TIME ZONE y.time_zone)::date AS day, FALSE AS is_aside,
+        (b.its ->> 'amount')::bigint AS amount
+    FROM policy AS y
+    INNER JOIN (
+        SELECT t.program_id, t.customer_id, t.qualify_by, t.currency, jsonb_array_elements(t.counted) AS its
+        FROM brought_tier AS t
+    ) AS b ON y.program_id = b.program_id AND y.qualify_by = b.qualify_by
+    WHERE b.currency IS NULL OR b.currency = y.currency
 ),
 
 placed AS (

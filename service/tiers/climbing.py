@@ -16,6 +16,7 @@ from service.kernel.ids import IdSource
 from service.points.account import Account
 from service.programs.rules import Program
 from service.tiers.book import ladder_at, tiers_of
+from service.tiers.bringing import BroughtAlong, amounts_of, last_of
 from service.tiers.rules import (
     Ladder,
     Reason,
@@ -29,7 +30,7 @@ from service.tiers.rules import (
     is_counted_otherwise,
     next_change_at,
 )
-from service.tiers.settling import contribute, newcomer, settle, told_after
+from service.tiers.settling import brought_in, contribute, newcomer, settle, told_after
 
 TIER_CHANGED: Final = "customer.tier_changed"
 TIER_ENDING: Final = "customer.tier_ending"
@@ -62,6 +63,8 @@ class Climbing:
     """When the batch is booked, once something was kept."""
     changes: list[tuple[int, UUID, TierChange]] = field(default_factory=list[tuple[int, UUID, TierChange]])
     notices: list[tuple[int, UUID, TierNotice]] = field(default_factory=list[tuple[int, UUID, TierNotice]])
+    brought: list[tuple[int, UUID, BroughtAlong]] = field(default_factory=list[tuple[int, UUID, BroughtAlong]])
+    """With the ids of the opening balances' rows."""
 
     def climber(self, account: Account) -> Climber:
         """Settle an account's tier; nothing is kept."""
@@ -99,6 +102,30 @@ class Climbing:
         self.keep(account, ladder, Settled(after.state, changes, notice))
         return _named(after.state.tier, ladder)
 
+    def bring(self, account: Account, climber: Climber, along: BroughtAlong | None, row_id: UUID) -> TierName | None:
+        """Let an account's customer have what an opening balance, by its row's id, brings of tiers; None: nothing.
+
+        Keeps what comes of it, and gives the tier after it. Who brings something has a ladder.
+        """
+        ladder, settled = climber.ladder, climber.settled
+        if ladder is None:
+            return None
+        if along is not None:
+            self.brought.append((account.customer.id, row_id, along))
+            former = along.tier
+            after = brought_in(
+                settled.state,
+                ladder,
+                now=account.now,
+                tier=None if former is None else former.tier,
+                since=account.now if former is None else former.since,
+                until=None if former is None else last_of(former, ladder),
+                amounts=amounts_of(along, ladder),
+            )
+            settled = Settled(after.state, (*settled.changes, *after.changes), told_after(settled, after))
+        self.keep(account, ladder, settled)
+        return _named(settled.state.tier, ladder)
+
     def keep(self, account: Account, ladder: Ladder, settled: Settled) -> None:
         """Keep what was decided of an account's customer, and tell of changes and of what ends soon."""
         self.now, state = account.now, settled.state
@@ -122,9 +149,12 @@ class Climbing:
         return news
 
     def leave(self, account: Account) -> None:
-        """Take away the tier of a program that has none any more, and all that was counted for it."""
+        """Take away the tier of a program that has none any more, and all that was counted for it.
+
+        Should the program have tiers again, all is counted again, also of who only brought a tier along.
+        """
         self.now, customer = account.now, account.customer
-        account.customer = _replace(customer, tier=None, tier_state=None, tier_due_at=None)
+        account.customer = _replace(customer, tier=None, tier_state=encode(TierState()), tier_due_at=None)
         if customer.tier is not None:
             change = TierChange(customer.tier, None, account.now, Reason.TERMS)
             account.news += self.tell(customer.id, Settled(TierState(), (change,)), account.ids)

@@ -10,9 +10,30 @@ INSERT INTO tier_notice (program_id, customer_id, id, tier, then_tier, ends_at, 
 SELECT $1::integer, n.customer_id, n.id, n.tier, n.then_tier, n.ends_at, $2::timestamptz
 FROM unnest($3::tier_notice_row[]) AS n;
 
+-- name: brought_tier_insert
+INSERT INTO brought_tier (
+    program_id, customer_id, id, tier, since, until, counted, qualify_by, currency, recorded_at
+)
+SELECT
+    $1::integer, b.customer_id, b.id, b.tier, b.since, b.until, b.counted, b.qualify_by, b.currency, $2::timestamptz
+FROM unnest($3::brought_tier_row[]) AS b;
+
+-- name: brought_tier_list
+-- What customers brought along of tiers, and records that went into them, the oldest first.
+SELECT w.id AS owner_id, b.tier, b.since, b.until, b.counted, b.qualify_by, b.currency
+FROM unnest($2::bigint[]) AS w (id)
+CROSS JOIN
+    LATERAL (
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+    ) AS o
+INNER JOIN brought_tier AS b ON b.program_id = $1::integer AND o.id = b.customer_id
+ORDER BY b.id;
+
 -- name: tier_due_list
 -- Of the next customers behind an internal id: the last of them, and those whose tier is to be settled, or counted
--- again, in the order of their internal ids. By $3 it was counted, by $4 decided; null: the program has no tiers.
+-- again, in the order of their internal ids. By $3 it was counted, by $4 decided; null: the program has no tiers, and
+-- an empty state is what is left of who had one.
 SELECT
     max(w.id) AS last_id,
     coalesce(array_agg(w.id ORDER BY w.id) FILTER (WHERE w.is_due), '{}') AS due_ids,
@@ -25,7 +46,7 @@ FROM (
             c.tier_due_at <= clock_timestamp()
             OR c.tier_state ->> 'basis' IS DISTINCT FROM $3::text
             OR c.tier_state ->> 'ladder' IS DISTINCT FROM $4::text
-            OR ($3::text IS NULL AND (c.tier_state IS NOT NULL OR c.tier IS NOT NULL))
+            OR ($3::text IS NULL AND (c.tier_state != '{}' OR c.tier IS NOT NULL))
         ) AS is_due
     FROM customer AS c
     WHERE c.program_id = $1::integer AND c.id > $2::bigint

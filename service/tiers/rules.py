@@ -108,11 +108,12 @@ class Ladder(msgspec.Struct, frozen=True):
         return None if day >= NEVER_DAY else start_of_day(date.fromordinal(day), self.zone)
 
 
-class Guarantee(msgspec.Struct, frozen=True):
-    """A tier that a customer has before the day `until`, whatever was counted: brought along, or stepped down to."""
+class Guarantee(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tier that a customer has before the day `until`, whatever was counted: `brought` along, or stepped down to."""
 
     tier: str
     until: int
+    brought: bool = False
 
 
 class TierState(msgspec.Struct, frozen=True, omit_defaults=True):

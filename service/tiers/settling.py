@@ -8,13 +8,14 @@ never bought.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from service.programs.tier_policy import Downgrade
+from service.tiers.bringing import BroughtAlong, amounts_of, guarantees_of
 from service.tiers.rules import (
     Guarantee,
     Ladder,
@@ -73,36 +74,67 @@ def contribute(state: TierState, ladder: Ladder, *, now: datetime, day: int, amo
     return _replace(after, notice=told_after(settled, after))
 
 
-def recounted(state: TierState, ladder: Ladder, *, now: datetime, amounts: Mapping[int, int]) -> Settled:
-    """Count all facts again, by the day on which they occurred: the basis is another one, or tiers are new."""
+def recounted(
+    state: TierState,
+    ladder: Ladder,
+    *,
+    now: datetime,
+    amounts: Mapping[int, int],
+    brought: Sequence[BroughtAlong] = (),
+) -> Settled:
+    """Count all facts again, by the day on which they occurred: the basis is another one, or tiers are new.
+
+    What was `brought` along is a fact, too: by new terms a tier may last longer, or less long.
+    """
     buckets = dict[int, int]()
-    for day, amount in amounts.items():
+    elsewhere = [each for along in brought for each in amounts_of(along, ladder)]
+    for day, amount in (*amounts.items(), *elsewhere):
         bucket = ladder.window.bucket(day)
         buckets[bucket] = buckets.get(bucket, 0) + amount
     days = sorted(day for day, amount in buckets.items() if amount)
     counted = _counting(state, tuple(days), tuple(buckets[day] for day in days))
-    counted, changes = _replace(counted, basis=ladder.basis, ladder=ladder.key), list[TierChange]()
+    stepped = [each for each in state.guarantees if not each.brought]
+    guarantees = (*stepped, *guarantees_of(brought, ladder))
+    counted = _replace(counted, basis=ladder.basis, ladder=ladder.key, guarantees=guarantees)
+    changes = list[TierChange]()
     today = ladder.day_of(now)
     after = _decided(counted, ladder, today, now, Reason.TERMS, changes)
     return Settled(_pruned(after, ladder, today), tuple(changes), _notice(state, after, ladder))
 
 
 def brought_in(
-    state: TierState, ladder: Ladder, *, now: datetime, tier: str, since: datetime, until: int | None
+    state: TierState,
+    ladder: Ladder,
+    *,
+    now: datetime,
+    tier: str | None,
+    since: datetime,
+    until: int | None,
+    amounts: Iterable[tuple[int, int]] = (),
 ) -> Settled:
-    """Let a customer have a tier that was reached elsewhere, before the day `until`.
+    """Let a customer have a tier that was reached elsewhere, before the day `until`, and what was counted there by day.
 
-    None: as long as it would have lasted here. A higher tier stays.
+    No day: as long as it would have lasted here. No tier: only what was counted. A higher tier stays. Where the
+    customer was counted otherwise, the higher one is had at once, and all is to be counted again.
     """
     settled = settle(state, ladder, now)
-    state, changes = settled.state, list(settled.changes)
-    ends = ladder.window.kept_from(ladder.day_of(since)) if until is None else until
-    granted = _replace(state, guarantees=(*state.guarantees, Guarantee(tier, ends)))
-    if is_counted_otherwise(state, ladder):
-        return Settled(granted, settled.changes, settled.notice)
+    state, changes, guarantees = settled.state, list(settled.changes), settled.state.guarantees
+    if tier is not None:
+        ends = ladder.window.kept_from(ladder.day_of(since)) if until is None else until
+        guarantees = (*guarantees, Guarantee(tier, ends, brought=True))
     today = ladder.day_of(now)
+    if is_counted_otherwise(state, ladder):
+        granted = _replace(state, guarantees=guarantees, basis="", days=(), amounts=(), next_day=None)
+        if tier is not None and ladder.level(tier) > ladder.level(state.tier) and guarantees[-1].until > today:
+            granted = _replace(granted, tier=tier, since=since)
+            changes.append(TierChange(state.tier, tier, now, Reason.OPENING_BALANCE))
+        return Settled(granted, tuple(changes), settled.notice)
+    days, counted = state.days, state.amounts
+    for day, amount in amounts:
+        days, counted = _added(days, counted, ladder.window.bucket(day), amount)
+    granted = _replace(_counting(state, days, counted), guarantees=guarantees)
     after = _decided(granted, ladder, today, now, Reason.OPENING_BALANCE, changes)
-    if after.tier == tier and state.tier != tier:
+    if after.tier == tier and (state.tier != tier or state.since is None or since < state.since):
         after = _replace(after, since=since)
     after = Settled(_pruned(after, ladder, today), tuple(changes), _notice(state, after, ladder))
     return _replace(after, notice=told_after(settled, after))

@@ -1,29 +1,36 @@
-"""Rows of tiers' changes and notices. They are added and never changed."""
+"""Rows of tiers' changes and notices, and of what was brought along. They are added and never changed."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from uuid import UUID
 
+import msgspec
 from asyncpg import Record
 
 from service.platform.statements import Db, Write, load
+from service.programs.tier_policy import QualifyBy
+from service.tiers.bringing import BroughtAlong, FormerCount, FormerTier
 from service.tiers.climbing import Climbing
 from service.tiers.history import TierHistory, history
 from service.tiers.rules import Ladder, Reason, TierChange
 
 _STATEMENTS = load(__file__)
+_decode_counted = msgspec.json.Decoder(tuple[FormerCount, ...]).decode
 
 
 def writing(climbing: Climbing) -> list[Write]:
-    """Write the changes and notices of a booking."""
+    """Write the changes and notices of a booking, and what was brought along."""
     program_id, now = climbing.program.id, climbing.now
     changes = [
         (customer, its_id, each.before, each.after, each.reason.value, each.at)
         for customer, its_id, each in climbing.changes
     ]
+    brought = [(customer, its_id, *_brought_row(each)) for customer, its_id, each in climbing.brought]
     notices = [(customer, its_id, each.tier, each.after, each.ends_at) for customer, its_id, each in climbing.notices]
     return [
         Write(_STATEMENTS["tier_change_insert"], (program_id, now, changes), len(changes)),
         Write(_STATEMENTS["tier_notice_insert"], (program_id, now, notices), len(notices)),
+        Write(_STATEMENTS["brought_tier_insert"], (program_id, now, brought), len(brought)),
     ]
 
 
@@ -38,6 +45,27 @@ async def read_due(
     row = await db.fetchrow(_STATEMENTS["tier_due_list"].sql, program_id, after, basis, key, count)
     assert row is not None  # noqa: S101 - it always gives one row
     return row["last_id"], list(zip(row["due_ids"], row["due"], strict=True))
+
+
+async def brought_of(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, list[BroughtAlong]]:
+    """Read what customers brought along, by their internal ids; those who brought nothing are missing."""
+    found = dict[int, list[BroughtAlong]]()
+    for row in await db.fetch(_STATEMENTS["brought_tier_list"].sql, program_id, customers):
+        found.setdefault(row["owner_id"], []).append(_brought(row))
+    return found
+
+
+def _brought_row(along: BroughtAlong) -> tuple[object, ...]:
+    former = (None, None, None) if along.tier is None else msgspec.structs.astuple(along.tier)
+    return *former, msgspec.json.encode(along.counted).decode(), along.qualify_by.value, along.currency
+
+
+def _brought(row: Record) -> BroughtAlong:
+    former, until = None, row["until"]
+    if row["tier"] is not None:
+        # The driver reads 'infinity' as a time without a zone.
+        former = FormerTier(row["tier"], row["since"], None if until is None else until.replace(tzinfo=UTC))
+    return BroughtAlong(former, _decode_counted(row["counted"]), QualifyBy(row["qualify_by"]), row["currency"])
 
 
 async def changes_of(db: Db, *, program_id: int, customers: Sequence[int]) -> list[TierChange]:

@@ -19,6 +19,7 @@ from service.programs import defining
 from service.programs.rules import Program
 from service.tiers import store
 from service.tiers.book import TIER, ladder_at
+from service.tiers.bringing import BroughtAlong
 from service.tiers.climbing import Climbing, state_of, without_count
 from service.tiers.history import TierHistory
 from service.tiers.rules import (
@@ -42,7 +43,7 @@ Counting: TypeAlias = Callable[
 
 
 def writing(climbing: Climbing) -> list[Write]:
-    """Write the changes and notices of a booking."""
+    """Write the changes and notices of a booking, and what was brought along."""
     return store.writing(climbing)
 
 
@@ -110,6 +111,12 @@ async def changes_of(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list
     return await store.changes_of(db, program_id=program_id, customers=all_ids)
 
 
+async def brought_of(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[BroughtAlong]:
+    """Read what a customer brought along of tiers, by the internal ids of all records; the first is its own."""
+    found = await store.brought_of(db, program_id=program_id, customers=all_ids[:1])
+    return found.get(all_ids[0], [])
+
+
 async def tier_at(db: Db, *, program_id: int, tier: str, version: int) -> TierContent | None:
     """Read what a tier was at a version; None where there is no such tier."""
     content = await defining.content_at(db, program_id=program_id, kind=TIER, definition_id=tier, version=version)
@@ -139,12 +146,15 @@ async def settle_customers(
         states = {account.customer.id: state_of(account.customer, ladder, now) for account in accounts}
         otherwise = [each.customer for each in accounts if is_counted_otherwise(states[each.customer.id], ladder)]
         amounts: Mapping[int, Mapping[int, int]] = {}
+        brought: Mapping[int, Sequence[BroughtAlong]] = {}
         if otherwise:
             amounts = await counting(db, program.id, ladder, otherwise, now)
+            brought = await store.brought_of(db, program_id=program.id, customers=[each.id for each in otherwise])
         for account in accounts:
             state, its_id = states[account.customer.id], account.customer.id
             if is_counted_otherwise(state, ladder):
-                settled = recounted(state, ladder, now=now, amounts=amounts.get(its_id, {}))
+                counted, along = amounts.get(its_id, {}), brought.get(its_id, ())
+                settled = recounted(state, ladder, now=now, amounts=counted, brought=along)
             else:
                 settled = settle(state, ladder, now)
             climbing.keep(account, ladder, settled)

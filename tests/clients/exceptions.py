@@ -196,6 +196,7 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", _REWARDS, ".*/currency (unknown|other)_currency", "likewise, and it is to be one"),
         ("positive_data_acceptance", _REWARDS, "/(valid_from|valid_until|gives/starts_at) out_of_range", "two fields"),
         ("positive_data_acceptance", _REWARDS, "/stock not_allowed", "it depends on whose the codes are"),
+        ("positive_data_acceptance", _REWARDS, "/minimum_tier unknown_tier", "programs set tiers"),
         ("positive_data_acceptance", _REWARDS, r"/voucher/categories/\d+ duplicate", "only items in a set are unique"),
         ("positive_data_acceptance", _RULES, "/.* unknown_currency", "three capitals need be no currency"),
         ("positive_data_acceptance", _RULES, r"/limits/\d+ (missing|duplicate)", "two fields, and others' fields"),

@@ -98,6 +98,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "tiers": {
         "balances.py",
         "book.py",
+        "bringing.py",
         "climbing.py",
         "defining.py",
         "history.py",

@@ -74,7 +74,7 @@ class Openings(Steps):
         for lot in made:
             customer.grant(lot.granted, lot, "opening_balance", self.now)
         told = {"id": its_id, "customer_id": who, "points": sum(lot.granted for lot in made), "debt": debt,
-                "balance": customer.balance()}  # fmt: skip
+                "balance": customer.balance(), "tier": None}  # fmt: skip
         same("an opening balance", seen, {"status": 201, "opening_balance": told})
         self.openings.append(Opening(body, told, customer))
 

@@ -16,6 +16,7 @@ from service.points.account import Account
 from service.points.rules import NEVER, Alive, Bucket, Cause
 from service.programs.policies import ExpiryNotice, ExpiryPolicy, RollingExpiry, SlidingExpiry
 from service.programs.rules import Program, ProgramSettings, SettingsVersion
+from service.tiers.climbing import Climbing
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -41,7 +42,7 @@ def opening(*lots: dict[str, Any], **more: Any) -> OpeningBalance:
 
 
 def brought(to: Account, of: OpeningBalance, expiry: ExpiryPolicy = "never") -> Brought:
-    return bring_in(of, account=to, program=program(expiry))
+    return bring_in(of, to, Climbing(program(expiry)), ROW)
 
 
 def test_each_lot_is_a_transfer_out_of_issued_with_its_own_times() -> None:

@@ -20,6 +20,7 @@ from service.points.rules import NEVER, Bucket, Cause, Life, Lot
 from service.points.settling import settle
 from service.points.wording import SENTENCES, Facts, moment, sentence
 from service.programs.rules import Program, ProgramSettings, SettingsVersion
+from service.tiers.climbing import Climbing
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -249,7 +250,7 @@ def brought_and_adjusted() -> Account:
     program = Program(1, "shop", "Shop", live=False, newest=SettingsVersion(1, ProgramSettings()))
     lots = [OpeningLot(10, NOW), OpeningLot(10, NOW, available_at=NOW + DAY)]
     for content in (OpeningBalance("o-1", "c-5", lots), OpeningBalance("o-2", "c-5", [], 5)):
-        bring_in(content, account=account, program=program)
+        bring_in(content, account, Climbing(program), UUID(int=7))
     by = Keyholder(UUID(int=1), UUID(int=1))
     for points in (5, -5):
         new = NewAdjustment(points, AdjustmentReason.GOODWILL)

@@ -18,7 +18,7 @@ from service.earning.defining import ACTIVITY_TYPES, EARNING_RULES
 from service.earning.rules import Bonus, RuleContent
 from service.news import KINDS
 from service.opening_balances import usecases as opening_balances
-from service.opening_balances.rules import OpeningBalance, OpeningLot
+from service.opening_balances.rules import OpeningBalance, OpeningCount, OpeningLot
 from service.platform import verify as proof
 from service.platform.statements import Db
 from service.platform.verify import invariants, verify
@@ -101,6 +101,7 @@ BREAKS = {
     "one_claim_one_fact": "DELETE FROM claim WHERE id = 'p-1'",
     "one_event_for_each_fact": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
     "facts_earned_what_was_issued": "UPDATE purchase SET lines = '[]'",
+    "brought_tiers_are_of_opening_balances": "UPDATE brought_tier SET customer_id = 0",
     "base_rule_had_its_version": "UPDATE transfer SET rule_version = 2 WHERE rule = 'base'",
     "facts_answered_their_balance": "UPDATE purchase SET available_after = available_after + 1",
     "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
@@ -170,6 +171,7 @@ ALSO = {
     "adjustments_of_the_erased_are_over": "DELETE FROM adjustment WHERE status = 'waiting';"
     "UPDATE adjustment SET note = 'n' WHERE status = 'refused';" + ERASED,
     "opening_balances_are_what_was_booked": "UPDATE transfer SET reason = 'opening_balance' WHERE reason = 'purchase'",
+    "brought_tiers_are_of_opening_balances": "UPDATE opening_balance SET tier = NULL",
     "reward_versions_are_whole": "UPDATE reward SET version = 2",
     "taken_is_held_or_issued": "UPDATE reward_piece SET state = 'held' WHERE state = 'given_back'",
     "stock_of_codes_is_what_was_loaded": "UPDATE reward SET codes = 'generated' WHERE codes = 'third_party'",
@@ -243,7 +245,11 @@ MORE = {
         "INSERT INTO tier_notice SELECT program_id, customer_id, id, 'silver', NULL, now(), now() FROM tier_change",
         "DELETE FROM tier_change",
     ],
+    "brought_tiers_are_of_opening_balances": [
+        "UPDATE brought_tier SET id = gen_random_uuid()",
+    ],
     "tiers_count_the_facts": [
+        """UPDATE brought_tier SET counted = '[]'""",
         """UPDATE customer SET tier_state = tier_state || '{{"days":[],"amounts":[]}}'""",
         "UPDATE refund SET state = state - 'reversed_points'",
     ],
@@ -361,6 +367,7 @@ async def adjust(db: Db, program: Program) -> None:
     content = [
         OpeningBalance("old-1", "c-1", [OpeningLot(40, datetime(2025, 3, 1, tzinfo=UTC))]),
         OpeningBalance("old-2", "c-1", [], 5),
+        OpeningBalance("old-3", "c-1", [], tier="silver", counted=[OpeningCount(3, datetime(2026, 2, 1, tzinfo=UTC))]),
     ]
     drafts = [opening_balances.draft(each, randomness=number) for number, each in enumerate(content, 100)]
     await opening_balances.OPENING_BALANCES.report(db, program=program, drafts=drafts, entropy=50)

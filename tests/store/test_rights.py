@@ -20,6 +20,7 @@ COLUMN = {
     "erased_identity": "hash",
     "lot_entry": "points",
     "opening_balance": "granted",
+    "brought_tier": "tier",
     "activity": "earned",
     "webhook_disabling": "reason",
     "definition_version": "content",

@@ -21,6 +21,7 @@ _MOMENTS = {
     "voucher": ("issued_at", "valid_until", "cancelled_at"),
     "tier_change": ("occurred_at", "recorded_at"),
     "tier_notice": ("ends_at", "told_at"),
+    "brought_tier": ("since", "until", "recorded_at"),
     "adjustment": ("expires_at", "asked_at", "decided_at"),
 }  # fmt: skip
 _MOVED = [
@@ -35,10 +36,18 @@ UPDATE customer AS c SET tier_state = jsonb_strip_nulls(c.tier_state || jsonb_bu
     'noticed_day', (c.tier_state ->> 'noticed_day')::integer - $3::integer,
     'days', (SELECT jsonb_agg(d.day::integer - $3::integer ORDER BY d.place)
         FROM jsonb_array_elements_text(c.tier_state -> 'days') WITH ORDINALITY AS d (day, place)),
-    'guarantees', (SELECT jsonb_agg(jsonb_set(g.its, '{until}', to_jsonb((g.its ->> 'until')::integer - $3::integer)))
-        FROM jsonb_array_elements(c.tier_state -> 'guarantees') AS g (its))
+    'guarantees', (SELECT jsonb_agg(jsonb_set(g.its, '{until}', to_jsonb(
+            (g.its ->> 'until')::integer - CASE WHEN (g.its ->> 'until')::integer < 3652060 THEN $3::integer ELSE 0 END
+        ))) FROM jsonb_array_elements(c.tier_state -> 'guarantees') AS g (its))
 ))
 WHERE c.program_id = $1 AND c.tier_state IS NOT NULL"""
+_BROUGHT = """
+UPDATE brought_tier AS b SET counted = (
+    SELECT coalesce(jsonb_agg(
+        jsonb_set(e.its, '{occurred_at}', to_jsonb((e.its ->> 'occurred_at')::timestamptz - $2::interval))
+    ), '[]') FROM jsonb_array_elements(b.counted) AS e (its)
+)
+WHERE b.program_id = $1"""
 """What was counted for tiers is kept by days, which whole ones shift; periods of a calendar they would leave."""
 _PASSING = f"WITH {', '.join(_MOVED)} UPDATE catalogue_version SET version = version + 1"
 
@@ -49,4 +58,5 @@ async def pass_time(owner: Db, program_id: int, passing: timedelta) -> None:
     From when on settings apply, processes know anew half a second later.
     """
     await owner.execute(_TIERS, program_id, passing, passing.days)
+    await owner.execute(_BROUGHT, program_id, passing)
     await owner.execute(_PASSING, program_id, passing)

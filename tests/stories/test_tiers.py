@@ -163,7 +163,7 @@ async def test_what_was_bought_before_tiers_are_switched_on_is_counted_by_a_job(
     await buy(shop, 1)
     await settle_tiers(database)
     assert (await shop.get("/v1/customers/c-42/balance")).body["tier"] is None
-    state = "SELECT count(*) FROM customer WHERE program_id = $1 AND (tier_state IS NOT NULL OR tier IS NOT NULL)"
+    state = "SELECT count(*) FROM customer WHERE program_id = $1 AND (tier_state != '{}' OR tier IS NOT NULL)"
     assert await owner.fetchval(state, shop.program.id) == 0
     assert await told.changes() == [
         (None, "silver", "terms"),

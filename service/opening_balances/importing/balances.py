@@ -11,7 +11,7 @@ import msgspec
 
 from service.kernel.errors import Invalid, Refusal
 from service.opening_balances.importing.line_reader import BalanceReader
-from service.opening_balances.rules import MOST_LOTS, OpeningBalance
+from service.opening_balances.rules import MOST_COUNTED, MOST_LOTS, OpeningBalance
 from service.platform.importing.csv_lines import Record
 from service.platform.importing.line_reader import BadLine
 
@@ -29,6 +29,8 @@ class Read:
     parts: list[OpeningBalance] = field(default_factory=list[OpeningBalance])
     lots: list[Lines] = field(default_factory=list[Lines])
     """Where each lot stands."""
+    counted: list[Lines] = field(default_factory=list[Lines])
+    """Where each amount stands that was counted for tiers."""
     fault: tuple[Lines, str] | None = None
 
     def spoil(self, lines: Lines, why: str) -> None:
@@ -37,15 +39,18 @@ class Read:
 
     def whole(self) -> OpeningBalance:
         """Put the parts together. It has no fault."""
-        first = self.parts[0]
+        first = next((part for part in self.parts if part.tier is not None), self.parts[0])
         lots = [lot for part in self.parts for lot in part.lots]
-        return msgspec.structs.replace(first, lots=lots, debt=sum(part.debt for part in self.parts))
+        counted = [each for part in self.parts for each in part.counted]
+        debt = sum(part.debt for part in self.parts)
+        return msgspec.structs.replace(first, lots=lots, debt=debt, counted=counted)
 
     def lines_of(self, refusal: Refusal) -> Lines:
         """Tell at which lines a refusal of the whole points."""
         step = refusal.pointer.split("/") if isinstance(refusal, Invalid) else []
-        if step[1:2] == ["lots"] and len(step) > 2:  # noqa: PLR2004 - /lots/3/points
-            return self.lots[int(step[2])]
+        stands = {"lots": self.lots, "counted": self.counted}
+        if len(step) > 2 and step[1] in stands:  # noqa: PLR2004 - /lots/3/points
+            return stands[step[1]][int(step[2])]
         return self.first_line, self.last_line
 
     def told(self, lines: Lines, why: str) -> str:
@@ -88,6 +93,11 @@ def read_balances(reader: BalanceReader, records: Iterable[Record]) -> Iterator[
         yield current
 
 
+def _tier_of(part: OpeningBalance) -> tuple[object, ...]:
+    """Return what a line tells of the tier; tables repeat it with each lot."""
+    return part.tier, part.tier_since, part.tier_until
+
+
 def _beside(lines: Lines) -> str:
     return f"Line {lines[0]} beside it can't be read, and may be a part of it."
 
@@ -111,7 +121,13 @@ def _add(reader: BalanceReader, to: Read, lines: Lines, texts: dict[str, str]) -
         to.spoil(lines, str(reader.bad_field("customer_id", "The lines of one id name different customers.")))
     if part.debt and any(other.debt for other in to.parts):
         to.spoil(lines, str(reader.bad_field("debt", "Only one line of an id tells a debt.")))
+    told = [other for other in to.parts if other.tier is not None]
+    if part.tier is not None and told and _tier_of(part) != _tier_of(told[0]):
+        to.spoil(lines, str(reader.bad_field("tier", "The lines of one id tell different tiers, or times.")))
     to.parts.append(part)
     to.lots += [lines for _ in part.lots]
+    to.counted += [lines for _ in part.counted]
     if len(to.lots) > MOST_LOTS:
         to.spoil(lines, f"A balance has at most {MOST_LOTS} lots.")
+    if len(to.counted) > MOST_COUNTED:
+        to.spoil(lines, f"A balance has at most {MOST_COUNTED} sums of what was counted.")
