@@ -16,7 +16,7 @@ def sums(amount: int) -> dict[str, Any]:
 
 
 async def bring(shop: Shop, customer_id: str = "c-42", **more: Any) -> Answer:
-    body: dict[str, Any] = {"id": unique("old"), "customer_id": customer_id, "lots": []} | more
+    body: dict[str, Any] = {"id": unique("old"), "customer_id": customer_id, "lots": list[Any]()} | more
     answer = await shop.post("/v1/opening-balances", {"balances": [body]}, Role.ADMIN)
     assert (answer.status, answer.body["results"][0]["status"]) == (200, 201), answer.text
     return answer
@@ -49,7 +49,7 @@ async def test_a_merge_and_what_is_brought_for_both_at_once_lose_nothing(shop: S
 
 async def test_the_same_balance_reported_by_many_at_once_is_brought_once(shop: Shop) -> None:
     await set_tiers(shop, {"top": 10_000})
-    body: dict[str, Any] = {"id": "old-1", "customer_id": "c-42", "lots": []} | sums(300)
+    body: dict[str, Any] = {"id": "old-1", "customer_id": "c-42", "lots": list[Any]()} | sums(300)
     answers = await asyncio.gather(
         *(shop.post("/v1/opening-balances", {"balances": [body]}, Role.ADMIN) for _ in range(20))
     )

@@ -59,6 +59,7 @@ async def test_a_balance_comes_with_its_lots_and_their_expiries(new_shop: NewSho
                 "points": 187,
                 "debt": 0,
                 "balance": NOTHING | {"available": 180, "pending": 7},
+                "tier": None,
             },
         }
     ]
