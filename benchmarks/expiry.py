@@ -24,6 +24,7 @@ from service.platform.database import Database
 from service.platform.queue.turn import Turn
 from service.platform.settings import Settings
 from service.points.jobs import settle_due
+from service.tiers import usecases as tiers
 
 _SETTLING_SECONDS = 20
 _OPEN_LOAD = 0.5
@@ -110,7 +111,7 @@ def _settle(url: str, program_id: int) -> None:
         database = Database(Settings.model_validate({"DATABASE_URL": url}))
         await database.open(size=1)
         try:
-            await settle_due(database, Turn(program_id))
+            await settle_due(database, Turn(program_id), following_of=tiers.following_of)
         finally:
             await database.close()
 

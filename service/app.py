@@ -54,6 +54,7 @@ from service.rewards import handlers as rewards
 from service.rewards import redemptions
 from service.rewards.keeping import RewardsKeeper
 from service.tiers import handlers as tiers
+from service.tiers import usecases as tiers_usecases
 from service.tiers.balances import Balances
 from service.tiers.keeping import TiersKeeper
 from service.webhooks import handlers as webhooks
@@ -72,7 +73,7 @@ LITERAL_PATHS = {"/v1/purchases/batch": "POST"}
 
 KEEPERS: Final = Keepers(
     (
-        PointsKeeper(),
+        PointsKeeper(tiers_usecases.following_of),
         TiersKeeper(),
         AdjustmentsKeeper(),
         OpeningBalancesKeeper(),

@@ -31,6 +31,7 @@ from service.points import jobs as points
 from service.programs import usecases as programs
 from service.purchases import jobs as purchases
 from service.rewards import jobs as rewards
+from service.tiers import usecases as tiers
 from service.webhooks import jobs as webhooks
 from service.webhooks import usecases as webhook_usecases
 from service.webhooks.sending import ATTEMPT_SECONDS, Sender
@@ -43,7 +44,12 @@ async def each_program(db: Db) -> Sequence[Subject]:
 
 JOBS: Final[tuple[Job, ...]] = (
     Job(name="make_partitions_ahead", cron="7 * * * *", run=in_one_go(platform.make_partitions_ahead)),
-    Job(name="settle_due", cron="*/10 * * * *", run=points.settle_due, subjects=each_program),
+    Job(
+        name="settle_due",
+        cron="*/10 * * * *",
+        run=partial(points.settle_due, following_of=tiers.following_of),
+        subjects=each_program,
+    ),
     Job(name="settle_tiers", cron="4-59/10 * * * *", run=purchases.settle_tiers, subjects=each_program),
     Job(name="give_back_lapsed", cron="*/5 * * * *", run=rewards.give_back_lapsed, subjects=each_program),
     Job(name="forget_commands", cron="23 2 * * *", run=platform.forget_commands, subjects=each_program),

@@ -1,6 +1,7 @@
 """Jobs of rooms, run to their end for all programs in this process, without a queue."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from service.platform.database import Database
 from service.platform.queue.turn import Turn
@@ -8,11 +9,12 @@ from service.points import jobs as points
 from service.programs import usecases as programs
 from service.purchases import jobs as purchases
 from service.rewards import jobs as rewards
+from service.tiers import usecases as tiers
 
 
 async def settle_due(database: Database) -> int:
     """Settle the customers of all programs; returns how many."""
-    return await _for_each_program(database, points.settle_due)
+    return await _for_each_program(database, partial(points.settle_due, following_of=tiers.following_of))
 
 
 async def settle_tiers(database: Database) -> int:

@@ -24,6 +24,7 @@ from service.points import usecases as points
 from service.points.account import Account
 from service.points.usecases import Opened
 from service.programs.rules import Program
+from service.tiers import usecases as tiers
 
 _ALL: Final = 10**9
 EVENTS: Final = {status: f"adjustment.{status.value}" for status in AdjustmentStatus}
@@ -54,7 +55,7 @@ async def adjust(
         adding = store.adding(program.id, adjustment)
         await write_together(db, [adding, announcing(program.id, [event], opened.now)])
         return Adjusted(adjustment, before)
-    await _write(db, program.id, opened, account, booked, new=True)
+    await _write(db, program, opened, account, booked, new=True)
     return Adjusted(booked, account.customer.balance)
 
 
@@ -67,7 +68,7 @@ async def approve(db: Db, *, program: Program, adjustment_id: UUID, by: Keyholde
     opened, account, found = await _open_adjustment(db, program.id, adjustment_id, entropy)
     approved = rules.approved(found, by=by, account=account, settings=program.settings)
     if approved != found:
-        await _write(db, program.id, opened, account, approved)
+        await _write(db, program, opened, account, approved)
     return Adjusted(approved, account.customer.balance)
 
 
@@ -102,13 +103,14 @@ async def _open_adjustment(
 
 
 async def _write(
-    db: Db, program_id: int, opened: Opened, account: Account, booked: Adjustment, *, new: bool = False
+    db: Db, program: Program, opened: Opened, account: Account, booked: Adjustment, *, new: bool = False
 ) -> None:
+    besides = tiers.following(program)([account])
     told = Event(opened.ids.next(), EVENTS[booked.status], account.customer.id, booked.id)
     events = [*points.news([account], opened.ids), told]
     write = store.adding if new else store.deciding
-    writes = points.booking(program_id, [account], recorded_at=opened.now)
-    await write_together(db, [*writes, write(program_id, booked), announcing(program_id, events, opened.now)])
+    writes = [*points.booking(program.id, [account], recorded_at=opened.now), *besides]
+    await write_together(db, [*writes, write(program.id, booked), announcing(program.id, events, opened.now)])
 
 
 async def read(db: Db, *, program_id: int, adjustment_id: UUID) -> tuple[str | None, Adjustment]:

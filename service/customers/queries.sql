@@ -184,7 +184,7 @@ CROSS JOIN LATERAL (
 SELECT
     c.external_id, c.available, c.pending, c.held, c.debt, c.lifetime_earned, c.next_expiry_at, c.next_expiry_points,
     c.alive_until, c.sliding, c.next_due_at <= clock_timestamp() AS is_due, c.merged_into, c.tier, c.tier_state,
-    c.purchase_count > 0 OR c.lifetime_earned > 0 AS has_facts
+    c.purchase_count > 0 OR c.lifetime_earned > 0 AS has_facts, c.version > 0 AS has_moved
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.* FROM customer AS r

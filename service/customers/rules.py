@@ -39,6 +39,8 @@ class Standing(msgspec.Struct, frozen=True):
     tier_state: str | None = None
     has_facts: bool = False
     """Whether the customer has bought something, or earned points."""
+    has_moved: bool = False
+    """Whether any points of the customer's ever moved."""
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -84,6 +86,11 @@ class Customer(msgspec.Struct, frozen=True):
         """Whether the customer has bought something, or earned points."""
         return self.purchase_count > 0 or self.lifetime_earned > 0
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether any points of the customer's ever moved."""
+        return self.version > 0
+
 
 def ending_next(
     own: datetime | None, points: int, alive_until: datetime | None, sliding: int
@@ -106,6 +113,7 @@ def standing_of(customer: Customer, *, is_due: bool = False) -> Standing:
         customer.tier,
         customer.tier_state,
         customer.has_facts,
+        customer.has_moved,
     )
 
 

@@ -114,7 +114,7 @@ async def read_standings(db: Db, *, program_id: int, customer_ids: Sequence[str]
     """Read what customers have; the unknown ones are missing. Ids of records that went into others stand for those."""
     rows = await db.fetch(_STATEMENTS["standing_read"].sql, program_id, customer_ids)
     found = {
-        row[0]: Standing(row[0], Balance(*row[1:5]), row[5], *ending_next(*row[6:10]), bool(row[10]), *row[12:15])
+        row[0]: Standing(row[0], Balance(*row[1:5]), row[5], *ending_next(*row[6:10]), bool(row[10]), *row[12:16])
         for row in rows
         if row[11] is None
     }

@@ -65,6 +65,8 @@ class Account:
     notices: list[Notice] = field(default_factory=list[Notice])
     news: list[tuple[str, UUID]] = field(default_factory=list[tuple[str, UUID]])
     """Types of events, each with the id of the transfer, hold or notice that it tells of."""
+    followed: int = 0
+    """How many of the transfers were taken into account by who keeps count of them beside the ledger."""
 
     def grant(
         self,
@@ -77,7 +79,7 @@ class Account:
         occurred_at: datetime,
         life: Life = AT_ONCE,
     ) -> None:
-        """Bring in points: a transfer and a lot of one id. Debt is repaid first; what has ended already ends at once.
+        """Bring in points: a transfer and a lot of one id. Debt is repaid first; what has ended, ends as of then.
 
         `points` >= 0; none book nothing.
         """
@@ -117,7 +119,7 @@ class Account:
         if not is_pending:
             self.repay([lot], cause, occurred_at)
         if self.has_ended(lot, self.now):
-            self.expire(lot.id, self.now)
+            self.expire(lot.id, lot_ends_at(lot, self.customer.alive_until))
         if self.lots is None:
             self._note(self.granted[lot.id])
 
@@ -318,6 +320,7 @@ class Account:
         rule: str | None = None,
         rule_version: int | None = None,
         reverses: UUID | None = None,
+        undoes: datetime | None = None,
     ) -> UUID:
         """Make a transfer; returns its id. What it takes from lots or gives to them is to be told besides."""
         customer = self.customer
@@ -339,6 +342,7 @@ class Account:
                 rule,
                 rule_version,
                 reverses,
+                undoes,
             )
         )
         return made

@@ -23,7 +23,7 @@ from service.points.rules import (
     most_payable,
     redemption,
 )
-from service.points.usecases import Opened, balances, open_accounts, owned, write
+from service.points.usecases import Following, Opened, balances, open_accounts, owned, write
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
 
@@ -35,7 +35,7 @@ class Redeemed(msgspec.Struct, frozen=True):
     balance: Balance
 
 
-async def hold(
+async def hold(  # noqa: PLR0913 - what a caller asks for, one by one
     db: Db,
     *,
     program: Program,
@@ -43,6 +43,7 @@ async def hold(
     points: int,
     order_id: str | None,
     expires_in: timedelta | None,
+    following: Following,
     entropy: int,
     order_total: int | None = None,
 ) -> Redeemed:
@@ -66,7 +67,7 @@ async def hold(
         points, hold_id=hold_id, expires_at=opened.now + lasts, cause=redemption(hold_id), order_id=order_id
     )
     account.news.append((REDEMPTION_HELD, hold_id))
-    await write(db, program_id=program.id, opened=opened, accounts=[account])
+    await write(db, program_id=program.id, opened=opened, accounts=[account], following=following)
     return Redeemed(held, account.customer.balance)
 
 
@@ -78,7 +79,9 @@ async def _paying(db: Db, program_id: int, account: Account, order_id: str) -> i
     return sum(each.captured for each in captured) + sum(held)
 
 
-async def capture(db: Db, *, program: Program, hold_id: UUID, points: int | None = None, entropy: int) -> Redeemed:
+async def capture(
+    db: Db, *, program: Program, hold_id: UUID, points: int | None = None, following: Following, entropy: int
+) -> Redeemed:
     """Spend held points, all or some: the rest is released. Captured alike already: told again.
 
     Raises NotFound, Invalid for more than is held, HoldNotOpen.
@@ -92,20 +95,20 @@ async def capture(db: Db, *, program: Program, hold_id: UUID, points: int | None
     captured = account.capture(hold_id, points or found.points, redemption(hold_id))
     account.touch(kept_alive(program.settings, QualifyingActivity.REDEMPTION, opened.now))
     account.news.append((REDEMPTION_CAPTURED, hold_id))
-    await write(db, program_id=program.id, opened=opened, accounts=[account])
+    await write(db, program_id=program.id, opened=opened, accounts=[account], following=following)
     return Redeemed(captured, account.customer.balance)
 
 
-async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> Redeemed:
+async def release(db: Db, *, program: Program, hold_id: UUID, following: Following, entropy: int) -> Redeemed:
     """Give held points back. Released or lapsed already: told again. Raises NotFound, HoldNotOpen."""
     opened, account, found = await _open_hold(db, program.id, hold_id, entropy)
     if found.status in {HoldStatus.RELEASED, HoldStatus.LAPSED}:
         if account.transfers:  # it lapsed just now, or something else did
-            await write(db, program_id=program.id, opened=opened, accounts=[account])
+            await write(db, program_id=program.id, opened=opened, accounts=[account], following=following)
         return Redeemed(found, account.customer.balance)
     released = account.release(hold_id, redemption(hold_id), opened.now)
     account.news.append((REDEMPTION_RELEASED, hold_id))
-    await write(db, program_id=program.id, opened=opened, accounts=[account])
+    await write(db, program_id=program.id, opened=opened, accounts=[account], following=following)
     return Redeemed(released, account.customer.balance)
 
 

@@ -12,15 +12,18 @@ from service.platform.queue.turn import Turn
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.points import store, usecases
+from service.points.usecases import FollowingOf
 
 _SETTLED: Final = Counter("loyalty_customers_settled", "Customers of whom a job booked what had come due.")
 
 
-async def settle_due(database: Database, turn: Turn) -> bool:
+async def settle_due(database: Database, turn: Turn, *, following_of: FollowingOf) -> bool:
     """Book what has come due of a program's customers; tells whether all were looked at. Safe to run at once by many.
 
     Few are booked at once, by one statement that holds locks only while it writes.
     """
+    async with database.connection() as db:
+        following = await following_of(db, turn.program_id)
 
     async def find(db: Db, after: int, count: int) -> tuple[int | None, list[tuple[int, str]]]:
         return await store.read_due(db, program_id=turn.program_id, after=after, count=count)
@@ -28,7 +31,12 @@ async def settle_due(database: Database, turn: Turn) -> bool:
     async def settle(customer_ids: Sequence[str]) -> int:
         async def work(db: Db, *, lock: bool = True) -> int:
             return await usecases.settle_customers(
-                db, program_id=turn.program_id, customer_ids=customer_ids, entropy=random.getrandbits(62), lock=lock
+                db,
+                program_id=turn.program_id,
+                customer_ids=customer_ids,
+                following=following,
+                entropy=random.getrandbits(62),
+                lock=lock,
             )
 
         settled = await transact(database.connection, work, at_once=partial(work, lock=False), kind="job")

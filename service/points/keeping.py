@@ -11,18 +11,22 @@ from service.customers.rules import Balance
 from service.kernel.ids import GREATEST_ID, to_wire
 from service.kernel.times import Time
 from service.platform.outbox import announcing
-from service.platform.statements import Db, write_together
+from service.platform.statements import Db, Write, write_together
 from service.points import store, usecases
 from service.points.account import Account
 from service.points.merging import close, merge
 from service.points.rules import Cause, Hold
 from service.points.schemas import lot_out, transfer_out
+from service.points.usecases import FollowingOf
 
 _MANY: Final = 10**9
 
 
 class PointsKeeper:
-    """Answers for the ledger."""
+    """Answers for the ledger. Of what a merge finds due a room above is told; who is erased is counted no more."""
+
+    def __init__(self, following_of: FollowingOf) -> None:
+        self._following_of = following_of
 
     tables = frozenset({"customer", "transfer", "lot", "lot_entry", "hold", "hold_part", "expiry_notice"})
 
@@ -30,15 +34,16 @@ class PointsKeeper:
         """Move all points, and let lots and holds be the target's."""
         program_id, source, target = merging.program_id, merging.source, merging.target
         accounts = await _accounts(db, program_id, [source.external_id, target.external_id], merging.entropy)
+        besides = (await self._following_of(db, program_id))(usecases.each_once(accounts.values()))
         if source.id == target.id:
-            await _write(db, program_id, list(accounts.values()))
+            await _write(db, program_id, list(accounts.values()), besides)
             return
         merge(
             accounts[source.external_id],
             accounts[target.external_id],
             Cause("merge", to_wire("mrg", merging.id)),
         )
-        await _write(db, program_id, list(accounts.values()))
+        await _write(db, program_id, list(accounts.values()), besides)
         await store.rehome(db, program_id=program_id, source=source.id, target=target.id)
 
     async def erase(self, db: Db, erasing: Erasing) -> Balance:
@@ -105,7 +110,7 @@ async def _accounts(db: Db, program_id: int, names: Sequence[str], entropy: int)
     return opened.accounts
 
 
-async def _write(db: Db, program_id: int, accounts: Sequence[Account]) -> None:
+async def _write(db: Db, program_id: int, accounts: Sequence[Account], besides: Sequence[Write] = ()) -> None:
     now, ids = accounts[0].now, accounts[0].ids
     writes = usecases.booking(program_id, accounts, recorded_at=now)
-    await write_together(db, [*writes, announcing(program_id, usecases.news(accounts, ids), now)])
+    await write_together(db, [*writes, *besides, announcing(program_id, usecases.news(accounts, ids), now)])

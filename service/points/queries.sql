@@ -328,3 +328,35 @@ CROSS JOIN LATERAL (
     WHERE o.program_id = $1::integer AND o.customer_id = w.customer_id AND o.id = w.id
     OFFSET 0
 ) AS n;
+
+-- name: moved_list
+-- What was adjusted of customers, and what ended by time, with that of records that went into them, in the order in
+-- which it was booked.
+SELECT
+    w.id AS owner_id, t.id, t.customer_id, t.from_bucket::text AS from_bucket, t.to_bucket::text AS to_bucket,
+    t.points, t.reason, t.cause_type, t.cause_id, t.customer_version, t.available_after, t.pending_after, t.held_after,
+    t.debt_after, t.occurred_at
+FROM unnest($2::bigint[]) AS w (id)
+CROSS JOIN
+    LATERAL (
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+    ) AS o
+INNER JOIN transfer AS t ON t.program_id = $1::integer AND o.id = t.customer_id
+WHERE t.reason = 'adjustment' OR (t.to_bucket = 'expired' AND t.reason IN ('expiry', 'lapse'))
+ORDER BY t.id;
+
+-- name: spent_list
+-- What customers spent from a moment on, less what refunds gave back of it, with when it was spent.
+SELECT h.customer_id, h.ended_at, (h.captured - r.restored)::bigint AS points
+FROM hold AS h
+CROSS JOIN
+    LATERAL (
+        SELECT sum(p.restored) AS restored FROM hold_part AS p
+        WHERE p.program_id = $1::integer AND p.hold_id = h.id
+    ) AS r
+WHERE
+    h.program_id = $1::integer
+    AND h.customer_id = any($2::bigint[])
+    AND h.status = 'captured'
+    AND h.ended_at >= $3::timestamptz;

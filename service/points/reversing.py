@@ -64,7 +64,9 @@ def restore(
     """
     left, alive_until = points, account.customer.alive_until
     hold, parts, refilled = account.read()[1][hold_id], list[Part](), list[Lot]()
-    transfer = account.move(Bucket.REDEEMED, Bucket.AVAILABLE, points, reason="restoration", cause=cause, at=at)
+    transfer = account.move(
+        Bucket.REDEEMED, Bucket.AVAILABLE, points, reason="restoration", cause=cause, at=at, undoes=hold.ended_at
+    )
     for part in sorted(hold.parts, key=lambda part: expiry_order(account.lot(part.lot_id), alive_until), reverse=True):
         back = min(left, part.captured - part.restored)
         left -= back

@@ -49,7 +49,10 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Transfer(msgspec.Struct, frozen=True):
-    """One row of the ledger: `points` > 0 from one bucket to another. `version` and `after` are the customer's then."""
+    """One row of the ledger: `points` > 0 from one bucket to another. `version` and `after` are the customer's then.
+
+    `undoes` is when that happened which it undoes, for who counts by days; it is not stored.
+    """
 
     id: UUID
     customer_id: int
@@ -64,6 +67,7 @@ class Transfer(msgspec.Struct, frozen=True):
     rule: str | None = None
     rule_version: int | None = None
     reverses: UUID | None = None
+    undoes: datetime | None = None
 
 
 class Life(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from asyncpg import Record
 from service.customers.rules import Balance
 from service.platform.statements import Db, Write, load
 from service.points.account import Account
-from service.points.rules import Cause, Hold, HoldStatus, Lot, Notice, Part, Transfer
+from service.points.rules import Bucket, Cause, Hold, HoldStatus, Lot, Notice, Part, Transfer
 
 _STATEMENTS = load(__file__)
 
@@ -293,6 +293,37 @@ async def read_lots_of_cause(db: Db, *, program_id: int, customer_id: int, cause
     """Read the lots of a customer that one cause granted, the oldest first."""
     rows = await db.fetch(_STATEMENTS["lots_of_cause"].sql, program_id, customer_id, cause.type, cause.id)
     return [_lot(row) for row in rows]
+
+
+async def read_moved(db: Db, *, program_id: int, customers: Sequence[int]) -> list[tuple[int, Transfer]]:
+    """Read what was adjusted of customers and what ended by time, each with whose it is now, in its order."""
+    rows = await db.fetch(_STATEMENTS["moved_list"].sql, program_id, customers)
+    return [
+        (
+            row[0],
+            Transfer(
+                id=row[1],
+                customer_id=row[2],
+                source=Bucket(row[3]),
+                target=Bucket(row[4]),
+                points=row[5],
+                reason=row[6],
+                cause=Cause(row[7], row[8]),
+                version=row[9],
+                after=Balance(*row[10:14]),
+                occurred_at=row[14],
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def read_spent(
+    db: Db, *, program_id: int, customers: Sequence[int], since: datetime
+) -> list[tuple[int, datetime, int]]:
+    """Read what customers spent from a moment on and have not back: whose, when, how many points."""
+    rows = await db.fetch(_STATEMENTS["spent_list"].sql, program_id, customers, since)
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def news_of_transfers(db: Db, *, program_id: int, named: Sequence[tuple[int, UUID]]) -> list[Record]:

@@ -1,8 +1,9 @@
 """What can be asked of the ledger, and how rooms above book into it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -24,6 +25,7 @@ from service.points.rules import (
     Lot,
     PointsLapsed,
     Reversed,
+    Transfer,
 )
 from service.points.settling import is_due, settle
 from service.points.store import Booked
@@ -41,6 +43,13 @@ class Opened:
     """By the callers' ids; those of unknown customers are missing."""
     claims: dict[str, Claim]
     """By the facts' ids; the new ones are missing."""
+
+
+Following: TypeAlias = Callable[[Sequence[Account]], Sequence[Write]]
+"""What a room above makes of what accounts moved, before that is written. It may change their customers and tell more,
+and gives the rows that it writes with them."""
+FollowingOf: TypeAlias = Callable[[Db, int], Awaitable[Following]]
+"""Reads what that is in a program, by its internal id."""
 
 
 async def open_booking(
@@ -120,7 +129,15 @@ def news(accounts: Sequence[Account], ids: IdSource) -> list[Event]:
 
 
 async def confirm(
-    db: Db, *, program_id: int, customer_id: str, owner: int, lot_ids: Sequence[UUID], held_back: int, entropy: int
+    db: Db,
+    *,
+    program_id: int,
+    customer_id: str,
+    owner: int,
+    lot_ids: Sequence[UUID],
+    held_back: int,
+    following: Following,
+    entropy: int,
 ) -> Balance:
     """Make pending points available, those of lots of a customer; what is available already stays. Gives the balance.
 
@@ -138,7 +155,7 @@ async def confirm(
     if remaining:
         for lot in remaining:
             account.activate(lot.id, opened.now)
-        await write(db, program_id=program_id, opened=opened, accounts=[account])
+        await write(db, program_id=program_id, opened=opened, accounts=[account], following=following)
     return account.customer.balance
 
 
@@ -229,15 +246,22 @@ def owned(opened: Opened, customer_id: str, owner: int) -> Account:
     return account
 
 
-async def write(db: Db, *, program_id: int, opened: Opened, accounts: Sequence[Account]) -> None:
+async def write(db: Db, *, program_id: int, opened: Opened, accounts: Sequence[Account], following: Following) -> None:
     """Write what was moved in accounts of an open booking, and tell of it. Raises RowsMissing."""
+    besides = following(accounts)
     events = news(accounts, opened.ids)
     writes = booking(program_id, accounts, recorded_at=opened.now)
-    await write_together(db, [*writes, announcing(program_id, events, opened.now)])
+    await write_together(db, [*writes, *besides, announcing(program_id, events, opened.now)])
 
 
 async def settle_customers(
-    db: Db, *, program_id: int, customer_ids: Sequence[str], entropy: int, lock: bool = True
+    db: Db,
+    *,
+    program_id: int,
+    customer_ids: Sequence[str],
+    following: Following,
+    entropy: int,
+    lock: bool = True,
 ) -> int:
     """Book what has come due of customers; returns of how many. Without `lock` it may raise RowsMissing."""
     facts = [(customer_id, "") for customer_id in customer_ids]
@@ -245,7 +269,7 @@ async def settle_customers(
         db, program_id=program_id, facts=facts, kind=ClaimKind.PURCHASE, entropy=entropy, lock=lock
     )
     due = each_once(account for account in opened.accounts.values() if account.lots is not None)
-    await write(db, program_id=program_id, opened=opened, accounts=due)
+    await write(db, program_id=program_id, opened=opened, accounts=due, following=following)
     return len(due)
 
 
@@ -284,23 +308,29 @@ async def lots(
     return sorted(open_lots, key=lambda lot: lot.id, reverse=True)[: limit + 1], account.customer.alive_until
 
 
-async def balances(db: Db, *, program_id: int, customer_ids: Sequence[str]) -> Sequence[Standing | NotFound]:
+async def balances(
+    db: Db, *, program_id: int, customer_ids: Sequence[str], following: Following | None = None
+) -> Sequence[Standing | NotFound]:
     """Read what many customers have now; NotFound for each unknown one. What is due and not booked counts as done."""
     found = await customers.read_standings(db, program_id=program_id, customer_ids=customer_ids)
     due = [customer_id for customer_id, standing in found.items() if standing.is_due]
     if due:
         for customer_id in due:
             del found[customer_id]  # who is gone meanwhile is not there
-        found |= await _settled(db, program_id, due)
+        found |= await _settled(db, program_id, due, following)
     return [found.get(customer_id) or NotFound() for customer_id in customer_ids]
 
 
-async def _settled(db: Db, program_id: int, customer_ids: Sequence[str]) -> dict[str, Standing]:
+async def _settled(
+    db: Db, program_id: int, customer_ids: Sequence[str], following: Following | None
+) -> dict[str, Standing]:
     """Work out what customers have once all is booked that is due; nothing is written."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         rows = await customers.read(db, program_id=program_id, customer_ids=customer_ids)
         now = await database_time(db)
         accounts = await _accounts(db, program_id, rows, now, IdSource(now, 0), whole=False)
+    if following is not None:
+        following(each_once(accounts.values()))
     return {customer_id: standing_of(account.closed()) for customer_id, account in accounts.items()}
 
 
@@ -309,6 +339,21 @@ async def _customer(db: Db, *, program_id: int, customer_id: str) -> Customer:
     if customer_id not in found:
         raise NotFound
     return found[customer_id]
+
+
+async def read_moved(db: Db, *, program_id: int, customers: Sequence[int]) -> list[tuple[int, Transfer]]:
+    """Read what was adjusted of customers and what ended by time, in the order in which it was booked.
+
+    Each with the internal id of the customer whose it is now: after merges another one than it was booked for.
+    """
+    return await store.read_moved(db, program_id=program_id, customers=customers)
+
+
+async def read_spent(
+    db: Db, *, program_id: int, customers: Sequence[int], since: datetime
+) -> list[tuple[int, datetime, int]]:
+    """Read what customers spent from a moment on, less what refunds gave back of it: whose, when, how many points."""
+    return await store.read_spent(db, program_id=program_id, customers=customers, since=since)
 
 
 async def purchases_of(db: Db, *, program_id: int, all_ids: Sequence[int]) -> list[UUID]:

@@ -20,7 +20,7 @@ from service.platform.http.body import as_invalid
 from service.platform.roles import Role
 from service.programs.definitions import NO_DEFINITIONS, Definitions
 from service.programs.policies import ExpiryPolicy, OwnPending, PendingPolicy, check_expiry
-from service.programs.tier_policy import TierPolicy, check_offered, check_tiers
+from service.programs.tier_policy import TierPolicy, check_tiers
 from service.programs.versions import applying
 
 LONGEST_NAME: Final = 200
@@ -288,7 +288,6 @@ def checked(settings: ProgramSettings) -> ProgramSettings:
     check_expiry(settings.expiry, "/settings/expiry")
     if settings.tiers is not None:
         check_tiers(settings.tiers, "/settings/tiers")
-        check_offered(settings.tiers, "/settings/tiers")
     return settings
 
 

@@ -38,15 +38,17 @@ class CountedPoints(Enum):
     """What purchases earned by rules that are marked as bonus."""
     ACTIVITIES = "activities"
     ADJUSTMENTS = "adjustments"
-    """Given and taken, on the day of the adjustment."""
+    """Points given by hand are added, those taken are taken off, on the day on which the adjustment is booked."""
     REDEMPTIONS = "redemptions"
-    """Taken off on the day on which they were spent."""
+    """Spent points are taken off, whatever had given them, on the day of the capture.
+
+    Held ones are not, and what is released or lapses never was spent. What a refund restores is added to that day again.
+    """
     EXPIRY = "expiry"
-    """Taken off on the day on which they ended."""
+    """Points that end by time are taken off, whatever had given them, on the day on which they end.
 
-
-NOT_OFFERED: Final = frozenset({CountedPoints.ADJUSTMENTS, CountedPoints.REDEMPTIONS, CountedPoints.EXPIRY})
-"""Those that bookings don't count yet."""
+    So are those that lapse unconfirmed. What a refund would have taken back had it not ended is added to that day again.
+    """
 
 
 class Downgrade(Enum):
@@ -94,7 +96,9 @@ class TierPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[CountedPoints, ...],
         Meta(
             description="Only for points: which count beside what purchases earned by rules that are not marked as "
-            "bonus, less reversals.",
+            "bonus, less reversals. Bonuses and activities are added, adjustments added or taken off. What is captured "
+            "of redemptions, or expires, is taken off on that day, whatever had given these points; what a refund "
+            "restores was never spent.",
             extra_json_schema=_UNIQUE,
         ),
     ] = ()
@@ -133,11 +137,3 @@ def check_tiers(policy: TierPolicy, within: str) -> None:
     for number, each in enumerate(policy.counts):
         if each in policy.counts[:number]:
             raise Invalid("This stands here twice.", pointer=f"{within}/counts/{number}", reason="duplicate")
-
-
-def check_offered(policy: TierPolicy, within: str) -> None:
-    """Refuse what bookings don't count yet. Raises Invalid."""
-    for number, each in enumerate(policy.counts):
-        if each in NOT_OFFERED:
-            detail = "These points can't be counted for tiers yet."
-            raise Invalid(detail, pointer=f"{within}/counts/{number}", reason="not_offered")

@@ -122,11 +122,11 @@ async def confirm_purchase(
     request: ApiRequest, purchase_id: FromPath[str], data: JSONBody[Nothing] = _NOTHING
 ) -> Response[ConfirmationOut]:
     """Make available what a purchase earned, before its time. The body may be empty."""
-    named = caller_id(purchase_id)
+    named, program = caller_id(purchase_id), program_of(request)
 
     async def work(db: Db) -> ConfirmationOut:
         recorded, balance = await usecases.confirm(
-            db, program_id=request.actor.program_id, purchase_id=named, entropy=random.getrandbits(62)
+            db, program=program, purchase_id=named, entropy=random.getrandbits(62)
         )
         confirmed = ConfirmedPointsOut(recorded.earnings.earned, 0)
         return ConfirmationOut(named, confirmed, balance)

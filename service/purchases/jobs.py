@@ -15,6 +15,7 @@ from service.programs import usecases as programs
 from service.programs.tier_policy import CountedPoints
 from service.purchases import store
 from service.purchases.counting import counted
+from service.purchases.recounting import moved_since
 from service.tiers import usecases as tiers
 from service.tiers.rules import Ladder, points_count
 
@@ -53,6 +54,7 @@ async def count_again(
     amounts = [(each.customer, each.occurred_at, counted(each, ladder)) for each in facts]
     if points_count(ladder, CountedPoints.ACTIVITIES, 1):
         amounts += await store.activities_since(db, program_id=program_id, customers=ids, since=since)
+    amounts += await moved_since(db, program_id=program_id, ladder=ladder, customers=ids, since=since)
     for customer, occurred_at, amount in amounts:
         days = found.setdefault(customer, {})
         day = ladder.day_of(occurred_at, near=today)

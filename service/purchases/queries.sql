@@ -281,3 +281,15 @@ CROSS JOIN
     ) AS o
 INNER JOIN activity AS a ON a.program_id = $1::integer AND o.id = a.customer_id
 WHERE a.earned > 0 AND a.occurred_at >= $3::timestamptz;
+
+-- name: refunds_of_named
+-- What refunds of purchases, by the callers' ids, took back, with where they have led.
+SELECT w.id, r.from_lots, r.to_debt, r.written_off, r.state
+FROM (SELECT DISTINCT u.id FROM unnest($3::text[]) AS u (id)) AS w
+CROSS JOIN
+    LATERAL (
+        SELECT c.subject_id FROM claim AS c
+        WHERE c.program_id = $1::integer AND c.kind = $2::smallint AND c.id = w.id
+        OFFSET 0
+    ) AS k
+INNER JOIN refund AS r ON r.program_id = $1::integer AND k.subject_id = r.purchase_id;

@@ -20,7 +20,10 @@ from service.points.account import Account
 from service.points.rules import Cause, Reversed
 from service.points.usecases import Granted
 from service.programs.rules import Program
+from service.programs.tier_policy import CountedPoints
 from service.purchases import store, usecases
+from service.purchases.counting import ended_in_vain, not_taken
+from service.purchases.recounting import endings, endings_of
 from service.purchases.refunding import (
     EarnedLine,
     Minimum,
@@ -36,7 +39,7 @@ from service.purchases.rules import Item, check_occurred
 from service.purchases.store import Recorded, Refund
 from service.purchases.terms import lots_of, points_of
 from service.tiers import usecases as tiers
-from service.tiers.climbing import Climbing
+from service.tiers.climbing import Climber, Climbing
 from service.tiers.rules import Reason, refund_counts
 
 PURCHASE_REFUNDED: Final = "purchase.refunded"
@@ -132,6 +135,7 @@ async def _book(
     before = max((each.state for each in booked), key=lambda state: state.extent, default=Refunded())
     returned = refund(refundable, report, before)
     granted = _granted(recorded, returned, before, sum(_sum(each.taken) for each in booked))
+    climber = climbing.climber(account)
     taken = await points.refund(
         db,
         program=program,
@@ -141,7 +145,16 @@ async def _book(
         cause=Cause("refund", report.id),
         at=occurred_at,
     )
-    _count(climbing, account, recorded, refundable, returned, before)
+    besides = list[tuple[datetime, int]]()
+    if climber.ladder is not None and CountedPoints.EXPIRY in climber.ladder.movements:
+        earlier = [each.taken for each in booked]
+        not_claimed = not_taken(before.reversed_points, earlier)
+        then = not_taken(returned.after.reversed_points, [*earlier, *taken])
+        besides = await _ended_in_vain(db, program.id, account, purchase.id, not_claimed, then)
+    amount = _counts(climber, recorded, refundable, returned, before)
+    climbing.count(
+        account, climber, occurred_at=purchase.occurred_at, amount=amount, reason=Reason.REFUND, besides=besides
+    )
     if len(granted) > 1:
         by_lot = {each.lot_id.hex: each.before + _sum(its) for each, its in zip(granted, taken, strict=True)}
         returned = msgspec.structs.replace(returned, after=msgspec.structs.replace(returned.after, taken=by_lot))
@@ -149,27 +162,32 @@ async def _book(
     return _made(refund_id, report, returned, together, account.customer.balance, occurred_at)
 
 
-def _count(
-    climbing: Climbing,
-    account: Account,
-    recorded: Recorded,
-    refundable: Refundable,
-    returned: Returned,
-    before: Refunded,
-) -> None:
-    """Take what came back off what was counted for the tier, on the day of the purchase."""
-    climber, purchase, amount = climbing.climber(account), recorded.purchase, 0
-    if climber.ladder is not None:
-        points, bonus = points_of(recorded.earnings.lines, {each.rule: each.points for each in returned.reversals})
-        amount = refund_counts(
-            climber.ladder,
-            currency=purchase.currency,
-            amount=returned.amount,
-            points=points,
-            bonus=bonus,
-            whole=is_whole(refundable, returned.after) and not is_whole(refundable, before),
-        )
-    climbing.count(account, climber, occurred_at=purchase.occurred_at, amount=amount, reason=Reason.REFUND)
+def _counts(climber: Climber, recorded: Recorded, refundable: Refundable, returned: Returned, before: Refunded) -> int:
+    """Return what came back of what was counted for the tier on the day of the purchase, at most 0."""
+    if climber.ladder is None:
+        return 0
+    points, bonus = points_of(recorded.earnings.lines, {each.rule: each.points for each in returned.reversals})
+    return refund_counts(
+        climber.ladder,
+        currency=recorded.purchase.currency,
+        amount=returned.amount,
+        points=points,
+        bonus=bonus,
+        whole=is_whole(refundable, returned.after) and not is_whole(refundable, before),
+    )
+
+
+async def _ended_in_vain(
+    db: Db, program_id: int, account: Account, purchase_id: str, before: int, after: int
+) -> list[tuple[datetime, int]]:
+    """Tell which ends of a purchase's points count again: of so many, a refund would have taken them back.
+
+    What ended in this booking is not written yet.
+    """
+    if after <= before:
+        return []
+    booked = await endings_of(db, program_id=program_id, customer=account.customer.id, purchase_id=purchase_id)
+    return ended_in_vain([*booked, *endings(purchase_id, account.transfers)], before, after)
 
 
 def _earned(line: Line, items: Sequence[Item]) -> EarnedLine:

@@ -15,6 +15,7 @@ from service.platform.statements import Db, Write, load
 from service.points.facts import Booking
 from service.points.rules import Reversed
 from service.purchases.counting import CountedPurchase
+from service.purchases.counting import not_taken as not_taken_by
 from service.purchases.engaging import Activity, ActivityEarnings
 from service.purchases.refunding import Refunded
 from service.purchases.rules import Earnings, Item, Purchase, Seen
@@ -350,6 +351,19 @@ async def activities_since(
     """Read what activities of customers earned from a moment on: whose, when, how many points."""
     rows = await db.fetch(_STATEMENTS["activities_since"].sql, program_id, customers, since)
     return [(row["owner_id"], row["occurred_at"], row["earned"]) for row in rows]
+
+
+async def not_taken(db: Db, *, program_id: int, purchase_ids: Sequence[str]) -> dict[str, int]:
+    """Read how many points refunds of purchases did not take back, since they had ended, by the callers' ids."""
+    rows = await db.fetch(_STATEMENTS["refunds_of_named"].sql, program_id, int(ClaimKind.PURCHASE), purchase_ids)
+    taken, states = dict[str, list[Reversed]](), dict[str, list[Refunded]]()
+    for row in rows:
+        taken.setdefault(row["id"], []).append(Reversed(*row[1:4]))
+        states.setdefault(row["id"], []).append(_decode_state(row["state"]))
+    return {
+        its_id: not_taken_by(max(each, key=lambda state: state.extent).reversed_points, taken[its_id])
+        for its_id, each in states.items()
+    }
 
 
 async def news_of_purchases(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> list[Record]:

@@ -138,16 +138,17 @@ async def read_of_customer(db: Db, *, program_id: int, purchase_id: str) -> Reco
     return recorded
 
 
-async def confirm(db: Db, *, program_id: int, purchase_id: str, entropy: int) -> tuple[Recorded, Balance]:
+async def confirm(db: Db, *, program: Program, purchase_id: str, entropy: int) -> tuple[Recorded, Balance]:
     """Make available what a purchase earned, if it is pending. Raises NotFound, CustomerErased, PointsLapsed."""
-    recorded = await read_of_customer(db, program_id=program_id, purchase_id=purchase_id)
+    recorded = await read_of_customer(db, program_id=program.id, purchase_id=purchase_id)
     balance = await points.confirm(
         db,
-        program_id=program_id,
+        program_id=program.id,
         customer_id=recorded.purchase.customer_id,
         owner=recorded.owner,
         lot_ids=lots_of(recorded.earnings.lines, recorded.row_id),
         held_back=recorded.earnings.pending,
+        following=tiers.following(program),
         entropy=entropy,
     )
     return recorded, balance

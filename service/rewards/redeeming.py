@@ -23,6 +23,7 @@ from service.programs.rules import Program
 from service.rewards import store, usecases
 from service.rewards.rules import Piece, RewardOutOfStock
 from service.rewards.vouchers import Unredeemable, Voucher, unredeemable
+from service.tiers import usecases as tiers
 
 GIVEN_BACK_AT_ONCE: Final = 100
 _ENTROPY_BITS: Final = 62
@@ -73,7 +74,7 @@ async def redeem_reward(
     )
     account.news.append((REDEMPTION_HELD, hold_id))
     moved = points.each_once(each for each in opened.accounts.values() if each.transfers)
-    await points.write(db, program_id=program.id, opened=opened, accounts=moved)
+    await points.write(db, program_id=program.id, opened=opened, accounts=moved, following=tiers.following(program))
     await give_back_ended(db, program_id=program.id, piece_ids=[piece_id for piece_id, _ in lapsed])
     try:
         await usecases.take(
@@ -106,11 +107,17 @@ async def give_back_ended(db: Db, *, program_id: int, piece_ids: Sequence[UUID])
     return len(ended)
 
 
-async def give_back_lapsed(db: Db, *, program_id: int, lapsed: Sequence[tuple[UUID, str]], entropy: int) -> int:
+async def give_back_lapsed(db: Db, *, program: Program, lapsed: Sequence[tuple[UUID, str]], entropy: int) -> int:
     """Book the lapses of holds, and give back their pieces, told with their customers' ids; tells of how many."""
     customer_ids = sorted({customer_id for _, customer_id in lapsed})
-    await points.settle_customers(db, program_id=program_id, customer_ids=customer_ids, entropy=entropy)
-    return await give_back_ended(db, program_id=program_id, piece_ids=[piece_id for piece_id, _ in lapsed])
+    await points.settle_customers(
+        db,
+        program_id=program.id,
+        customer_ids=customer_ids,
+        following=tiers.following(program),
+        entropy=entropy,
+    )
+    return await give_back_ended(db, program_id=program.id, piece_ids=[piece_id for piece_id, _ in lapsed])
 
 
 async def capture(
@@ -121,7 +128,9 @@ async def capture(
     Captured alike already: told again. `entropy` is at least 124 random bits, `code_bits` as `usecases.issue` asks for.
     Raises NotFound, Invalid for more than is held or a part of a reward, HoldNotOpen, and RowsMissing: begin again.
     """
-    captured = await holding.capture(db, program=program, hold_id=hold_id, points=spent, entropy=entropy)
+    captured = await holding.capture(
+        db, program=program, hold_id=hold_id, points=spent, following=tiers.following(program), entropy=entropy
+    )
     piece = await store.read_piece(db, program_id=program.id, piece_id=hold_id)
     if piece is None:
         return Redemption(captured.hold, captured.balance)
@@ -144,7 +153,9 @@ async def release(db: Db, *, program: Program, hold_id: UUID, entropy: int) -> R
 
     Raises NotFound, HoldNotOpen.
     """
-    released = await holding.release(db, program=program, hold_id=hold_id, entropy=entropy)
+    released = await holding.release(
+        db, program=program, hold_id=hold_id, following=tiers.following(program), entropy=entropy
+    )
     piece = await store.read_piece(db, program_id=program.id, piece_id=hold_id)
     if piece is not None:
         await usecases.give_back_stock(db, program_id=program.id, piece_ids=[hold_id])

@@ -33,6 +33,7 @@ from service.rewards.redeeming import Redemption
 from service.rewards.rules import RewardLimitReached, RewardNotAvailable, RewardOutOfStock, RewardTierTooLow
 from service.rewards.schemas import VoucherOut, voucher_out
 from service.rewards.vouchers import CODE_BITS
+from service.tiers import usecases as tiers
 
 LONGEST_HOLD_SECONDS: Final = 30 * 86_400
 Points = Annotated[int, Meta(ge=1, le=BOUND)]
@@ -137,6 +138,7 @@ async def redeem(request: ApiRequest, data: JSONBody[NewRedemption]) -> Response
             points=data.points or 0,
             order_id=data.order_id,
             expires_in=expires_in,
+            following=tiers.following(program),
             entropy=random.getrandbits(62),
             order_total=data.order_total,
         )

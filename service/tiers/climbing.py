@@ -4,6 +4,7 @@ Who books a fact settles the customer's tier first, decides by it, then counts t
 row, which the booking writes anyway; only a change and a notice are rows of their own.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -17,6 +18,7 @@ from service.points.account import Account
 from service.programs.rules import Program
 from service.tiers.book import ladder_at, tiers_of
 from service.tiers.bringing import BroughtAlong, amounts_of, last_of
+from service.tiers.movements import counted_by, movements_of
 from service.tiers.rules import (
     Ladder,
     Reason,
@@ -30,7 +32,7 @@ from service.tiers.rules import (
     is_counted_otherwise,
     next_change_at,
 )
-from service.tiers.settling import brought_in, contribute, newcomer, settle, told_after
+from service.tiers.settling import and_then, brought_in, contribute, contribute_all, newcomer, settle
 
 TIER_CHANGED: Final = "customer.tier_changed"
 TIER_ENDING: Final = "customer.tier_ending"
@@ -52,6 +54,8 @@ class Climber:
     """With the tier that is settled."""
     ladder: Ladder | None
     settled: Settled
+    counted: int = 0
+    """How many of the account's transfers were counted in it, where any are."""
 
 
 @dataclass(slots=True)
@@ -67,15 +71,18 @@ class Climbing:
     """With the ids of the opening balances' rows."""
 
     def climber(self, account: Account) -> Climber:
-        """Settle an account's tier; nothing is kept."""
+        """Settle an account's tier, and count what it moved so far; nothing is kept."""
         customer, now = account.customer, account.now
         ladder = ladder_at(self.program, now)
         if ladder is None:
             return Climber(customer, None, Settled(TierState(customer.tier)))
-        settled = settle(state_of(customer, ladder, now), ladder, now)
+        if ladder.movements:
+            settled = _moved(_state(account, ladder), ladder, account)
+        else:
+            settled = settle(state_of(customer, ladder, now), ladder, now)
         if settled.state.tier != customer.tier:
             customer = _replace(customer, tier=settled.state.tier)
-        return Climber(customer, ladder, settled)
+        return Climber(customer, ladder, settled, len(account.transfers))
 
     def benefits(self, customer: Customer, moment: datetime) -> Tier | None:
         """Return a customer's tier as it was defined at a moment; None for none, and where it wasn't defined then."""
@@ -84,9 +91,20 @@ class Climbing:
         return tiers_of(self.program).at(moment).get(customer.tier)
 
     def count(
-        self, account: Account, climber: Climber, *, occurred_at: datetime, amount: int, reason: Reason
+        self,
+        account: Account,
+        climber: Climber,
+        *,
+        occurred_at: datetime,
+        amount: int,
+        reason: Reason,
+        besides: Sequence[tuple[datetime, int]] = (),
     ) -> TierName | None:
-        """Count an amount for an account's customer, keep what comes of it, and give the tier after it."""
+        """Count an amount for an account's customer, keep what comes of it, and give the tier after it.
+
+        What else the fact counts, or moved in the account since the climber was asked for, is counted with it; what
+        is `besides` each on the day of a moment of its own.
+        """
         ladder, settled = climber.ladder, climber.settled
         if ladder is None:
             self._uncounted(account)
@@ -96,10 +114,16 @@ class Climbing:
             # those who know of another policy than this process.
             self.keep(account, ladder, _replace(settled, state=without_count(settled.state)))
             return _named(settled.state.tier, ladder)
-        day = ladder.day_of(occurred_at, near=ladder.day_of(account.now))
-        after = contribute(settled.state, ladder, now=account.now, day=day, amount=amount, reason=reason)
-        changes, notice = (*settled.changes, *after.changes), told_after(settled, after)
-        self.keep(account, ladder, Settled(after.state, changes, notice))
+        now, today = account.now, ladder.day_of(account.now)
+        day = ladder.day_of(occurred_at, near=today)
+        if ladder.movements:
+            moved = counted_by(ladder, movements_of(account.transfers[climber.counted :]))
+            besides = [*besides, *(each for its in moved for each in its.amounts)]
+            amounts = [(day, amount), *((ladder.day_of(at, near=today), its_amount) for at, its_amount in besides)]
+            after = contribute_all(settled.state, ladder, now=now, amounts=amounts, reason=reason)
+        else:
+            after = contribute(settled.state, ladder, now=now, day=day, amount=amount, reason=reason)
+        self.keep(account, ladder, and_then(settled, after))
         return _named(after.state.tier, ladder)
 
     def bring(self, account: Account, climber: Climber, along: BroughtAlong | None, row_id: UUID) -> TierName | None:
@@ -109,6 +133,7 @@ class Climbing:
         """
         ladder, settled = climber.ladder, climber.settled
         if ladder is None:
+            self._uncounted(account)
             return None
         if along is not None:
             self.brought.append((account.customer.id, row_id, along))
@@ -122,13 +147,28 @@ class Climbing:
                 until=None if former is None else last_of(former, ladder),
                 amounts=amounts_of(along, ladder),
             )
-            settled = Settled(after.state, (*settled.changes, *after.changes), told_after(settled, after))
+            settled = and_then(settled, after)
         self.keep(account, ladder, settled)
         return _named(settled.state.tier, ladder)
 
+    def follow(self, account: Account) -> None:
+        """Count what an account moved and nobody has counted yet, where the program's policy says so."""
+        if account.followed == len(account.transfers) or not movements_of(account.transfers[account.followed :]):
+            return
+        ladder = ladder_at(self.program, account.now)
+        if ladder is None:
+            self._uncounted(account)
+            return
+        state = _state(account, ladder)
+        if is_counted_otherwise(state, ladder):
+            if state.basis:
+                self.keep(account, ladder, Settled(without_count(state)))
+        elif ladder.movements:
+            self.keep(account, ladder, _moved(state, ladder, account))
+
     def keep(self, account: Account, ladder: Ladder, settled: Settled) -> None:
         """Keep what was decided of an account's customer, and tell of changes and of what ends soon."""
-        self.now, state = account.now, settled.state
+        self.now, state, account.followed = account.now, settled.state, len(account.transfers)
         account.customer = _replace(
             account.customer,
             tier=state.tier,
@@ -172,7 +212,41 @@ def state_of(customer: Customer | Standing, ladder: Ladder, now: datetime) -> Ti
     """Read where a customer stands. Who has none of the facts that could have been counted begins now."""
     if customer.tier_state is not None:
         return decode(customer.tier_state)
-    return TierState(customer.tier) if customer.has_facts else newcomer(ladder, now)
+    has_begun = customer.has_facts or (customer.has_moved and bool(ladder.movements))
+    return TierState(customer.tier) if has_begun else newcomer(ladder, now)
+
+
+def _state(account: Account, ladder: Ladder) -> TierState:
+    """Read where an account's customer stands, as it was before this booking moved anything."""
+    customer = account.customer
+    if customer.tier_state is None and account.transfers:
+        customer = _replace(customer, version=customer.version - len(account.transfers))
+    return state_of(customer, ladder, account.now)
+
+
+def with_moved(amounts: Mapping[int, int], ladder: Ladder, account: Account) -> Mapping[int, int]:
+    """Add what an account moved, and is not written yet, to what was counted anew by days."""
+    together = dict(amounts)
+    for its in counted_by(ladder, movements_of(account.transfers)):
+        for at, amount in its.amounts:
+            day = ladder.day_of(at)
+            together[day] = together.get(day, 0) + amount
+    return together
+
+
+def _moved(state: TierState, ladder: Ladder, account: Account) -> Settled:
+    """Count what an account moved and nobody has counted yet, each at its moment, and settle until now.
+
+    Whoever books something books first what has come due, and counts that here. So it comes to the same whether each
+    end of points was counted when it came, or all at once.
+    """
+    settled, today = Settled(state), ladder.day_of(account.now)
+    for its in counted_by(ladder, movements_of(account.transfers[account.followed :])):
+        amounts = [(ladder.day_of(at, near=today), amount) for at, amount in its.amounts]
+        at = its.at if state.ladder == ladder.key else account.now
+        after = contribute_all(settled.state, ladder, now=at, amounts=amounts, reason=its.reason)
+        settled = and_then(settled, after)
+    return and_then(settled, settle(settled.state, ladder, account.now))
 
 
 def without_count(state: TierState) -> TierState:

@@ -26,6 +26,8 @@ from service.tiers.windows import NEVER_DAY, Window, window_of
 ONE: Final = 10_000
 """One times, in basis points."""
 MOST_TIERS: Final = 20
+MOVEMENTS: Final = frozenset({CountedPoints.ADJUSTMENTS, CountedPoints.REDEMPTIONS, CountedPoints.EXPIRY})
+"""The kinds of points that no purchase and no activity tells of: the ledger does, when they move."""
 
 
 class TierMultiplier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +85,8 @@ class Ladder(msgspec.Struct, frozen=True):
     levels: Mapping[str, int]
     key: str
     basis: str
+    movements: frozenset[CountedPoints] = frozenset()
+    """Which movements of the ledger count: for most programs none, who then look at none."""
 
     def level(self, tier: str | None) -> int:
         """Return the place of a tier, from 0 on; -1 for none, and for one that there is no more."""
@@ -208,6 +212,7 @@ def ladder_of(policy: TierPolicy, tiers: Iterable[Tier], *, currency: str, time_
         {tier.id: level for level, tier in enumerate(ordered)},
         _digest((policy, currency, time_zone, steps)),
         _digest((window, time_zone)),
+        MOVEMENTS.intersection(policy.counts),
     )
 
 

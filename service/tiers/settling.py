@@ -61,11 +61,33 @@ def contribute(state: TierState, ladder: Ladder, *, now: datetime, day: int, amo
     state = settled.state
     if not amount or is_counted_otherwise(state, ladder):
         return settled
-    at = now if state.since is None else max(now, state.since)
-    today = ladder.day_of(at, near=day)
     days, amounts = _added(state.days, state.amounts, ladder.window.bucket(day), amount)
-    counted = _counting(state, days, amounts)
-    if _changes_nothing(counted, ladder, today, amount):
+    return _contributed(settled, _counting(state, days, amounts), ladder, now, day, amount, reason)
+
+
+def contribute_all(
+    state: TierState, ladder: Ladder, *, now: datetime, amounts: Sequence[tuple[int, int]], reason: Reason
+) -> Settled:
+    """Settle, and count amounts, each on its day: they change the tier together, once."""
+    settled = settle(state, ladder, now)
+    state, days, sums = settled.state, settled.state.days, settled.state.amounts
+    amounts = [each for each in amounts if each[1]]
+    if not amounts or is_counted_otherwise(state, ladder):
+        return settled
+    for day, amount in amounts:
+        days, sums = _added(days, sums, ladder.window.bucket(day), amount)
+    least = min(amount for _, amount in amounts)
+    return _contributed(settled, _counting(state, days, sums), ladder, now, amounts[0][0], least, reason)
+
+
+def _contributed(
+    settled: Settled, counted: TierState, ladder: Ladder, now: datetime, near: int, least: int, reason: Reason
+) -> Settled:
+    """Decide after something was counted, near a day; the `least` of it is below 0 where something was taken off."""
+    state = settled.state
+    at = now if state.since is None else max(now, state.since)
+    today = ladder.day_of(at, near=near)
+    if _changes_nothing(counted, ladder, today, least):
         # The next change may be later than it was; whoever finds it due too early looks again.
         return Settled(_pruned(counted, ladder, today), settled.changes, settled.notice)
     changes = list(settled.changes)
@@ -166,6 +188,11 @@ def joined(source: TierState, target: TierState, ladder: Ladder, now: datetime) 
     return _replace(after, notice=told_after(settled, after))
 
 
+def and_then(earlier: Settled, later: Settled) -> Settled:
+    """Join two decisions of one booking, of which the later one went on from the earlier."""
+    return Settled(later.state, (*earlier.changes, *later.changes), told_after(earlier, later))
+
+
 def told_after(earlier: Settled, later: Settled) -> TierNotice | None:
     """Return what a customer is told after two decisions of one moment: not of an end that the later one put off."""
     one, other = earlier.state, later.state
@@ -173,10 +200,10 @@ def told_after(earlier: Settled, later: Settled) -> TierNotice | None:
     return later.notice or (earlier.notice if still else None)
 
 
-def _changes_nothing(state: TierState, ladder: Ladder, today: int, amount: int) -> bool:
+def _changes_nothing(state: TierState, ladder: Ladder, today: int, least: int) -> bool:
     """Tell whether more was counted, and that is not enough for another tier, and brings nothing forward."""
     return (
-        amount > 0
+        least > 0
         and state.noticed_day is None
         and min(state.amounts, default=0) >= 0
         and (not state.days or state.days[-1] <= today)

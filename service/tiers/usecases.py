@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -15,12 +15,14 @@ from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
 from service.platform.statements import Db, Write, write_together
 from service.points import usecases as points
+from service.points.account import Account
 from service.programs import defining
+from service.programs import usecases as programs
 from service.programs.rules import Program
 from service.tiers import store
 from service.tiers.book import TIER, ladder_at
 from service.tiers.bringing import BroughtAlong
-from service.tiers.climbing import Climbing, state_of, without_count
+from service.tiers.climbing import Climbing, state_of, with_moved, without_count
 from service.tiers.history import TierHistory
 from service.tiers.rules import (
     Ladder,
@@ -33,13 +35,31 @@ from service.tiers.rules import (
     is_counted_otherwise,
     next_change_at,
 )
-from service.tiers.settling import joined, recounted, settle
+from service.tiers.settling import joined, recounted
 from service.tiers.standing import TierStanding, standing_of
 
+_replace: Final = msgspec.structs.replace
 Counting: TypeAlias = Callable[
     [Db, int, Ladder, Sequence[Customer], datetime], Awaitable[Mapping[int, Mapping[int, int]]]
 ]
 """Counts all facts of customers anew, as of now, for a program: by their internal ids amounts by day."""
+
+
+def following(program: Program) -> points.Following:
+    """Count for tiers what a booking moves, where the program says so; to be handed to bookings of points."""
+
+    def follow(accounts: Sequence[Account]) -> Sequence[Write]:
+        climbing = Climbing(program)
+        for account in accounts:
+            climbing.follow(account)
+        return store.writing(climbing)
+
+    return follow
+
+
+async def following_of(db: Db, program_id: int) -> points.Following:
+    """Count likewise, for a program by its internal id, as it is now."""
+    return following(await programs.read_program(db, program_id=program_id))
 
 
 def writing(climbing: Climbing) -> list[Write]:
@@ -54,7 +74,7 @@ async def balances(
 
     What is due and not booked counts as done.
     """
-    found = await points.balances(db, program_id=program.id, customer_ids=customer_ids)
+    found = await points.balances(db, program_id=program.id, customer_ids=customer_ids, following=following(program))
     ladder, now = None, None
     if program.settings.tiers is not None:
         now = await database_time(db)
@@ -77,7 +97,11 @@ async def due(db: Db, *, program: Program, after: int, count: int) -> tuple[int 
 
 
 async def merge(db: Db, *, program: Program, source: Customer, target: Customer, entropy: int) -> None:
-    """Let one customer have what was counted for two, who are locked; a change of the tier is the target's."""
+    """Let one customer have what was counted for two, who are locked; a change of the tier is the target's.
+
+    They are given as they were before the ledger booked what had come due, and counted that.
+    """
+    source, target = await _counted_since(db, program.id, [source, target])
     now = await database_time(db)
     ladder, climbing, ids = ladder_at(program, now), Climbing(program, now), IdSource(now, entropy)
     if ladder is None:
@@ -94,6 +118,16 @@ async def merge(db: Db, *, program: Program, source: Customer, target: Customer,
     told = climbing.tell(target.id, settled, ids)
     events = [Event(ids.next(), kind, target.id, subject_id) for kind, subject_id in told]
     await write_together(db, [*writing(climbing), announcing(program.id, events, now)])
+
+
+async def _counted_since(db: Db, program_id: int, before: Sequence[Customer]) -> list[Customer]:
+    """Give customers as they were, but with what was counted for them since."""
+    found = await customers.read_by_id(db, program_id=program_id, customers=[each.id for each in before])
+    now = {each.id: each for each in found}
+    return [
+        _replace(each, tier=now[each.id].tier, tier_state=now[each.id].tier_state, tier_due_at=now[each.id].tier_due_at)
+        for each in before
+    ]
 
 
 async def erase(db: Db, *, program_id: int, all_ids: Sequence[int]) -> None:
@@ -143,21 +177,21 @@ async def settle_customers(
         for account in accounts:
             climbing.leave(account)
     else:
-        states = {account.customer.id: state_of(account.customer, ladder, now) for account in accounts}
-        otherwise = [each.customer for each in accounts if is_counted_otherwise(states[each.customer.id], ladder)]
+        climbers = [(account, climbing.climber(account).settled) for account in accounts]
+        otherwise = [each.customer for each, settled in climbers if is_counted_otherwise(settled.state, ladder)]
         amounts: Mapping[int, Mapping[int, int]] = {}
         brought: Mapping[int, Sequence[BroughtAlong]] = {}
         if otherwise:
             amounts = await counting(db, program.id, ladder, otherwise, now)
             brought = await store.brought_of(db, program_id=program.id, customers=[each.id for each in otherwise])
-        for account in accounts:
-            state, its_id = states[account.customer.id], account.customer.id
-            if is_counted_otherwise(state, ladder):
-                counted, along = amounts.get(its_id, {}), brought.get(its_id, ())
-                settled = recounted(state, ladder, now=now, amounts=counted, brought=along)
+        for account, settled in climbers:
+            if is_counted_otherwise(settled.state, ladder):
+                its_id = account.customer.id
+                counted, along = with_moved(amounts.get(its_id, {}), ladder, account), brought.get(its_id, ())
+                again = recounted(settled.state, ladder, now=now, amounts=counted, brought=along)
+                climbing.keep(account, ladder, again)
             else:
-                settled = settle(state, ladder, now)
-            climbing.keep(account, ladder, settled)
+                climbing.keep(account, ladder, settled)
     await write_together(
         db,
         [

@@ -51,7 +51,6 @@ async def test_a_program_has_at_most_twenty_tiers(shop: Shop) -> None:
         ({"period": {"kind": "rolling"}}, "/settings/tiers/period/months"),
         ({"period": {"kind": "rolling", "months": 12}, "currency": "EUR"}, "/settings/tiers/currency"),
         ({"period": {"kind": "calendar", "period": "year"}, "counts": ["bonuses"] * 2}, "/settings/tiers/counts/1"),
-        ({"period": {"kind": "calendar", "period": "year"}, "counts": ["expiry"]}, "/settings/tiers/counts/0"),
     ],
 )
 async def test_a_policy_that_can_t_be_is_refused(shop: Shop, policy: dict[str, Any], pointer: str) -> None:

@@ -22,6 +22,7 @@ from service.points.facts import Accepted
 from service.purchases import usecases as purchases
 from service.purchases.returning import RefundReport, report_refund
 from service.purchases.usecases import PURCHASES, PurchaseOutcome
+from service.tiers import usecases as tiers
 from tests.concurrency.office import erase, interrupted, merge, outside
 from tests.concurrency.till import draft
 from tests.shop import Shop
@@ -46,20 +47,26 @@ def refunding(shop: Shop) -> Callable[[Db], Awaitable[Any]]:
 
 
 def confirming(shop: Shop) -> Callable[[Db], Awaitable[Any]]:
-    return lambda db: purchases.confirm(
-        db, program_id=shop.program.id, purchase_id="o-1", entropy=random.getrandbits(62)
-    )
+    return lambda db: purchases.confirm(db, program=shop.program, purchase_id="o-1", entropy=random.getrandbits(62))
 
 
 def capturing(shop: Shop, hold_id: str) -> Callable[[Db], Awaitable[Any]]:
     return lambda db: holding.capture(
-        db, program=shop.program, hold_id=uuid_of(hold_id), entropy=random.getrandbits(62)
+        db,
+        program=shop.program,
+        hold_id=uuid_of(hold_id),
+        following=tiers.following(shop.program),
+        entropy=random.getrandbits(62),
     )
 
 
 def releasing(shop: Shop, hold_id: str) -> Callable[[Db], Awaitable[Any]]:
     return lambda db: holding.release(
-        db, program=shop.program, hold_id=uuid_of(hold_id), entropy=random.getrandbits(62)
+        db,
+        program=shop.program,
+        hold_id=uuid_of(hold_id),
+        following=tiers.following(shop.program),
+        entropy=random.getrandbits(62),
     )
 
 

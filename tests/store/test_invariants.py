@@ -27,7 +27,7 @@ from service.programs import defining
 from service.programs import usecases as programs
 from service.programs.definitions import Change, DefinitionKind, State
 from service.programs.rules import Program, ProgramSettings, SettingsVersion
-from service.programs.tier_policy import RollingPeriod, TierPolicy
+from service.programs.tier_policy import CountedPoints, RollingPeriod, TierPolicy
 from service.purchases import usecases
 from service.purchases.engaging import Activity
 from service.purchases.returning import RefundReport, report_refund
@@ -252,6 +252,11 @@ MORE = {
         """UPDATE brought_tier SET counted = '[]'""",
         """UPDATE customer SET tier_state = tier_state || '{{"days":[],"amounts":[]}}'""",
         "UPDATE refund SET state = state - 'reversed_points'",
+        "UPDATE hold_part SET restored = 1 WHERE captured > 0",
+        "UPDATE hold SET ended_at = ended_at - interval '3 days' WHERE status = 'captured'",
+        "UPDATE transfer SET occurred_at = occurred_at - interval '3 days' WHERE reason = 'adjustment'",
+        "UPDATE transfer SET from_bucket = 'available', to_bucket = 'issued' WHERE reason = 'adjustment'",
+        "UPDATE transfer SET to_bucket = 'expired', reason = 'expiry' WHERE to_bucket = 'redeemed'",
     ],
     "held_pieces_are_of_open_holds": [
         "DELETE FROM hold WHERE status = 'held'",
@@ -319,7 +324,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
 async def with_tiers(db: Db) -> Program:
     """Make a program with a tier, which one customer reaches and keeps, and the other one loses by a refund."""
-    settings = ProgramSettings(tiers=TierPolicy(RollingPeriod(months=36)))
+    counts = (CountedPoints.ADJUSTMENTS, CountedPoints.REDEMPTIONS, CountedPoints.EXPIRY)
+    settings = ProgramSettings(tiers=TierPolicy(RollingPeriod(months=36), counts=counts))
     program = await programs.create_program(db, code="shop", name="Shop", live=False, settings=settings)
     await defining.create(
         db,
@@ -371,7 +377,8 @@ async def adjust(db: Db, program: Program) -> None:
     ]
     drafts = [opening_balances.draft(each, randomness=number) for number, each in enumerate(content, 100)]
     await opening_balances.OPENING_BALANCES.report(db, program=program, drafts=drafts, entropy=50)
-    limited = msgspec.structs.replace(program, newest=SettingsVersion(1, ProgramSettings(adjustment_limit=10)))
+    settings = msgspec.structs.replace(program.settings, adjustment_limit=10)
+    limited = msgspec.structs.replace(program, newest=SettingsVersion(1, settings))
     asker, other = (Keyholder(UUID(int=number), UUID(int=number)) for number in (1, 2))
     asked = list[UUID]()
     for number, points in enumerate((7, -3, 20, 30, 40)):

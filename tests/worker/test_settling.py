@@ -7,6 +7,7 @@ from service.platform.database import Database
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.points.usecases import settle_customers
+from service.tiers.usecases import following
 from tests.concurrency.office import merge
 from tests.conftest import NewShop
 from tests.jobs import settle_due
@@ -84,7 +85,11 @@ async def test_two_names_of_one_customer_are_settled_as_one(shop: Shop, database
 
     async def work(db: Db) -> int:
         return await settle_customers(
-            db, program_id=shop.program.id, customer_ids=["guest", "c-42", "nobody"], entropy=7
+            db,
+            program_id=shop.program.id,
+            customer_ids=["guest", "c-42", "nobody"],
+            following=following(shop.program),
+            entropy=7,
         )
 
     assert await transact(database.connection, work) == 1
