@@ -42,12 +42,12 @@ class CountedPoints(Enum):
     REDEMPTIONS = "redemptions"
     """Spent points are taken off, whatever had given them, on the day of the capture.
 
-    Held ones are not, and what is released or lapses never was spent. What a refund restores is added to that day again.
+    Held ones are not, and what is released was never spent. What a refund restores is added to that day again.
     """
     EXPIRY = "expiry"
     """Points that end by time are taken off, whatever had given them, on the day on which they end.
 
-    So are those that lapse unconfirmed. What a refund would have taken back had it not ended is added to that day again.
+    So are those that lapse unconfirmed. What a refund would have taken back had it not ended is added to it again.
     """
 
 

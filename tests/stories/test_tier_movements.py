@@ -392,9 +392,8 @@ class _Life:
 
     async def _buy(self) -> None:
         order, name = unique("o"), self._name()
-        if self._chance.random() < 0.4:
-            await self._redeem(order_id=order, name=name)
-            await self._end()
+        if self._chance.random() < 0.5 and await self._redeem(order_id=order, name=name):
+            await capture(self._shop, self._holds.pop())
         late = self._chance.choice([0, 0, 0, 2, 12, 30])
         bought = await self._shop.buy(
             id=order, customer_id=name, total=self._chance.randint(0, 60_000), occurred_at=ago(late)
@@ -405,11 +404,12 @@ class _Life:
     async def _refund(self) -> None:
         if self._orders:
             order, _ = self._chance.choice(self._orders)
-            body = {"id": unique("refund"), "amount": self._chance.randint(1, 40_000)}
+            total = (await self._shop.get(f"/v1/purchases/{order}")).body["total"]
+            body = {"id": unique("refund"), "amount": self._chance.choice([total, total // 2, total // 3])}
             answer = await self._shop.post(f"/v1/purchases/{order}/refunds", body)
             assert answer.status in {201, 409, 422}, answer.text
 
-    async def _redeem(self, order_id: str | None = None, name: str | None = None) -> None:
+    async def _redeem(self, order_id: str | None = None, name: str | None = None) -> bool:
         body: dict[str, Any] = {"customer_id": name or self._name(), "points": self._chance.randint(1, 300)}
         if order_id is not None:
             body["order_id"] = order_id
@@ -418,6 +418,7 @@ class _Life:
         assert held.status in {201, 409, 422}, held.text
         if held.status == 201:
             self._holds.append(held.body["id"])
+        return held.status == 201
 
     async def _end(self) -> None:
         if self._holds:
