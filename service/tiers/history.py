@@ -2,12 +2,15 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from service.kernel.ids import lowest_id_at
 from service.tiers.rules import Reason, TierChange
+
+_BY_TIME: Final = frozenset({Reason.TIME, Reason.EXPIRY})
 
 
 class TierHistory(msgspec.Struct, frozen=True):
@@ -28,6 +31,6 @@ def history(changes: Sequence[tuple[UUID, TierChange]]) -> TierHistory:
     """
     since = list[UUID]()
     for its_id, change in changes:
-        begins = min(lowest_id_at(change.at), its_id) if change.reason is Reason.TIME else its_id
+        begins = min(lowest_id_at(change.at), its_id) if change.reason in _BY_TIME else its_id
         since.append(max(begins, since[-1]) if since else begins)
     return TierHistory(since, [changes[0][1].before, *(change.after for _, change in changes)])

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from service.kernel.ids import time_ordered_id
 from service.tiers.history import history
 from service.tiers.rules import Reason, TierChange
@@ -22,12 +24,13 @@ def test_a_purchase_that_reaches_a_tier_was_decided_without_it() -> None:
     assert [had.tier_for(each) for each in (row(0), purchase, row(2))] == [None, None, "silver"]
 
 
-def test_what_time_did_was_so_before_the_fact_with_which_it_is_booked() -> None:
+@pytest.mark.parametrize("reason", [Reason.TIME, Reason.EXPIRY])
+def test_what_time_did_was_so_before_the_fact_with_which_it_is_booked(reason: Reason) -> None:
     purchase, change = row(5), row(5.0001)
     had = history(
         [
             (row(1), TierChange(None, "silver", NOW + HOUR, Reason.PURCHASE)),
-            (change, TierChange("silver", None, NOW + 3 * HOUR, Reason.TIME)),
+            (change, TierChange("silver", None, NOW + 3 * HOUR, reason)),
         ]
     )
     assert [had.tier_for(each) for each in (row(2), row(3.5), purchase)] == ["silver", None, None]
