@@ -44,9 +44,10 @@ WHERE w.id IS NULL OR o.events IS DISTINCT FROM 1;
 -- name: tiers_count_the_facts
 -- What is counted of a customer on a day, or in a period, that matters for the tier is what purchases of the customer
 -- and of the records that went into this one count, less what refunds took back, what activities do, what was counted
--- elsewhere, and what was adjusted, spent or ended, where that counts: on the day of the capture what was spent and not restored, and without
--- the ends of points that a refund would have taken back, those that were booked first. It is proven for programs that
--- have counted in one way ever since they have tiers; what was free and came back is left aside.
+-- elsewhere, and what was adjusted, spent or ended, where that counts: on the day of the capture what was spent and not
+-- restored, and without the ends of points that a refund would have taken back, those that were booked first. It is
+-- proven for programs that have counted in one way ever since they have tiers; what was free and came back is left
+-- aside.
 WITH policy AS (
     SELECT
         s.program_id, min(s.time_zone) AS time_zone, min(s.currency) AS currency,

@@ -123,7 +123,9 @@ async def test_who_spent_what_comes_back_owes_it_and_it_is_taken_off_once(shop: 
     assert await missing(shop) == 400
 
 
-@pytest.mark.parametrize("books", ["job", "purchase", "redemption", "adjustment", "refund", "merge", "tiers' job"])
+@pytest.mark.parametrize(
+    "books", ["job", "purchase", "redemption", "adjustment", "refund", "merge", "opening balance", "tiers' job"]
+)
 async def test_what_ended_is_taken_off_on_its_day_whoever_books_it(
     new_shop: NewShop, database: Database, owner: Db, books: str
 ) -> None:
@@ -173,6 +175,12 @@ async def _refund(shop: Shop, _: Database) -> None:
     await give_back(shop, "o-3", amount=300)
 
 
+async def _bring(shop: Shop, _: Database) -> None:
+    lot = {"points": 7, "earned_at": ago(1)}
+    body = {"balances": [{"id": unique("opening"), "customer_id": "c-42", "lots": [lot]}]}
+    assert (await shop.post("/v1/opening-balances", body, Role.ADMIN)).body["results"][0]["status"] == 201
+
+
 async def _buy(shop: Shop, _: Database) -> None:
     assert await buy(shop, 0) == "bronze"
 
@@ -193,6 +201,7 @@ BOOKING: dict[str, Callable[[Shop, Database], Awaitable[None]]] = {
     "adjustment": _adjust,
     "refund": _refund,
     "merge": _merge,
+    "opening balance": _bring,
     "tiers' job": _settle_tiers,
 }
 
