@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -10,7 +10,7 @@ from msgspec import Meta
 from service.earning.limits import CountedLimit, counted_limit
 from service.earning.rules import Every, Limit
 from service.kernel.amounts import BOUND
-from service.kernel.errors import Invalid
+from service.kernel.errors import Invalid, Unavailable
 from service.kernel.times import Time
 from service.platform.http.body import escape
 from service.programs.definitions import Definitions, DefinitionVersion, State
@@ -22,6 +22,8 @@ ACTIVITY_TYPE: Final = "activity_type"
 MOST_PROPERTIES: Final = 50
 MOST_VALUES: Final = 100
 LONGEST_TEXT: Final = 1_000
+_RETRY_AFTER_SECONDS: Final = 30
+"""What can't be read is read when another release serves: that isn't a matter of one second."""
 
 PropertyName = Annotated[
     str,
@@ -92,27 +94,52 @@ class AppliedType(msgspec.Struct, frozen=True):
     content: ActivityTypeContent
 
 
+class UnreadableType(NamedTuple):
+    """A version of a type that another release of the service saved, and this one can't read."""
+
+    type: str
+    version: int
+    reason: str
+
+
 class ActivityTypes:
     """All types of activities of a program at all moments."""
 
     def __init__(self, definitions: Mapping[str, Sequence[DefinitionVersion]]) -> None:
         """Take, by their ids, the versions of types that apply to some moment, the earliest first."""
+        self.unreadable = list[UnreadableType]()
+        """What was found that can't be read. Whoever tells of it takes it out."""
         self._versions = definitions
         self._contents = {
-            (its_id, version.number): _decode(version.content)
+            (its_id, version.number): self._content(its_id, version)
             for its_id, versions in definitions.items()
             for version in versions
         }
 
     def at(self, type_: str, moment: datetime) -> AppliedType | None:
-        """Return a type as it was at a moment; None where there were no such activities then."""
+        """Return a type as it was at a moment; None where there were no such activities then.
+
+        Raises Unavailable for one that can't be read: what it says of the activity only another release knows.
+        """
         version = applied_at(self._versions.get(type_, ()), moment)
         if version is None or version.state is not State.ACTIVE:
             return None
         content = self._contents[type_, version.number]
+        if content is None:
+            detail = "This release of the service can't read this type of activities; nothing was done."
+            raise Unavailable(detail, retry_after=_RETRY_AFTER_SECONDS)
         if content.ends_at is not None and moment >= content.ends_at:
             return None
         return AppliedType(version.number, content)
+
+    # One type that can't be read must not keep a program's other activities from being booked.
+
+    def _content(self, its_id: str, version: DefinitionVersion) -> ActivityTypeContent | None:
+        try:
+            return _decode(version.content)
+        except msgspec.MsgspecError as fault:
+            self.unreadable.append(UnreadableType(its_id, version.number, str(fault)))
+            return None
 
 
 def types_of(program: Program) -> ActivityTypes:

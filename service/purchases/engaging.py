@@ -73,7 +73,10 @@ def normalised(activity: Activity) -> Activity:
 
 
 def check_activity(activity: Activity, now: datetime, program: Program) -> None:
-    """Refuse an activity from the future or from too long ago, of no type, or with other properties. Raises Invalid."""
+    """Refuse an activity from the future or from too long ago, of no type, or with other properties.
+
+    Raises Invalid; Unavailable where its type can't be read.
+    """
     at = activity.occurred_at or now
     check_occurred(at, now=now, oldest_fact_days=program.settings.oldest_fact_days)
     check_properties(_type_of(activity, program, at).content, activity.properties)

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+import structlog
+
 from service.customers.rules import Balance, CustomerErased, newcomer
 from service.earning import usecases as earning
+from service.earning.activity_types import types_of
 from service.kernel.errors import NotFound, Refusal
 from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, Write
@@ -35,6 +38,7 @@ AcceptedPurchase: TypeAlias = Accepted[Purchase, Earnings]
 PurchaseOutcome: TypeAlias = Outcome[Purchase, Earnings]
 ActivityDraft: TypeAlias = Draft[Activity]
 AcceptedActivity: TypeAlias = Accepted[Activity, ActivityEarnings]
+_log = structlog.get_logger()
 
 
 _Told = TypeVar("_Told")
@@ -68,6 +72,12 @@ async def _prepare(
 async def _prepare_activities(
     db: Db, program: Program, facts: Sequence[tuple[Activity, Account]], /, *, at_once: bool
 ) -> _Deciding[Activity, ActivityEarnings]:
+    unreadable = types_of(program).unreadable
+    while unreadable:
+        its = unreadable.pop()
+        _log.error(
+            "activity_type_unreadable", program=program.code, type=its.type, version=its.version, reason=its.reason
+        )
     asked = [Asked(activity.type, activity.occurred_at or account.now, account) for activity, account in facts]
     return _Deciding(await prepare(db, program, asked, at_once=at_once), book_activity)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from service.platform.roles import Role
+from service.platform.statements import Db
 from tests.activities import activity, declare, earned, report, reward
 from tests.api.test_events import sequenced
 from tests.conftest import NewShop
@@ -270,3 +271,28 @@ async def test_activities_keep_points_alive_where_they_count(
     await report(shop, occurred_at="2026-02-14T10:00:00Z")
     balance = (await shop.get("/v1/customers/c-42/balance")).body
     assert balance["next_expiry"] == {"points": 129, "at": ends_at}
+
+
+async def test_a_type_of_another_release_keeps_no_other_from_being_reported(shop: Shop, owner: Db) -> None:
+    """During a rolling deployment, or behind a step back, a process may not know what a type asks for."""
+    await declare(shop, "webinar")
+    known = activity(type="webinar")
+    first = await shop.post("/v1/activities", known)
+    assert first.status == 201
+    newer = {"name": "Of tomorrow", "valid_from": "2026-01-01T00:00:00Z"}
+    assert (await shop.call("PATCH", "/v1/activity-types/webinar", newer, role=Role.MARKETER)).body["version"] == 2
+    await owner.execute(
+        "UPDATE definition_version SET content = content || '{\"of_tomorrow\": 1}'"
+        " WHERE program_id = $1 AND definition_id = 'webinar' AND version = 2",
+        shop.program.id,
+    )
+    await declare(shop, "review")  # by which the process reads all of the program again
+    refused = await report(shop, type="webinar")
+    assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "unavailable", "30")
+    assert (await report(shop, "?dry_run=true", type="webinar")).status == 503
+    assert await earned(shop) == 50
+    assert (await report(shop, type="review")).status == 201
+    assert (await shop.buy()).status == 201
+    assert (await report(shop, type="webinar", occurred_at="2025-06-01T10:00:00Z")).status == 201  # by the one before
+    again = await shop.post("/v1/activities", known)
+    assert (again.replayed, again.body) == (True, first.body)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.earning.activity_types import ActivityTypeContent, ActivityTypes, check_properties, checked
 from service.kernel.amounts import BOUND
-from service.kernel.errors import Invalid
+from service.kernel.errors import Invalid, Unavailable
 from service.programs.definitions import DefinitionVersion, State, applying_of
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -146,3 +146,16 @@ def test_properties_are_taken_as_json_schema_would_take_them(
         assert not jsonschema_rs.is_valid(alone, wrong), "what it points at is wrong by itself"
     else:
         assert jsonschema_rs.is_valid(schema, told)
+
+
+def test_a_type_that_another_release_saved_and_this_one_can_not_read_is_unavailable_and_stops_no_other() -> None:
+    odd = msgspec.structs.replace(
+        version(1, AT), content=b'{"name": "of tomorrow", "properties": {"a": {"type": "map"}}}'
+    )
+    types = ActivityTypes({"odd": [odd, version(2, AT + DAY)], "survey": [version(1, AT)]})
+    with pytest.raises(Unavailable):
+        types.at("odd", AT)
+    assert [(each.type, each.version) for each in types.unreadable] == [("odd", 1)]
+    assert types.at("odd", AT - DAY) is None
+    found = [types.at("odd", AT + DAY), types.at("survey", AT)]
+    assert [None if each is None else each.version for each in found] == [2, 1]
