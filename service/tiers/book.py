@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,14 +15,38 @@ from service.tiers.rules import Ladder, Tier, TierContent, ladder_of
 
 TIER: Final = "tier"
 """The kind of definitions."""
+
+
+class _Step(msgspec.Struct):
+    """What is left of a tier of which no more can be read."""
+
+    name: str
+    threshold: int
+
+
 _decode = msgspec.json.Decoder(TierContent).decode
+_decode_step = msgspec.json.Decoder(_Step).decode
+
+
+class UnreadableTier(NamedTuple):
+    """A version of a tier that another release of the service saved, and this one can't read."""
+
+    tier: str
+    version: int
+    reason: str
 
 
 class TierBook:
-    """All tiers of a program at all moments. What is made of them is made once."""
+    """All tiers of a program at all moments. What is made of them is made once.
+
+    Of a tier that can't be read its place stays, so that nobody falls, without benefits; where not even that can be
+    read, there is no such tier.
+    """
 
     def __init__(self, definitions: Mapping[str, Sequence[DefinitionVersion]]) -> None:
         """Take, by their ids, the versions of tiers that apply to some moment, the earliest first."""
+        self.unreadable = list[UnreadableTier]()
+        """What was found so far that can't be read. Whoever tells of it takes it out."""
         self._versions = definitions
         self._moments = sorted({version.valid_from for versions in definitions.values() for version in versions})
         self._tiers: dict[int, Mapping[str, Tier]] = {}
@@ -57,7 +81,20 @@ class TierBook:
         for tier_id, versions in self._versions.items():
             version = applied_at(versions, moment)
             if version is not None and version.state is State.ACTIVE:
-                yield tier_id, Tier(tier_id, version.number, _decode(version.content))
+                content = self._content(tier_id, version)
+                if content is not None:
+                    yield tier_id, Tier(tier_id, version.number, content)
+
+    def _content(self, tier_id: str, version: DefinitionVersion) -> TierContent | None:
+        try:
+            return _decode(version.content)
+        except msgspec.MsgspecError as fault:
+            self.unreadable.append(UnreadableTier(tier_id, version.number, str(fault)))
+        try:
+            step = _decode_step(version.content)
+        except msgspec.MsgspecError:
+            return None
+        return TierContent(step.name, step.threshold)
 
 
 def tiers_of(program: Program) -> TierBook:

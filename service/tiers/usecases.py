@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 import msgspec
+import structlog
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer, Standing
@@ -20,7 +21,7 @@ from service.programs import defining
 from service.programs import usecases as programs
 from service.programs.rules import Program
 from service.tiers import store
-from service.tiers.book import TIER, ladder_at
+from service.tiers.book import TIER, ladder_at, tiers_of
 from service.tiers.bringing import BroughtAlong
 from service.tiers.climbing import Climbing, state_of, with_moved, without_count
 from service.tiers.history import TierHistory
@@ -43,6 +44,7 @@ Counting: TypeAlias = Callable[
     [Db, int, Ladder, Sequence[Customer], datetime], Awaitable[Mapping[int, Mapping[int, int]]]
 ]
 """Counts all facts of customers anew, as of now, for a program: by their internal ids amounts by day."""
+_log = structlog.get_logger()
 
 
 def following(program: Program) -> points.Following:
@@ -90,9 +92,12 @@ async def balances(
 async def due(db: Db, *, program: Program, after: int, count: int) -> tuple[int | None, list[tuple[int, str]]]:
     """Look at the next customers behind an internal id; give the last, None at the end, and whose tier is due.
 
-    Those are given in the order of their internal ids, each with the caller's own.
+    Those are given in the order of their internal ids, each with the caller's own. Tiers that can't be read are logged.
     """
-    ladder = ladder_at(program, await database_time(db))
+    ladder, unreadable = ladder_at(program, await database_time(db)), tiers_of(program).unreadable
+    while unreadable:
+        its = unreadable.pop()
+        _log.error("tier_unreadable", program=program.code, tier=its.tier, version=its.version, reason=its.reason)
     return await store.read_due(db, program_id=program.id, ladder=ladder, after=after, count=count)
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from service.platform.database import Database
+from service.platform.roles import Role
 from service.platform.statements import Db
 from tests.activities import declare, report, reward
 from tests.api.test_events import read_all, sequenced
 from tests.conftest import NewShop
 from tests.jobs import settle_tiers
-from tests.rulebook import set_rule
+from tests.rulebook import SINCE, set_rule
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
 from tests.stories.test_lives import DAY, now
@@ -334,3 +335,31 @@ async def test_nothing_is_left_of_the_tier_of_who_is_erased(shop: Shop, owner: D
     assert await told.changes() == [(None, "bronze", "purchase")]
     left = "SELECT count(*) FROM customer WHERE program_id = $1 AND (tier, tier_state::text, tier_due_at) IS NOT NULL"
     assert await owner.fetchval(left, shop.program.id) == 0
+
+
+async def test_a_tier_of_another_release_has_no_benefits_and_stops_nobody(
+    shop: Shop, database: Database, owner: Db
+) -> None:
+    """During a rolling deployment, or behind a step back, a process may not know what a tier gives."""
+    await set_tiers(shop)
+    told = Told(shop)
+    assert await buy(shop, 1_000) == "gold"
+    benefits = {"multiplier": {"basis_points": 20_000}}
+    change = {"benefits": benefits, "valid_from": SINCE}
+    for tier_id in ("gold", "bronze"):
+        assert (await shop.call("PATCH", f"/v1/tiers/{tier_id}", change, role=Role.MARKETER)).status == 200
+    for tier_id, content in (("gold", '{"of_tomorrow": 1}'), ("bronze", '{"threshold": "ten"}')):
+        await owner.execute(
+            "UPDATE definition_version SET content = content || $3::jsonb"
+            " WHERE program_id = $1 AND definition_id = $2 AND version = 2",
+            shop.program.id, tier_id, content,
+        )  # fmt: skip
+    await set_tier(shop, "platinum", 5_000)  # by which the process reads all of the program again
+    assert await buy(shop, 1) == "gold"
+    await settle_tiers(database)
+    bought = await shop.buy(total=100, occurred_at=now())
+    assert [line["rule"] for line in bought.body["points"]["lines"]] == ["base"]
+    shown = await tier(shop)
+    assert (shown["id"], shown["name"], shown["next"]["id"]) == ("gold", "Gold", "platinum")
+    assert await buy(shop, 100, customer_id="new") is None
+    assert await told.changes() == [(None, "gold", "purchase")]
