@@ -46,6 +46,14 @@ FROM generate_series(1, $2::integer) AS n;
 INSERT INTO activity SELECT $1, n, %(id)s, 'old-' || n, 'survey', 1, '{}', 0, 0, '[]', 1, 0, 0, 0, NULL, NULL,
     now(), now()
 FROM generate_series(1, $2::integer) AS n;
+INSERT INTO tier_change SELECT $1, n, %(id)s, NULL, 'silver', 'purchase', now(), now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO tier_notice SELECT $1, n, %(id)s, 'silver', NULL, now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO earning_use SELECT $1, 'rule-' || n, 'day', date '2026-01-01', 1, 1, NULL, NULL
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO refund (program_id, customer_id, id, external_id, purchase_id, amount, from_lots, to_debt, written_off,
+    restored, state, available_after, pending_after, held_after, debt_after, occurred_at, recorded_at)
+SELECT $1, p.customer_id, p.id, p.external_id, p.id, 1, 0, 0, 0, 0, '{}', 1, 0, 0, 0, now(), now() FROM purchase AS p;
 INSERT INTO hold SELECT $1, n, %(id)s, 'released', 1, 0, NULL, now(), now(), now()
 FROM generate_series(1, $2::integer) AS n;
 INSERT INTO expiry_notice SELECT $1, n, %(id)s, 1, now(), now() FROM generate_series(1, $2::integer) AS n;

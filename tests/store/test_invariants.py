@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -275,6 +276,9 @@ MORE = {
 }
 """What else breaks them: each line of these is there for something."""
 
+SINCE: Final = datetime.now(UTC) - timedelta(days=90)
+"""From when on there are tiers, types of activities and rules: in whichever year this runs, its facts count."""
+BOUGHT_AT: Final = SINCE + timedelta(days=1)
 DRAWN, GIVEN_BACK = (UUID(int=number) for number in range(1, 3))
 
 
@@ -292,7 +296,7 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
                         customer_id=f"c-{number % 2}",
                         currency="EUR",
                         total=1000,
-                        occurred_at=datetime(2026, 1, 2, tzinfo=UTC),
+                        occurred_at=BOUGHT_AT,
                     ),
                     randomness=number,
                 )
@@ -325,7 +329,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 async def with_tiers(db: Db) -> Program:
     """Make a program with a tier, which one customer reaches and keeps, and the other one loses by a refund."""
     counts = (CountedPoints.ADJUSTMENTS, CountedPoints.REDEMPTIONS, CountedPoints.EXPIRY)
-    settings = ProgramSettings(tiers=TierPolicy(RollingPeriod(months=36), counts=counts))
+    settings = ProgramSettings(tiers=TierPolicy(RollingPeriod(months=12), counts=counts))
     program = await programs.create_program(db, code="shop", name="Shop", live=False, settings=settings)
     await defining.create(
         db,
@@ -333,7 +337,7 @@ async def with_tiers(db: Db) -> Program:
         kind=TIERS,
         definition_id="silver",
         content=TierContent("Silver", 18),
-        change=Change(State.ACTIVE, datetime(2026, 1, 1, tzinfo=UTC)),
+        change=Change(State.ACTIVE, SINCE),
         entropy=80,
     )
     return await programs.program_with_code(db, program.code)
@@ -351,17 +355,16 @@ async def define(db: Db, program: Program) -> None:
 
 async def engage(db: Db, program: Program) -> None:
     """Declare a type of activities and a rule that rewards it, and let both customers answer a survey twice."""
-    since = datetime(2026, 1, 1, tzinfo=UTC)
     content = ActivityTypeContent(name="A survey", properties={"text": TextProperty()}, once=True)
     rule = RuleContent(name="Answers", effect=Bonus(50), activity="survey")
-    create = partial(defining.create, db, program_id=program.id, change=Change(State.ACTIVE, since))
+    create = partial(defining.create, db, program_id=program.id, change=Change(State.ACTIVE, SINCE))
     await create(kind=ACTIVITY_TYPES, definition_id="survey", content=content, entropy=41)
     await create(kind=EARNING_RULES, definition_id="answers", content=rule, entropy=42)
     declared = await programs.program_with_code(db, code=program.code)
     assert declared is not None
     drafts = [
         usecases.draft_activity(
-            Activity(f"a-{number}", f"c-{number % 2}", "survey", since, {"text": "fine"}), randomness=number
+            Activity(f"a-{number}", f"c-{number % 2}", "survey", SINCE, {"text": "fine"}), randomness=number
         )
         for number in range(4)
     ]

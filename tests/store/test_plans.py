@@ -68,6 +68,7 @@ def _statements() -> Iterator[tuple[str, Statement]]:
         "customers",
         "purchases",
         "earning",
+        "tiers",
         "points",
         "adjustments",
         "opening_balances",
