@@ -81,11 +81,11 @@ class Account:
     ) -> None:
         """Bring in points: a transfer and a lot of one id. Debt is repaid first; what has ended, ends as of then.
 
-        `points` >= 0; none book nothing.
+        So does what should have been confirmed before: it lapses as it would have. `points` >= 0; none book nothing.
         """
         if points == 0:
             return
-        is_pending = life.available_at is not None and life.available_at > self.now
+        is_pending = life.available_at is not None and (life.lapses or life.available_at > self.now)
         self.move(
             Bucket.ISSUED,
             Bucket.PENDING if is_pending else Bucket.AVAILABLE,
@@ -118,6 +118,8 @@ class Account:
             self.lots[lot.id] = lot
         if not is_pending:
             self.repay([lot], cause, occurred_at)
+        elif lot.available_at <= self.now and not self.has_ended(lot, lot.available_at):
+            self.expire(lot.id, lot.available_at, reason="lapse")
         if self.has_ended(lot, self.now):
             self.expire(lot.id, lot_ends_at(lot, self.customer.alive_until))
         if self.lots is None:

@@ -161,7 +161,10 @@ class Customer:
             self.alive_until, self.notify_at = alive.until, alive.notify_at
 
     def grant(self, count: int, lot: Lot, reason: str, now: datetime) -> None:
-        """Bring in pebbles. Debt takes its part of those that are available; what has ended already ends at once."""
+        """Bring in pebbles. Debt takes its part of those that are available; what has ended already ends at once.
+
+        So does what should have been confirmed before.
+        """
         if not count:
             return
         new = [Point(lot, "issued") for _ in range(count)]
@@ -170,6 +173,8 @@ class Customer:
         self.move(new, "pending" if lot.is_pending else "available", reason, lot.cause)
         if not lot.is_pending:
             self.repay(new, lot.cause)
+        elif lot.available_at is not None and lot.available_at <= now and not self.has_ended(lot, lot.available_at):
+            self.move(new, "expired", "lapse", lot.cause)
         self.end(lot, now)
 
     def repay(self, points: Iterable[Point], cause: Cause) -> None:

@@ -175,7 +175,7 @@ class Program:
             if self.pending["kind"] == "until_confirmed":
                 available_at = self._after(self._day(occurred_at) + self.pending["days"] * DAY)
                 lapses = self.pending["otherwise"] == "lapse"
-        waits = available_at is not None and available_at > now
+        waits = available_at is not None and (lapses or available_at > now)
         slides = expiry is not None and expiry["kind"] == "sliding"
         lot = Lot(cause, points, available_at, ends_at, slides, waits, lapses)
         lot.needs_notice = bool(self._notice.get("required"))

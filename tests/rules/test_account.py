@@ -256,7 +256,7 @@ def _earn(step: Step, books: Books, model: Model, now: datetime, *, whole: bool)
         life=life,
     )
     books.keep(account)
-    pending = life.available_at is not None and life.available_at > now
+    pending = life.available_at is not None and (life.lapses or life.available_at > now)
     for _ in range(step.points):
         point = Point(books.steps, life.available_at if pending else None, life.lapses, life.expires_at, life.slides)
         point.state = "pending" if pending else "available"

@@ -207,3 +207,27 @@ async def test_nobody_redeems_for_who_is_not_there(shop: Shop) -> None:
     refused = await redeem(shop, 1)
     assert (refused.status, refused.code) == (422, "customer_unknown")
     assert (await shop.get("/v1/redemptions/hold_" + "0" * 32, Role.ADMIN)).status == 404
+
+
+async def test_what_is_reported_when_nobody_can_confirm_it_any_more_lapses_as_it_would_have(
+    new_shop: NewShop, owner: Db
+) -> None:
+    """Else a checkout that was cut off would give for good what one that reports in time gives only if confirmed."""
+    shop = await new_shop(pending={"kind": "until_confirmed", "days": 30, "otherwise": "lapse"})
+    await shop.buy(id="first", occurred_at=now(), total=1_000)
+    await pass_time(owner, shop.program.id, 32 * DAY)
+    late = await shop.buy(id="late", occurred_at="2026-01-02T10:00:00Z")
+    assert (late.body["points"]["earned"], late.body["points"]["pending"], late.body["balance"]) == (129, 0, NOTHING)
+    assert (await command(shop, "/v1/purchases/late/confirm")).code == "points_lapsed"
+    listed = (await shop.get("/v1/customers/c-42/transactions")).body["data"][:2]
+    assert [(each["reason"], each["to"], each["occurred_at"]) for each in listed] == [
+        ("lapse", "expired", "2026-02-02T00:00:00Z"),
+        ("purchase", "pending", "2026-01-02T10:00:00Z"),
+    ]
+    explained = await shop.get(f"/v1/transactions/{listed[0]['id']}/explain")
+    assert "lapsed at 2026-02-02 00:00 UTC: nobody had confirmed by then." in explained.text
+    refunded = await shop.post("/v1/purchases/late/refunds", {"id": "r-1", "amount": 12_990})
+    assert (refunded.status, refunded.body["points"]["reversed"], refunded.body["balance"]) == (201, 0, NOTHING)
+    # What waits no more becomes available, where the program says so.
+    other = await new_shop(pending={"kind": "until_confirmed", "days": 30, "otherwise": "activate"})
+    assert (await other.buy()).body["balance"] == NOTHING | {"available": 129}
