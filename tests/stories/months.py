@@ -41,6 +41,7 @@ UPDATE customer AS c SET tier_state = jsonb_strip_nulls(c.tier_state || jsonb_bu
         ))) FROM jsonb_array_elements(c.tier_state -> 'guarantees') AS g (its))
 ))
 WHERE c.program_id = $1 AND c.tier_state IS NOT NULL"""
+"""What was counted for tiers is kept by days, which whole ones shift."""
 _BROUGHT = """
 UPDATE brought_tier AS b SET counted = (
     SELECT coalesce(jsonb_agg(
@@ -48,15 +49,21 @@ UPDATE brought_tier AS b SET counted = (
     ), '[]') FROM jsonb_array_elements(b.counted) AS e (its)
 )
 WHERE b.program_id = $1"""
-"""What was counted for tiers is kept by days, which whole ones shift; periods of a calendar they would leave."""
+_HAS_CALENDAR = """
+SELECT EXISTS (
+    SELECT FROM program_settings AS s
+    WHERE s.program_id = $1 AND s.settings -> 'tiers' -> 'period' ->> 'kind' = 'calendar'
+)"""
 _PASSING = f"WITH {', '.join(_MOVED)} UPDATE catalogue_version SET version = version + 1"
 
 
 async def pass_time(owner: Db, program_id: int, passing: timedelta) -> None:
     """Let time pass for one program. `owner` may change history, which the service can't.
 
-    From when on settings apply, processes know anew half a second later.
+    From when on settings apply, processes know anew half a second later. Periods of the calendar don't shift: what
+    hangs on them has a clock of its own (`wall_clock.py`).
     """
+    assert not await owner.fetchval(_HAS_CALENDAR, program_id), "tiers by the calendar need a clock that is set"
     await owner.execute(_TIERS, program_id, passing, passing.days)
     await owner.execute(_BROUGHT, program_id, passing)
     await owner.execute(_PASSING, program_id, passing)

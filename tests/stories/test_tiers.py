@@ -15,7 +15,7 @@ from tests.jobs import settle_tiers
 from tests.rulebook import SINCE, set_rule
 from tests.shop import Answer, Shop, unique
 from tests.stories.months import pass_time
-from tests.stories.test_lives import DAY, now
+from tests.stories.test_lives import DAY, NOTHING, now
 from tests.stories.test_records import admin, merge
 from tests.tiers import qualify, set_tier, set_tiers, tier
 
@@ -47,12 +47,16 @@ class Told:
         self._shop = shop
         self._seen = 0
 
-    async def new(self, kind: str) -> list[dict[str, Any]]:
-        """Read the data of the events of a type since."""
+    async def all(self) -> list[tuple[str, dict[str, Any]]]:
+        """Read the types and the data of the events since."""
         await sequenced(self._shop)
         told = [event for event in await read_all(self._shop) if event["type"] in {CHANGED, ENDING}]
         new, self._seen = told[self._seen :], len(told)
-        return [event["data"] for event in new if event["type"] == kind]
+        return [(event["type"], event["data"]) for event in new]
+
+    async def new(self, kind: str) -> list[dict[str, Any]]:
+        """Read the data of the events of a type since."""
+        return [data for type_, data in await self.all() if type_ == kind]
 
     async def changes(self) -> list[tuple[str | None, str | None, str]]:
         """Read the changes since."""
@@ -363,3 +367,18 @@ async def test_a_tier_of_another_release_has_no_benefits_and_stops_nobody(
     assert (shown["id"], shown["name"], shown["next"]["id"]) == ("gold", "Gold", "platinum")
     assert await buy(shop, 100, customer_id="new") is None
     assert await told.changes() == [(None, "gold", "purchase")]
+
+
+async def test_points_that_nobody_confirmed_count_as_those_that_ended(
+    new_shop: NewShop, database: Database, owner: Db
+) -> None:
+    """A purchase counts what it earned, less what refunds took back; a lapse is an end, and takes nothing back."""
+    shop = await new_shop(pending={"kind": "until_confirmed", "days": 10, "otherwise": "lapse"})
+    await set_tiers(shop)
+    assert await buy(shop, 600) == "silver"
+    await pass_time(owner, shop.program.id, 12 * DAY)
+    assert await shop.balance("c-42") == NOTHING
+    assert await buy(shop, 400, occurred_at=ago(11)) == "gold"  # too late to be confirmed at all
+    await qualify(shop, period={"kind": "rolling", "months": 24})
+    await settle_tiers(database)
+    assert (await tier(shop))["id"] == "gold"
