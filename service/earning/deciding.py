@@ -106,16 +106,18 @@ def _multiplying(
         named = [each for each in given if each.line.points and _names(effect, each)]
         if named:
             points, why, places = multiplied(effect, [each.line for each in named])
-            minimum = named[0].line.minimum if len(named) == 1 else None
+            # What multiplies one line shrinks as that does, unless it asks for more.
+            alike = len(named) == 1 and rule.minimum is None and rule.because is None
+            minimum = named[0].line.minimum if alike else None
             bonus = all(each.line.bonus for each in named)
             candidate = _candidate(rule, occasion, allowance, points, why, places, minimum, bonus=bonus)
             if candidate is not None:
-                found.append(candidate if len(named) == 1 else _of(candidate, named, rule, occasion))
+                found.append(candidate if alike else _of(candidate, named, rule, occasion))
     return found
 
 
 def _of(candidate: Candidate, named: Sequence[Candidate], rule: MultiplyingRule, occasion: Occasion) -> Candidate:
-    """Let what multiplies several lines hang on these, each of which has items and a minimum of its own."""
+    """Let what multiplies lines hang on these, each of which has items and a minimum of its own."""
     items = None if rule.because is None else rule.because(occasion)
     line = msgspec.structs.replace(candidate.line, items=items, of=tuple([each.line.rule for each in named]))
     return msgspec.structs.replace(candidate, line=line)

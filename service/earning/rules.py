@@ -37,8 +37,9 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `items` are the places, in what was bought, of the items for which it gave them; None: for the whole of it. It asked
     for at least a `minimum` of minor units. `lot` is the lot that the points are in, where it isn't the fact's first.
-    `of` are the rules whose points it multiplied, where there are several: what is left of theirs is left of these. A
-    `bonus` was given neither by amounts nor by items, and is no multiple of what was: tiers may not count it.
+    `of` are the rules whose points it multiplied, where there are several or it asked for more than they do: at most
+    what is left of theirs is left of these. A `bonus` was given neither by amounts nor by items, and is no multiple of
+    what was: tiers may not count it.
     """
 
     rule: str

@@ -54,7 +54,7 @@ class Minimum(msgspec.Struct, frozen=True):
 class EarnedLine(msgspec.Struct, frozen=True):
     """Points >= 0 that one rule gave for a purchase, for certain `items` (ids), or for the whole of it where None.
 
-    One that multiplied the points `of` several rules gave because of the `items`, where there are any.
+    One that multiplied the points `of` other rules gave because of the `items`, where there are any.
     """
 
     rule: str

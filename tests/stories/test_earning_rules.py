@@ -88,6 +88,35 @@ async def test_what_was_multiplied_for_an_item_goes_with_it(shop: Shop) -> None:
     assert (await shop.balance("c-42"))["available"] == 1140 * 36 // 140  # of the rest of 36.00, nothing doubled
 
 
+async def test_what_one_rule_gave_is_multiplied_no_longer_than_it_is_left(shop: Shop) -> None:
+    """Whatever the multiplier asks for besides: a smaller minimum, or an item."""
+    gift = {"purchase": {"minimum": {"EUR": 9_000}}}
+    await set_rule(shop, "gift", effect={"kind": "bonus", "points": 1000}, conditions=gift)
+    effect = {"kind": "multiplier", "basis_points": 20_000, "rules": ["gift"]}
+    conditions = {"purchase": {"minimum": {"EUR": 2_000}}, "items": {"items": {"skus": ["TEA-1"]}}}
+    await set_rule(shop, "double", effect=effect, conditions=conditions)
+    await shop.buy(id="less", total=14_000, items=[TEA, CARD])
+    # Of 50.00 that are left 20.00 would be enough to double; there is no gift any more.
+    assert (await refund(shop, "less", amount=9_000))["reversed"] == 90 + 1000 + 1000
+    await shop.buy(id="card", total=14_000, items=[TEA, CARD])
+    assert (await refund(shop, "card", items=[{"id": "card", "quantity": 1}]))["reversed"] == 50 + 2 * 358
+    await shop.buy(id="tea", total=14_000, items=[TEA, CARD])
+    assert (await refund(shop, "tea", items=[{"id": "tea", "quantity": 3}]))["reversed"] == 90 + 2 * 1000
+
+
+async def test_what_is_doubled_because_of_another_item_is_not_doubled_without_it(shop: Shop) -> None:
+    await set_rule(shop, "tea", effect={"kind": "items", "points": 100, "items": {"skus": ["TEA-1"]}})
+    effect = {"kind": "multiplier", "basis_points": 20_000, "rules": ["tea"]}
+    await set_rule(shop, "double", effect=effect, conditions={"items": {"items": {"categories": ["gift-cards"]}}})
+    assert lines(await shop.buy(id="order", total=14_000, items=[TEA, CARD])) == {
+        "base": 140,
+        "tea": 300,
+        "double": 300,
+    }
+    assert (await refund(shop, "order", items=[{"id": "card", "quantity": 1}]))["reversed"] == 50 + 300
+    assert (await refund(shop, "order", items=[{"id": "tea", "quantity": 1}]))["reversed"] == 30 + 100
+
+
 async def test_points_that_live_otherwise_are_a_lot_of_their_own_and_come_back_from_it(shop: Shop) -> None:
     await set_rule(shop, "later", effect={"kind": "bonus", "points": 40}, pending={"kind": "after", "days": 3650})
     await set_rule(shop, "short", effect={"kind": "bonus", "points": 30}, expiry={"kind": "rolling", "days": 3650})
