@@ -24,9 +24,11 @@ from service.purchases.simulating import (
     Simulated,
     Simulation,
     Trial,
+    TriedRule,
     as_before,
     checked,
     checked_content,
+    checked_rule,
     content_of,
     tried_terms,
 )
@@ -92,8 +94,7 @@ class Simulations:
             await asyncio.wait([self._running])
 
     def begin(self, program: Program, trial: Trial) -> Running:
-        """Begin to try rules. Raises Invalid, SimulationRunning; the task Invalid and Unavailable, too."""
-        trial = checked(trial, program)
+        """Begin to try rules. Raises SimulationRunning; the task Invalid and Unavailable."""
         if self._running is not None and not self._running.done():
             raise SimulationRunning
         running = Running()
@@ -104,6 +105,7 @@ class Simulations:
     async def _run(self, program: Program, trial: Trial, running: Running) -> Simulated:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
+                trial = await _checked(trial, program)
                 simulation = await self._simulate(program, trial, running)
         except CONNECTION_FAULTS as fault:
             detail = "The database doesn't answer."
@@ -121,6 +123,15 @@ class Simulations:
         finally:
             db.terminate()  # where it was given up: a connection that is half-open would never close
         return simulation
+
+
+async def _checked(trial: Trial, program: Program) -> Trial:
+    """Check a trial, each of its rules in a turn of its own. Raises Invalid."""
+    trial, rules = checked(trial, program), list[TriedRule]()
+    for place, rule in enumerate(trial.rules):
+        rules.append(checked_rule(rule, program, trial.since, f"/rules/{place}"))
+        await asyncio.sleep(0)
+    return msgspec.structs.replace(trial, rules=tuple(rules))
 
 
 async def simulate(db: Db, program: Program, trial: Trial, running: Running) -> Simulation:

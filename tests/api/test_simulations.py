@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.kernel.errors import Invalid
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import Settings
+from service.programs.definitions import DefinitionId
 from service.programs.rules import Program
-from service.purchases.simulating import Trial, quantiles
+from service.purchases.simulating import Trial, TriedRule, checked_rule, quantiles
 from service.purchases.simulations import SimulationRunning, Simulations
 from tests.api.operations import RULE
 from tests.conftest import NewShop
@@ -324,6 +326,32 @@ async def test_it_goes_on_by_steps_and_who_is_told_to_stop_stops(many: Shop, dat
     await simulations.close()
     assert stopped.task.cancelled()
     assert (await simulations.begin(program, trial).task).purchases == 3_000
+
+
+async def test_many_rules_to_check_hold_up_nobody(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take long to compile: others have their turn between them, and who is refused costs nothing."""
+    simulations, program, trial = await trying(database, shop)
+    rules = msgspec.convert([WELCOME | {"id": f"r-{number}"} for number in range(20)], tuple[TriedRule, ...])
+    looked_at, check = list[DefinitionId](), checked_rule
+
+    def noting(rule: TriedRule, program: Program, since: datetime, pointer: str) -> TriedRule:
+        looked_at.append(rule.id)
+        return check(rule, program, since, pointer)
+
+    monkeypatch.setattr("service.purchases.simulations.checked_rule", noting)
+    running = simulations.begin(program, msgspec.structs.replace(trial, rules=rules))
+    wrong = msgspec.structs.replace(trial, since=trial.until)
+    with pytest.raises(SimulationRunning):
+        simulations.begin(program, wrong)
+    for number in range(len(rules)):
+        assert len(looked_at) <= number
+        await asyncio.sleep(0)
+    assert (await running.task).purchases == 0
+    assert looked_at == [rule.id for rule in rules]
+    with pytest.raises(Invalid):
+        await simulations.begin(program, wrong).begun()
 
 
 async def test_the_command_prints_a_table(shop: Shop, settings: Settings, tmp_path: Path) -> None:
