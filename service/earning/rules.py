@@ -247,7 +247,10 @@ class RuleContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 def checked(content: RuleContent) -> RuleContent:
-    """Refuse what the types can't: currencies that there aren't, limits that limit nothing. Raises Invalid."""
+    """Refuse what the types can't: currencies that there aren't, ranges without a number, limits that limit nothing.
+
+    Raises Invalid.
+    """
     effect, of = content.effect, content.conditions
     if isinstance(effect, ByAmount):
         _check_currencies(effect.rates, "/effect/rates")
@@ -261,6 +264,9 @@ def checked(content: RuleContent) -> RuleContent:
             if dates.last < dates.first:
                 pointer = f"/conditions/time/dates/{number}/to"
                 raise Invalid("This is before the first day.", pointer=pointer, reason="out_of_range")
+    if of.customer is not None:
+        for name in ("purchase_numbers", "enrolled_days", "days_since_last_purchase"):
+            _check_range(getattr(of.customer, name), f"/conditions/customer/{name}")
     _check_limits(content.limits)
     if content.expiry is not None:
         check_expiry(content.expiry, "/expiry")
@@ -277,6 +283,11 @@ def _check_of_activity(content: RuleContent) -> None:
             raise Invalid(detail, pointer=f"/conditions/{part}", reason="not_for_activities")
     if isinstance(content.pending, PendingUntilConfirmed):
         raise Invalid("Only purchases are confirmed.", pointer="/pending/kind", reason="not_for_activities")
+
+
+def _check_range(its: Range | PurchaseNumbers | None, within: str) -> None:
+    if its is not None and its.least is not None and its.most is not None and its.most < its.least:
+        raise Invalid("This is below `least`.", pointer=f"{within}/most", reason="out_of_range")
 
 
 def _check_currencies(codes: Sequence[str] | dict[str, EarnRate] | dict[str, int], within: str) -> None:

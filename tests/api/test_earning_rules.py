@@ -241,6 +241,14 @@ WRONG: tuple[tuple[dict[str, Any], str, str], ...] = (
         "/conditions/time/dates/0/to",
         "out_of_range",
     ),
+    *(
+        (
+            {"conditions": {"customer": {name: {"least": 3, "most": 2}}}},
+            f"/conditions/customer/{name}/most",
+            "out_of_range",
+        )
+        for name in ("purchase_numbers", "enrolled_days", "days_since_last_purchase")
+    ),
     ({"limits": [{"every": "day"}]}, "/limits/0", "missing"),
     ({"limits": [{"every": "day", "points": 5}, {"every": "day", "times": 5}]}, "/limits/1", "duplicate"),
     ({"limits": [{"every": "decade", "points": 5}]}, "/limits/0/every", "invalid_format"),
