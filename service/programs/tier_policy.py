@@ -16,6 +16,8 @@ from service.kernel.periods import Period
 LONGEST_WINDOW_MONTHS: Final = 36
 LONGEST_WINDOW_DAYS: Final = 1_100
 MONTHS_IN_YEAR: Final = 12
+SHORTEST_MONTH: Final = 28
+MONTHS_IN: Final = {Period.MONTH: 1, Period.QUARTER: 3, Period.HALF_YEAR: 6, Period.YEAR: 12}
 
 _UNIQUE: Final = {"uniqueItems": True}
 
@@ -108,14 +110,17 @@ class TierPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0
     notice_days: Annotated[
         Annotated[int, Meta(ge=1, le=365)] | None,
-        Meta(description="So many days before a tier is over the customer is told; null: nobody is told."),
+        Meta(
+            description="So many days before a tier is over the customer is told: fewer than it lasts at least; null: "
+            "nobody is told."
+        ),
     ] = None
 
 
 def check_tiers(policy: TierPolicy, within: str) -> None:
-    """Refuse what the types can't: a duration given twice or not at all, settings without a meaning. Raises Invalid.
+    """Refuse what the types can't: a duration given twice or not at all, settings without a meaning, a notice too long.
 
-    `within` is the pointer to the policy.
+    Raises Invalid; `within` is the pointer to the policy.
     """
     if isinstance(policy.period, RollingPeriod):
         months, days = policy.period.months, policy.period.days
@@ -137,3 +142,17 @@ def check_tiers(policy: TierPolicy, within: str) -> None:
     for number, each in enumerate(policy.counts):
         if each in policy.counts[:number]:
             raise Invalid("This stands here twice.", pointer=f"{within}/counts/{number}", reason="duplicate")
+    lasts = _lasts_at_least(policy)
+    if policy.notice_days is not None and policy.notice_days >= lasts:
+        detail = f"A tier may be over {lasts} days after it was reached: with each purchase the customer would be told."
+        raise Invalid(detail, pointer=f"{within}/notice_days", reason="out_of_range")
+
+
+def _lasts_at_least(policy: TierPolicy) -> int:
+    """Return for how many days a tier is had at least, with nothing more after what reached it."""
+    period = policy.period
+    if isinstance(period, RollingPeriod):
+        days = SHORTEST_MONTH * period.months if period.months is not None else period.days or 0
+    else:
+        days = SHORTEST_MONTH * MONTHS_IN[period.period]
+    return days + policy.grace_days

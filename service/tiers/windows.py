@@ -15,13 +15,12 @@ from typing import Final
 
 import msgspec
 
-from service.kernel.periods import Period, add_months, clamped
-from service.programs.tier_policy import MONTHS_IN_YEAR, RollingPeriod, TierPolicy
+from service.kernel.periods import add_months, clamped
+from service.programs.tier_policy import MONTHS_IN, MONTHS_IN_YEAR, RollingPeriod, TierPolicy
 
 NEVER_DAY: Final = date.max.toordinal() + 1
 _FIRST_DAY: Final = date.min.toordinal()
 _BEYOND: Final = 2 * NEVER_DAY
-_MONTHS: Final = {Period.MONTH: 1, Period.QUARTER: 3, Period.HALF_YEAR: 6, Period.YEAR: 12}
 
 
 class Rolling(msgspec.Struct, frozen=True):
@@ -204,7 +203,7 @@ def window_of(policy: TierPolicy) -> Window:
     """Make the window that a policy asks for."""
     period = policy.period
     if not isinstance(period, RollingPeriod):
-        return Calendar(_MONTHS[period.period], period.start_month, policy.grace_days)
+        return Calendar(MONTHS_IN[period.period], period.start_month, policy.grace_days)
     if period.months is not None:
         return Rolling(period.months, by_months=True, grace=policy.grace_days)
     return Rolling(period.days or 0, by_months=False, grace=policy.grace_days)

@@ -45,6 +45,8 @@ def policy(**settings: object) -> TierPolicy:
         {"period": {"kind": "calendar", "period": "year", "start_month": 4}},
         {"qualify_by": "spend", "currency": "JPY", "downgrade": "one_step", "grace_days": 30, "notice_days": 14},
         {"qualify_by": "purchases"},
+        {"period": {"kind": "rolling", "days": 30}, "grace_days": 1, "notice_days": 30},
+        {"period": {"kind": "calendar", "period": "quarter"}, "notice_days": 83},
         {"counts": ["bonuses", "activities", "adjustments", "redemptions", "expiry"]},
     ],
 )
@@ -62,6 +64,14 @@ def test_what_has_a_meaning_is_accepted(settings: dict[str, object]) -> None:
         ({"qualify_by": "spend", "currency": "XAU"}, "/currency", "unknown_currency"),
         ({"qualify_by": "spend", "counts": ["bonuses"]}, "/counts", "contradictory"),
         ({"counts": ["expiry", "bonuses", "expiry"]}, "/counts/2", "duplicate"),
+        # Who is told as soon as the tier is reached would be told with each purchase that puts its end off.
+        ({"period": {"kind": "rolling", "days": 30}, "notice_days": 30}, "/notice_days", "out_of_range"),
+        (
+            {"period": {"kind": "rolling", "months": 1}, "grace_days": 2, "notice_days": 30},
+            "/notice_days",
+            "out_of_range",
+        ),
+        ({"period": {"kind": "calendar", "period": "quarter"}, "notice_days": 84}, "/notice_days", "out_of_range"),
     ],
 )
 def test_what_has_none_is_refused_where_it_stands(settings: dict[str, object], pointer: str, reason: str) -> None:
