@@ -10,7 +10,7 @@ import msgspec
 from service.kernel.ids import lowest_id_at
 from service.tiers.rules import Reason, TierChange
 
-_BY_TIME: Final = frozenset({Reason.TIME, Reason.EXPIRY})
+_BEFORE_THE_FACT: Final = frozenset({Reason.TIME, Reason.EXPIRY, Reason.TERMS})
 
 
 class TierHistory(msgspec.Struct, frozen=True):
@@ -27,10 +27,11 @@ class TierHistory(msgspec.Struct, frozen=True):
 def history(changes: Sequence[tuple[UUID, TierChange]]) -> TierHistory:
     """Make it of a customer's changes with their ids, the oldest first; at least one.
 
-    What time did is booked with the next fact, under an id behind that fact's, and was so before: it counts from then.
+    What time or new terms did is booked with the next fact, under an id behind that fact's, and was so before: it
+    counts from then.
     """
     since = list[UUID]()
     for its_id, change in changes:
-        begins = min(lowest_id_at(change.at), its_id) if change.reason in _BY_TIME else its_id
+        begins = min(lowest_id_at(change.at), its_id) if change.reason in _BEFORE_THE_FACT else its_id
         since.append(max(begins, since[-1]) if since else begins)
     return TierHistory(since, [changes[0][1].before, *(change.after for _, change in changes)])

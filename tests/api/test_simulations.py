@@ -189,6 +189,19 @@ async def test_refunded_purchases_count_as_bought_and_it_is_told_what_refunds_to
     assert (await simulated(shop, since="2026-01-02T10:00:00.000001Z"))["reversed"] == 0
 
 
+async def test_a_tier_that_new_terms_give_is_there_for_the_purchase_with_which_it_is_booked(shop: Shop) -> None:
+    await set_tiers(shop, {"silver": 500})
+    since = datetime.now(UTC).isoformat()
+    first = await shop.buy(total=20_000, occurred_at=since)
+    lower = await shop.call("PATCH", "/v1/tiers/silver", {"threshold": 100}, role=Role.MARKETER)
+    assert (first.body["tier"], lower.status) == (None, 200)
+    await make(shop, conditions={"customer": {"tiers": ["silver"]}})
+    bought = await shop.buy(total=0, occurred_at=datetime.now(UTC).isoformat())
+    assert {line["rule"]: line["points"] for line in bought.body["points"]["lines"]} == {"base": 0, "welcome": 50}
+    told = await simulated(shop, since=since, until="2126-01-01T00:00:00Z")
+    assert points_of(told) == points_of(told, "given") == {"base": 200, "welcome": 50}
+
+
 async def test_the_erased_count_and_are_not_named(shop: Shop) -> None:
     await shop.buy(customer_id="a")
     await shop.buy(customer_id="b", total=100)

@@ -34,3 +34,14 @@ def test_what_time_did_was_so_before_the_fact_with_which_it_is_booked(reason: Re
         ]
     )
     assert [had.tier_for(each) for each in (row(2), row(3.5), purchase)] == ["silver", None, None]
+
+
+def test_what_new_terms_did_was_so_for_the_fact_with_which_it_is_booked() -> None:
+    purchase, change, reached = row(5), row(5.0001), row(5.0002)
+    had = history(
+        [
+            (change, TierChange(None, "silver", NOW + 5 * HOUR, Reason.TERMS)),
+            (reached, TierChange("silver", "gold", NOW + 5 * HOUR, Reason.PURCHASE)),
+        ]
+    )
+    assert [had.tier_for(each) for each in (row(4), purchase, row(6))] == [None, "silver", "gold"]
