@@ -382,3 +382,16 @@ async def test_points_that_nobody_confirmed_count_as_those_that_ended(
     await qualify(shop, period={"kind": "rolling", "months": 24})
     await settle_tiers(database)
     assert (await tier(shop))["id"] == "gold"
+
+
+async def test_what_lapsed_is_taken_off_where_the_program_counts_what_ends(
+    new_shop: NewShop, database: Database, owner: Db
+) -> None:
+    """Also what is reported when it had lapsed already."""
+    shop = await new_shop(pending={"kind": "until_confirmed", "days": 10, "otherwise": "lapse"})
+    await set_tiers(shop, counts=["expiry"])
+    assert await buy(shop, 600) == "silver"
+    await pass_time(owner, shop.program.id, 12 * DAY)
+    await buy(shop, 700, occurred_at=ago(11))
+    await settle_tiers(database)
+    assert (await tier(shop))["id"] is None
