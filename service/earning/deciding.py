@@ -29,6 +29,8 @@ class Candidate(msgspec.Struct, frozen=True):
     rule: Giver | MultiplyingRule | None = None
     taken: Sequence[Taken] = ()
     of_tier: bool = False
+    of: Sequence["Candidate"] = ()
+    """What it multiplies."""
 
     @property
     def of_program(self) -> bool:
@@ -112,15 +114,15 @@ def _multiplying(
             bonus = all(each.line.bonus for each in named)
             candidate = _candidate(rule, occasion, allowance, points, why, places, minimum, bonus=bonus)
             if candidate is not None:
-                found.append(candidate if alike else _of(candidate, named, rule, occasion))
+                line = candidate.line if alike else _of(candidate.line, named, rule, occasion)
+                found.append(msgspec.structs.replace(candidate, line=line, of=named))
     return found
 
 
-def _of(candidate: Candidate, named: Sequence[Candidate], rule: MultiplyingRule, occasion: Occasion) -> Candidate:
+def _of(line: Line, named: Sequence[Candidate], rule: MultiplyingRule, occasion: Occasion) -> Line:
     """Let what multiplies lines hang on these, each of which has items and a minimum of its own."""
     items = None if rule.because is None else rule.because(occasion)
-    line = msgspec.structs.replace(candidate.line, items=items, of=tuple([each.line.rule for each in named]))
-    return msgspec.structs.replace(candidate, line=line)
+    return msgspec.structs.replace(line, items=items, of=tuple([each.line.rule for each in named]))
 
 
 def _of_tier(tier: Tier, given: Sequence[Candidate]) -> list[Candidate]:
@@ -141,7 +143,7 @@ def _of_tier(tier: Tier, given: Sequence[Candidate]) -> list[Candidate]:
         made = msgspec.structs.replace(made, items=places, minimum=lines[0].minimum)
     else:
         made = msgspec.structs.replace(made, of=tuple([line.rule for line in lines]))
-    return [Candidate(made, None, of_tier=True)]
+    return [Candidate(made, None, of_tier=True, of=named)]
 
 
 def _names(effect: Multiplier, candidate: Candidate) -> bool:

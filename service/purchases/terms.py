@@ -117,10 +117,17 @@ def terms_of(program: Program) -> Terms:
 def _life(candidate: Candidate, decided: Decided, applied: SettingsVersion, occasion: Occasion) -> _Life:
     """Return how a rule's points are held back and end, where it isn't as the program says.
 
-    What the rule leaves open is as the customer's tier says. Nobody confirms an activity: where the program or the tier
-    waits for that with purchases, its points are available at once.
+    What a multiplier leaves open is as with the points that it multiplies, where these live alike; what a rule leaves
+    open is as the customer's tier says. Nobody confirms an activity: where the program or the tier waits for that with
+    purchases, its points are available at once.
     """
-    if candidate.rule is not None:
+    if candidate.of:
+        alike = {_life(each, decided, applied, occasion) for each in candidate.of}
+        pending, expiry = alike.pop() if len(alike) == 1 else (None, None)
+        if candidate.rule is not None:
+            own = candidate.rule.content
+            pending, expiry = own.pending or pending, own.expiry or expiry
+    elif candidate.rule is not None:
         pending, expiry = candidate.rule.content.pending, candidate.rule.content.expiry
     else:
         pending, expiry = None if candidate.of_tier else applied.settings.base_rule.pending, None

@@ -137,6 +137,22 @@ async def test_points_that_live_otherwise_are_a_lot_of_their_own_and_come_back_f
     assert (await shop.get("/v1/customers/c-42/balance")).body["lifetime_earned"] == 0
 
 
+async def test_what_is_doubled_lives_as_what_it_doubles(shop: Shop) -> None:
+    """Points that are held back aren't doubled into points to spend at once; where they differ, the program decides."""
+    held = {"kind": "after", "days": 3650}
+    await set_rule(shop, "held", effect={"kind": "bonus", "points": 40}, pending=held)
+    await set_rule(shop, "twice", effect={"kind": "multiplier", "basis_points": 20_000, "rules": ["held"]})
+    bought = await shop.buy(total=10_000)
+    assert lines(bought) == {"base": 100, "held": 40, "twice": 40}
+    assert (bought.body["points"]["pending"], bought.body["balance"]["available"]) == (80, 100)
+    own = {"kind": "multiplier", "basis_points": 20_000, "rules": ["held"]}
+    await set_rule(shop, "own", effect=own, pending="at_once")
+    await set_rule(shop, "both", effect=own | {"rules": ["base", "held"]})
+    bought = await shop.buy(total=10_000)
+    assert lines(bought) == {"base": 100, "held": 40, "twice": 40, "own": 40, "both": 140}
+    assert bought.body["points"]["pending"] == 80
+
+
 async def confirm(shop: Shop, its_id: str) -> Answer:
     return await shop.post(f"/v1/purchases/{its_id}/confirm", {}, Idempotency_Key=unique("key"))
 
