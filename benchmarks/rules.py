@@ -1,9 +1,9 @@
 """Purchases with 20 earning rules and with the program's own alone: `python -m benchmarks.rules`.
 
-Three of the rules are CEL, some give points for each purchase, some for none, some have limits, one of them for all
-customers. They are paused and active by turns, in one run on one service. Then the program gets tiers by points, with a
-multiplier, and all customers are counted; the same purchases with rules and tiers come last, since tiers that are taken
-away would have to be counted again.
+Three of the rules are CEL, some give points for each purchase, some for none, some have limits. They are paused and
+active by turns, in one run on one service; and a third time with a budget for all customers, on which each first
+purchase draws. Then the program gets tiers by points, with a multiplier, and all customers are counted; the same
+purchases with rules and tiers come last, since tiers that are taken away would have to be counted again.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from benchmarks.processes import machine
 from benchmarks.stand import Stand
 from benchmarks.turns import Run, by_turns, options, report, stand_for
 from service.earning.defining import EARNING_RULES
-from service.earning.rules import RuleContent
+from service.earning.rules import Every, Limit, RuleContent, Scope
 from service.platform.database import Database
 from service.platform.queue.turn import Turn
 from service.platform.statements import Db
@@ -44,7 +44,6 @@ _RULES: Final[dict[str, dict[str, Any]]] = {
     "first": {
         "effect": {"kind": "bonus", "points": 100},
         "conditions": {"customer": {"purchase_numbers": {"most": 1}}},
-        "limits": [{"every": "life", "scope": "all", "points": 10**9}],
     },
     "tenth": {
         "effect": {"kind": "bonus", "points": 50},
@@ -108,6 +107,7 @@ _RULES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+_BUDGET: Final = {"first": {"limits": [Limit(Every.LIFE, Scope.ALL, points=10**9)]}}
 _TIERS: Final = {"bronze": 100, "silver": 1_000, "gold": 10_000}
 
 
@@ -119,14 +119,15 @@ def main(purchases: int, customers: int, seconds: int, repetitions: int, process
     with stand_for(console, customers=customers, purchases=purchases, processes=processes) as stand:
         asyncio.run(_set(stand, None))
 
-        def run(state: State) -> Run:
-            asyncio.run(_set(stand, state))
+        def run(state: State, *, budget: bool = False) -> Run:
+            asyncio.run(_set(stand, state, budget=budget))
             time.sleep(1)  # each process has them within half a second
             return run_load(stand, PURCHASES_AT_64, seconds, 0.0)
 
         sides = {
             "the program's rule alone": partial(run, State.PAUSED),
             f"{len(_RULES)} rules": partial(run, State.ACTIVE),
+            "and a budget for all": partial(run, State.ACTIVE, budget=True),
         }
         seen = by_turns(console, stand, sides, repetitions)
         asyncio.run(_set_tiers(stand))
@@ -137,8 +138,8 @@ def main(purchases: int, customers: int, seconds: int, repetitions: int, process
         console.print(f"Answers: {', '.join(sorted(statuses))}. On {machine()}.")
 
 
-async def _set(stand: Stand, state: State | None) -> None:
-    """Make the rules, or let all be in a state."""
+async def _set(stand: Stand, state: State | None, *, budget: bool = False) -> None:
+    """Make the rules, or let all be in a state, with a budget for all or without."""
     database = Database(stand.settings)
     await database.open(size=1)
 
@@ -160,7 +161,7 @@ async def _set(stand: Stand, state: State | None) -> None:
                     program_id=stand.program_id,
                     kind=EARNING_RULES,
                     definition_id=name,
-                    members={},
+                    members=_BUDGET.get(name, {}) if budget else dict.fromkeys(_BUDGET.get(name, {}), ()),
                     change=Change(state, _SINCE),
                     entropy=random.getrandbits(62),
                 )
