@@ -156,7 +156,7 @@ def brought_in(
         days, counted = _added(days, counted, ladder.window.bucket(day), amount)
     granted = _replace(_counting(state, days, counted), guarantees=guarantees)
     after = _decided(granted, ladder, today, now, Reason.OPENING_BALANCE, changes)
-    if after.tier == tier and (state.tier != tier or state.since is None or since < state.since):
+    if tier is not None and after.tier == tier and (state.tier != tier or state.since is None or since < state.since):
         after = _replace(after, since=since)
     after = Settled(_pruned(after, ladder, today), tuple(changes), _notice(state, after, ladder))
     return _replace(after, notice=told_after(settled, after))

@@ -83,6 +83,13 @@ def test_many_sums_are_one_change() -> None:
     assert (settled.state.since, settled.state.guarantees) == (now, ())
 
 
+def test_who_brings_sums_that_are_not_enough_has_no_tier_and_no_moment_since_when() -> None:
+    steps = ladder(ROLLING, [("silver", 500)])
+    now, sums = noon(day("2024-03-01"), steps), [(number("2024-02-01"), 499)]
+    settled = brought_in(newcomer(steps, now), steps, now=now, tier=None, since=now, until=None, amounts=sums)
+    assert (settled.state.tier, settled.state.since, settled.changes) == (None, None, ())
+
+
 def test_in_a_calendar_sums_of_one_period_are_one() -> None:
     story = books(YEARLY)
     now = noon(day("2024-03-01"), story.steps)
