@@ -148,6 +148,9 @@ class Climbing:
                 amounts=amounts_of(along, ladder),
             )
             settled = and_then(settled, after)
+        elif is_counted_otherwise(settled.state, ladder):
+            # What has come due of points may count by the policy that others know of.
+            settled = _replace(settled, state=without_count(settled.state))
         self.keep(account, ladder, settled)
         return _named(settled.state.tier, ladder)
 

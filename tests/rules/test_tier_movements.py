@@ -283,3 +283,15 @@ def test_an_erasure_ends_points_and_counts_nothing() -> None:
     account.expire(next(iter(ledger.lots)), START, reason="erasure")
     climbing.follow(account)
     assert (account.customer.tier, climbing.changes) == ("gold", [])
+
+
+def test_who_brings_points_where_another_policy_is_known_leaves_all_to_be_counted() -> None:
+    ledger = Ledger(TierPolicy(RollingPeriod(days=30), counts=ALL))
+    ledger.book(START, Step(0, "earn", 300, 5, 0), 1)
+    for known, basis in ((ledger.program, ledger.state.basis), (program(TierPolicy(RollingPeriod(days=30))), "")):
+        climbing = Climbing(known)
+        account = Account(ledger.customer, START + 6 * DAY, IdSource(START, 2), dict(ledger.lots), {})
+        settle(account)  # the points have ended
+        climbing.bring(account, climbing.climber(account), None, UUID(int=1))
+        assert account.customer.tier_state is not None
+        assert decode(account.customer.tier_state).basis == basis
