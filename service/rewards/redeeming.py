@@ -24,6 +24,7 @@ from service.rewards import store, usecases
 from service.rewards.rules import Piece, RewardOutOfStock
 from service.rewards.vouchers import Unredeemable, Voucher, unredeemable
 from service.tiers import usecases as tiers
+from service.tiers.reaching import reached_by
 
 GIVEN_BACK_AT_ONCE: Final = 100
 _ENTROPY_BITS: Final = 62
@@ -64,7 +65,11 @@ async def redeem_reward(
     if account is None:
         raise CustomerUnknown("/customer_id")
     customer = account.customer
-    reward = await usecases.offered(db, program=program, reward_id=reward_id, customer=customer, now=opened.now)
+    # What has come due may have cost the tier: it is moved in the account, and counted when that is written.
+    tier = reached_by(account, program)
+    reward = await usecases.offered(
+        db, program_id=program.id, reward_id=reward_id, customer=customer, tier=tier, now=opened.now
+    )
     hold_id = opened.ids.next()
     held = account.hold(
         reward.terms.points,

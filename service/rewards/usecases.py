@@ -47,6 +47,7 @@ from service.rewards.vouchers import (
     unredeemable,
     valid_until,
 )
+from service.tiers import usecases as tiers
 from service.tiers.reaching import Reached, is_offered, reached
 
 REWARD_CREATED = "reward.created"
@@ -119,14 +120,16 @@ async def hindrances(
 ) -> list[Hindrance | None]:
     """Tell for each reward what keeps a customer, named by the caller's id, from having it now. Raises NotFound."""
     found = await customers.read(db, program_id=program.id, customer_ids=[customer_id])
-    (standing,) = await points.balances(db, program_id=program.id, customer_ids=[customer_id])
+    (standing,) = await points.balances(
+        db, program_id=program.id, customer_ids=[customer_id], following=tiers.following(program)
+    )
     if isinstance(standing, NotFound) or customer_id not in found:
         raise NotFound
     customer, now = found[customer_id], await database_time(db)
     had = await store.count_pieces(
         db, program_id=program.id, customer_id=customer.id, reward_ids=[reward.id for reward in rewards]
     )
-    tier, available = reached(customer, program, now), standing.balance.available
+    tier, available = reached(standing, program, now), standing.balance.available
     return [_hindrance(reward, now=now, had=had, points=available, tier=tier) for reward in rewards]
 
 
@@ -178,19 +181,22 @@ async def take_stock(
     at: the ledger refuses them. The reward is given with the terms that the piece has. Raises NotFound,
     RewardNotAvailable, and RowsMissing where the reward was changed meanwhile: begin again.
     """
-    reward = await offered(db, program=program, reward_id=reward_id, customer=customer, now=now)
+    tier = reached(customer, program, now)
+    reward = await offered(db, program_id=program.id, reward_id=reward_id, customer=customer, tier=tier, now=now)
     await take(db, program_id=program.id, reward=reward, customer=customer, piece_id=piece_id, now=now)
     return reward
 
 
-async def offered(db: Db, *, program: Program, reward_id: UUID, customer: Customer, now: datetime) -> Reward:
-    """Read a reward that a locked customer can have but for the points, with the tier of this moment.
+async def offered(
+    db: Db, *, program_id: int, reward_id: UUID, customer: Customer, tier: Reached, now: datetime
+) -> Reward:
+    """Read a reward that a locked customer can have but for the points, with the `tier` of this moment.
 
     Raises NotFound, RewardNotAvailable.
     """
-    reward = await read_reward(db, program_id=program.id, reward_id=reward_id)
-    had = await store.count_pieces(db, program_id=program.id, customer_id=customer.id, reward_ids=[reward_id])
-    found = _hindrance(reward, now=now, had=had, points=None, tier=reached(customer, program, now))
+    reward = await read_reward(db, program_id=program_id, reward_id=reward_id)
+    had = await store.count_pieces(db, program_id=program_id, customer_id=customer.id, reward_ids=[reward_id])
+    found = _hindrance(reward, now=now, had=had, points=None, tier=tier)
     if found is not None:
         raise refusal_of(found.why, reward.terms)
     return reward

@@ -5,9 +5,10 @@ from datetime import datetime
 import msgspec
 
 from service.customers.rules import Customer, Standing
+from service.points.account import Account
 from service.programs.rules import Program
 from service.tiers.book import ladder_at, tiers_of
-from service.tiers.climbing import state_of
+from service.tiers.climbing import Climbing, state_of
 from service.tiers.rules import Ladder, reaches
 from service.tiers.settling import settle
 
@@ -32,6 +33,12 @@ def reached(customer: Customer | Standing, program: Program, now: datetime) -> R
     if ladder is None:
         return Reached(None, None)
     return Reached(ladder, settle(state_of(customer, ladder, now), ladder, now).state.tier)
+
+
+def reached_by(account: Account, program: Program) -> Reached:
+    """Return the tier that the customer of an account has, with what was moved in it and is not counted yet."""
+    climber = Climbing(program).climber(account)
+    return Reached(climber.ladder, climber.settled.state.tier)
 
 
 def is_offered(tier: str, program: Program, now: datetime) -> bool:

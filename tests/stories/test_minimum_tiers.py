@@ -84,6 +84,21 @@ async def test_the_tier_is_that_of_the_moment_whether_anybody_settled_it_or_not(
     assert await told(shop, reward) == TOO_LOW
 
 
+async def test_points_that_ended_cost_the_tier_whether_anybody_booked_their_end_or_not(
+    new_shop: NewShop, owner: Db
+) -> None:
+    shop = await new_shop(expiry={"kind": "rolling", "days": 10})
+    await set_tiers(shop, period={"kind": "rolling", "days": 60}, counts=["expiry"])
+    reward = await make(shop, minimum_tier="gold")
+    await buy(shop, 600)
+    await pass_time(owner, shop.program.id, timedelta(days=5))
+    assert await buy(shop, 500, id="o-2") == "gold"
+    assert await told(shop, reward) == HAD
+    await pass_time(owner, shop.program.id, timedelta(days=6))
+    assert (await tier(shop))["id"] == "silver"
+    assert (await can_have(shop), await told(shop, reward)) == (["tier_too_low"], TOO_LOW)
+
+
 async def test_what_was_held_in_time_is_captured_later(new_shop: NewShop, owner: Db) -> None:
     shop = await new_shop()
     await set_tiers(shop, period={"kind": "rolling", "days": 10})
