@@ -339,11 +339,19 @@ SELECT
 FROM unnest($2::bigint[]) AS w (id)
 CROSS JOIN
     LATERAL (
+        SELECT w.id
+        UNION ALL
         SELECT c.id FROM customer AS c
-        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+        WHERE c.program_id = $1::integer AND c.merged_into = w.id
     ) AS o
-INNER JOIN transfer AS t ON t.program_id = $1::integer AND o.id = t.customer_id
-WHERE t.reason = 'adjustment' OR (t.to_bucket = 'expired' AND t.reason IN ('expiry', 'lapse'))
+CROSS JOIN
+    LATERAL (
+        SELECT m.* FROM transfer AS m
+        WHERE
+            m.program_id = $1::integer AND m.customer_id = o.id
+            AND (m.reason = 'adjustment' OR (m.to_bucket = 'expired' AND m.reason IN ('expiry', 'lapse')))
+        OFFSET 0
+    ) AS t
 ORDER BY t.id;
 
 -- name: spent_list

@@ -250,8 +250,10 @@ SELECT w.id AS owner_id, p.occurred_at, p.currency, p.total, p.items, p.lines, f
 FROM unnest($2::bigint[]) AS w (id)
 CROSS JOIN
     LATERAL (
+        SELECT w.id
+        UNION ALL
         SELECT c.id FROM customer AS c
-        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+        WHERE c.program_id = $1::integer AND c.merged_into = w.id
     ) AS o
 CROSS JOIN
     LATERAL (
@@ -276,11 +278,18 @@ SELECT w.id AS owner_id, a.occurred_at, a.earned
 FROM unnest($2::bigint[]) AS w (id)
 CROSS JOIN
     LATERAL (
+        SELECT w.id
+        UNION ALL
         SELECT c.id FROM customer AS c
-        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+        WHERE c.program_id = $1::integer AND c.merged_into = w.id
     ) AS o
-INNER JOIN activity AS a ON a.program_id = $1::integer AND o.id = a.customer_id
-WHERE a.earned > 0 AND a.occurred_at >= $3::timestamptz;
+CROSS JOIN
+    LATERAL (
+        SELECT f.occurred_at, f.earned FROM activity AS f
+        WHERE
+            f.program_id = $1::integer AND f.customer_id = o.id AND f.earned > 0 AND f.occurred_at >= $3::timestamptz
+        OFFSET 0
+    ) AS a;
 
 -- name: refunds_of_named
 -- What refunds of purchases, by the callers' ids, took back, with where they have led.
@@ -292,4 +301,9 @@ CROSS JOIN
         WHERE c.program_id = $1::integer AND c.kind = $2::smallint AND c.id = w.id
         OFFSET 0
     ) AS k
-INNER JOIN refund AS r ON r.program_id = $1::integer AND k.subject_id = r.purchase_id;
+CROSS JOIN
+    LATERAL (
+        SELECT f.from_lots, f.to_debt, f.written_off, f.state FROM refund AS f
+        WHERE f.program_id = $1::integer AND f.purchase_id = k.subject_id
+        OFFSET 0
+    ) AS r;

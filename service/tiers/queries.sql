@@ -24,10 +24,17 @@ SELECT w.id AS owner_id, b.tier, b.since, b.until, b.counted, b.qualify_by, b.cu
 FROM unnest($2::bigint[]) AS w (id)
 CROSS JOIN
     LATERAL (
+        SELECT w.id
+        UNION ALL
         SELECT c.id FROM customer AS c
-        WHERE c.program_id = $1::integer AND (c.id = w.id OR c.merged_into = w.id)
+        WHERE c.program_id = $1::integer AND c.merged_into = w.id
     ) AS o
-INNER JOIN brought_tier AS b ON b.program_id = $1::integer AND o.id = b.customer_id
+CROSS JOIN
+    LATERAL (
+        SELECT t.* FROM brought_tier AS t
+        WHERE t.program_id = $1::integer AND t.customer_id = o.id
+        OFFSET 0
+    ) AS b
 ORDER BY b.id;
 
 -- name: tier_due_list
