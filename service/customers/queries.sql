@@ -287,7 +287,16 @@ FOR NO KEY UPDATE;
 -- name: customer_merge
 -- Lets a record stand for another from now on, and all that went into it.
 UPDATE customer SET merged_into = $3::bigint
-WHERE program_id = $1::integer AND (id = $2::bigint OR merged_into = $2::bigint);
+WHERE
+    program_id = $1::integer
+    AND id = any(
+        array(
+            SELECT $2::bigint
+            UNION ALL
+            SELECT c.id FROM customer AS c
+            WHERE c.program_id = $1::integer AND c.merged_into = $2::bigint
+        )
+    );
 
 -- name: merge_insert
 INSERT INTO customer_merge (program_id, id, source_id, target_id, recorded_at)

@@ -22,14 +22,13 @@ async def settle_due(database: Database, turn: Turn, *, following_of: FollowingO
 
     Few are booked at once, by one statement that holds locks only while it writes.
     """
-    async with database.connection() as db:
-        following = await following_of(db, turn.program_id)
 
     async def find(db: Db, after: int, count: int) -> tuple[int | None, list[tuple[int, str]]]:
         return await store.read_due(db, program_id=turn.program_id, after=after, count=count)
 
     async def settle(customer_ids: Sequence[str]) -> int:
         async def work(db: Db, *, lock: bool = True) -> int:
+            following = await following_of(db, turn.program_id)  # terms may change amid a turn
             return await usecases.settle_customers(
                 db,
                 program_id=turn.program_id,

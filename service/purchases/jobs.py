@@ -33,8 +33,9 @@ async def settle_tiers(database: Database, turn: Turn) -> bool:
 
     async def settle(customer_ids: Sequence[str]) -> int:
         async def work(db: Db) -> int:
+            now = await programs.read_program(db, program_id=turn.program_id)  # terms may change amid a turn
             return await tiers.settle_customers(
-                db, program=program, customer_ids=customer_ids, counting=count_again, entropy=random.getrandbits(62)
+                db, program=now, customer_ids=customer_ids, counting=count_again, entropy=random.getrandbits(62)
             )
 
         return await transact(database.connection, work, kind="job")

@@ -13,7 +13,6 @@ from service.platform.queue.turn import Turn
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases as programs
-from service.programs.rules import Program
 from service.rewards import redeeming, store
 from service.rewards.redeeming import GIVEN_BACK_AT_ONCE
 
@@ -27,28 +26,27 @@ async def give_back_lapsed(database: Database, turn: Turn) -> bool:
     Few at once, with rests between: the rewards' rows are locked meanwhile, and everybody who redeems needs them.
     """
     last = UUID(turn.place or _BEFORE_ALL)
-    async with database.connection() as db:
-        program = await programs.read_program(db, program_id=turn.program_id)
     while True:
         async with database.connection() as db:
             lapsed = await store.list_lapsed(db, program_id=turn.program_id, after=last, count=GIVEN_BACK_AT_ONCE)
         if not lapsed:
             return True
         last = lapsed[-1][0]
-        await turn.save(str(last), await _give_back(database, turn, program, lapsed))
+        await turn.save(str(last), await _give_back(database, turn, lapsed))
         if len(lapsed) < GIVEN_BACK_AT_ONCE:
             return True
         if turn.is_over:
             return False
 
 
-async def _give_back(database: Database, turn: Turn, program: Program, lapsed: list[tuple[UUID, str]]) -> int:
+async def _give_back(database: Database, turn: Turn, lapsed: list[tuple[UUID, str]]) -> int:
     """Give pieces back together; where that goes wrong with one of them, each alone, so that it keeps no other from it.
 
     Those whose customer is held locked for too long are left for the next time.
     """
 
     async def work(db: Db) -> int:
+        program = await programs.read_program(db, program_id=turn.program_id)  # terms may change amid a turn
         return await redeeming.give_back_lapsed(db, program=program, lapsed=lapsed, entropy=random.getrandbits(62))
 
     began, given_back = asyncio.get_running_loop().time(), 0
@@ -59,6 +57,6 @@ async def _give_back(database: Database, turn: Turn, program: Program, lapsed: l
     except Exception as fault:  # noqa: BLE001 - whose fault it is shows when each is given back by itself
         _log.error("pieces_not_given_back", pieces=len(lapsed), exc_info=fault)
         if len(lapsed) > 1:
-            return sum([await _give_back(database, turn, program, [each]) for each in lapsed])
+            return sum([await _give_back(database, turn, [each]) for each in lapsed])
     await turn.rest(asyncio.get_running_loop().time() - began)
     return given_back
