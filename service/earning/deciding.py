@@ -115,7 +115,7 @@ def _multiplying(
             candidate = _candidate(rule, occasion, allowance, points, why, places, minimum, bonus=bonus)
             if candidate is not None:
                 line = candidate.line if alike else _of(candidate.line, named, rule, occasion)
-                found.append(msgspec.structs.replace(candidate, line=line, of=named))
+                found.append(Candidate(line, candidate.group, rule, candidate.taken, of=named))
     return found
 
 

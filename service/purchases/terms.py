@@ -81,11 +81,8 @@ class Terms:
         if taken:
             used = self.allowance(account.customer).take(taken)
             account.customer = msgspec.structs.replace(account.customer, limits_used=used)
-        lots = dict[_Life, list[Line]]()
         lives = [_life(each, decided, applied, occasion) for each in decided.given]
-        for each, life in zip(decided.given, lives, strict=True):
-            if each.line.points:
-                lots.setdefault(life, []).append(each.line)
+        lots = _lots(decided.given, lives)
         ids = dict[_Life, UUID]()
         for (pending, expiry), lines in lots.items():
             settings = applied.settings
@@ -137,6 +134,17 @@ def _life(candidate: Candidate, decided: Decided, applied: SettingsVersion, occa
             waits = isinstance(applied.settings.pending if pending is None else pending, PendingUntilConfirmed)
             pending = "at_once" if waits else pending
     return pending, expiry
+
+
+def _lots(given: Sequence[Candidate], lives: Sequence[_Life]) -> Mapping[_Life, Sequence[Line]]:
+    """Put lines that live alike together, without those that give nothing: mostly all do."""
+    if len(lives) > 1 and lives.count(lives[0]) == len(lives):
+        return {lives[0]: [each.line for each in given if each.line.points]}
+    lots = dict[_Life, list[Line]]()
+    for each, life in zip(given, lives, strict=True):
+        if each.line.points:
+            lots.setdefault(life, []).append(each.line)
+    return lots
 
 
 def _placed(line: Line, lot_id: UUID | None, row_id: UUID) -> Line:
