@@ -1,8 +1,8 @@
 """Bodies: strict JSON, and pointers to what is wrong."""
 
 import json
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -210,6 +210,32 @@ def test_a_refusal_points_at_the_mapping_where_its_entries_can_t_be_read(number:
     with pytest.raises(Invalid) as refused:
         decode(f'{{"inner":{{"sizes":{{"a":{number}}}}}}}'.encode(), Outer)
     assert refused.value.pointer == "/inner/sizes"
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """Texts that have a form."""
+
+    at: datetime | None = None
+    day: date | None = None
+    way: Literal["up", "down"] | None = None
+    code: Annotated[str, Meta(pattern="^[a-z]+$")] | None = None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"at": "yesterday"}, "2026-11-21T10:00:00Z"),
+        ({"at": "2026-11-21"}, "2026-11-21T10:00:00Z"),
+        ({"day": "21.11.2026"}, "written as 2026-11-21."),
+        ({"way": "left"}, "none of the values"),
+        ({"code": "A"}, "the form that the documentation tells"),
+    ],
+)
+def test_a_text_without_its_form_is_told_what_that_is(content: dict[str, str], said: str) -> None:
+    with pytest.raises(Invalid) as told:
+        decode(json.dumps(content).encode(), Moment)
+    assert said in told.value.detail
+    assert told.value.reason == "invalid_format"
 
 
 @given(st.text(st.sampled_from("canry` -at$.[]0"), min_size=1, max_size=30))

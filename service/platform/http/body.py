@@ -5,7 +5,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -179,6 +179,16 @@ def _first_fault(whole: object, mapping: dict[str, Any], kind: type, message: st
     return list(entries)[place]
 
 
+_FORM: Final = "This text doesn't have the form that the documentation tells for the field."
+_FORMS: Final = (
+    ("Invalid RFC3339 encoded datetime", "A time is written with its zone: 2026-11-21T10:00:00Z."),
+    ("Invalid RFC3339 encoded date", "A date is written as 2026-11-21."),
+    ("Invalid enum value", "This is none of the values that the documentation tells for the field."),
+    ("Invalid value", "This is none of the values that the documentation tells for the field."),
+)
+"""What msgspec says of texts, and what callers are told."""
+
+
 def as_invalid(message: str, within: str = "", keys: Sequence[str] = ()) -> Invalid:
     """Turn msgspec's words about what stands at the pointer `within` into a pointer, a reason and a sentence.
 
@@ -194,7 +204,7 @@ def as_invalid(message: str, within: str = "", keys: Sequence[str] = ()) -> Inva
             return Invalid("This field is required.", pointer=pointer, reason="missing")
         return Invalid("There is no such field here.", pointer=pointer, reason="unknown_field")
     if "matching regex" in said or said.startswith("Invalid"):
-        detail = "This text doesn't have the form that the documentation tells for the field."
+        detail = next((told for words, told in _FORMS if said.startswith(words)), _FORM)
         return Invalid(detail, pointer=pointer, reason="invalid_format")
     if "timezone" in said:
         return Invalid("A time needs its zone: end it with Z or an offset.", pointer=pointer, reason="naive_time")
