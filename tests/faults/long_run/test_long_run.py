@@ -9,6 +9,8 @@ from tests.faults.long_run.planted import BUGS
 from tests.faults.long_run.run import Plan, run
 
 IN_EVERY_RUN = "answer_before_the_commit"
+RUNS = 5
+"""A mistake shows where a fault meets the moment for which it matters, which one short run may miss."""
 FOUND_BY = {
     "answer_before_the_commit": "is acknowledged and booked 0 times",
     "take_no_claims": "is acknowledged and booked 2 times",
@@ -42,5 +44,9 @@ async def test_purchases_are_neither_lost_nor_doubled_while_everything_is_killed
 )
 async def test_a_planted_mistake_is_found(bug: str) -> None:
     kills = 1 if bug == IN_EVERY_RUN else 2  # behind the second one a commit is never answered
-    outcome = await run(Plan(purchases=1200, kills=kills, cuts=6, planted=bug))
-    assert any(FOUND_BY[bug] in sentence for sentence in outcome.wrong), outcome.wrong[:20]
+    wrong = list[str]()
+    for _ in range(RUNS):
+        wrong += (await run(Plan(purchases=1200, kills=kills, cuts=6, planted=bug))).wrong
+        if any(FOUND_BY[bug] in sentence for sentence in wrong):
+            return
+    pytest.fail(f"It was not found: {wrong[:20]}")
