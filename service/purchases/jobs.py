@@ -25,17 +25,16 @@ _SECOND_DAY: Final = 2
 
 async def settle_tiers(database: Database, turn: Turn) -> bool:
     """Settle the tiers of a program's customers; tells whether all were looked at. Safe to run at once by many."""
-    async with database.connection() as db:
-        program = await programs.read_program(db, program_id=turn.program_id)
 
     async def find(db: Db, after: int, count: int) -> tuple[int | None, list[tuple[int, str]]]:
+        program = await programs.read_program(db, program_id=turn.program_id)
         return await tiers.due(db, program=program, after=after, count=count)
 
     async def settle(customer_ids: Sequence[str]) -> int:
         async def work(db: Db) -> int:
-            now = await programs.read_program(db, program_id=turn.program_id)  # terms may change amid a turn
+            program = await programs.read_program(db, program_id=turn.program_id)  # terms may change amid a turn
             return await tiers.settle_customers(
-                db, program=now, customer_ids=customer_ids, counting=count_again, entropy=random.getrandbits(62)
+                db, program=program, customer_ids=customer_ids, counting=count_again, entropy=random.getrandbits(62)
             )
 
         return await transact(database.connection, work, kind="job")
