@@ -18,6 +18,8 @@ from service.adjustments import handlers as adjustments
 from service.adjustments.keeping import AdjustmentsKeeper
 from service.customers import handlers as customers
 from service.customers.keeping import Keepers
+from service.customers.suppressions import handlers as suppressions
+from service.customers.suppressions.keeping import SuppressionsKeeper
 from service.earning import handlers as earning
 from service.earning.keeping import EarningKeeper
 from service.events import handlers as events
@@ -49,7 +51,13 @@ from service.purchases import handlers as purchases
 from service.purchases import simulation_handlers as simulations
 from service.purchases.booking import Purchases
 from service.purchases.keeping import PurchasesKeeper
+from service.purchases.referral_report import handlers as referral_report
+from service.purchases.referral_report.reports import ReferralReports
 from service.purchases.simulations import Simulations
+from service.referrals import handlers as referrals
+from service.referrals.asks import handlers as asks
+from service.referrals.codes import handlers as customer_referrals
+from service.referrals.keeping import ReferralsKeeper
 from service.rewards import handlers as rewards
 from service.rewards import redemptions
 from service.rewards.keeping import RewardsKeeper
@@ -75,8 +83,10 @@ KEEPERS: Final = Keepers(
     (
         PointsKeeper(tiers_usecases.following_of),
         TiersKeeper(),
+        SuppressionsKeeper(),
         AdjustmentsKeeper(),
         OpeningBalancesKeeper(),
+        ReferralsKeeper(),
         PurchasesKeeper(),
         EarningKeeper(),
         RewardsKeeper(),
@@ -110,6 +120,7 @@ class Parts:
             self.catalogue,
             self.purchases,
             self.simulations,
+            ReferralReports(self.database),
             self.balances,
             commands,
             self.numbers,
@@ -117,7 +128,11 @@ class Parts:
             KINDS,
             self.following,
             self.sender,
-            WrongCodes(self.redis, per_minute=settings.wrong_codes_per_minute),
+            WrongCodes(
+                self.redis,
+                per_minute=settings.wrong_codes_per_minute,
+                of_address_per_minute=settings.wrong_codes_of_address_per_minute,
+            ),
         )
 
     async def open(self) -> None:
@@ -157,8 +172,14 @@ def routes() -> Router:
             earning.earning_rules,
             earning.activity_types,
             simulations.router,
+            referrals.router,
+            referrals.offers,
+            referral_report.router,
+            customer_referrals.router,
+            asks.router,
             tiers.tiers,
             customers.router,
+            suppressions.router,
             tiers.balance,
             points.router,
             transactions.router,

@@ -11,6 +11,7 @@ from service.opening_balances import news as opening_balances
 from service.points import news as points
 from service.programs import news as programs
 from service.purchases import news as purchases
+from service.referrals import news as referrals
 from service.rewards import news as rewards
 from service.tiers import news as tiers
 from service.webhooks import news as webhooks
@@ -27,6 +28,7 @@ KINDS: Final = EventKinds(
         *opening_balances.KINDS,
         *rewards.KINDS,
         *earning.KINDS,
+        *referrals.KINDS,
         *purchases.KINDS,
     ),
 )

@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 from msgspec.structs import fields
 
 from service.app import Parts, framework_app
+from service.customers.suppressions.rules import SuppressionReason
 from service.kernel.errors import Kind
 from service.kernel.ids import CALLER_ID_PATTERN
 from service.news import KINDS
@@ -67,6 +68,8 @@ _TAGS: Final = (
     "Earning rules",
     "Activity types",
     "Tiers",
+    "Referrals",
+    "Referral offers",
     "Customers",
     "Events",
     "Webhooks",
@@ -78,6 +81,11 @@ _IN_PATH: Final[Mapping[str, Any]] = {
     "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
     "activity_id": {"schema": _CALLER_ID, "example": "review-7", "description": "The activity, by the caller's id."},
     "customer_id": {"schema": _CALLER_ID, "example": "c-42", "description": "The customer, by the caller's id."},
+    "reason": {
+        "schema": {"type": "string", "enum": [each.value for each in SuppressionReason]},
+        "example": SuppressionReason.OPEN_CASE.value,
+        "description": "The reason of the suppression.",
+    },
     "transaction_id": {
         "schema": {"type": "string", "pattern": "^txn_[0-9a-f]{32}$"},
         "example": "txn_019aa5f04c457794b35e1e8ee8f3acee",
@@ -112,6 +120,16 @@ _IN_PATH: Final[Mapping[str, Any]] = {
         "schema": {"type": "string", "pattern": DEFINITION_ID_PATTERN},
         "example": "gold",
         "description": "The tier, by the caller's id.",
+    },
+    "referral_id": {
+        "schema": {"type": "string", "pattern": "^ref_[0-9a-f]{32}$"},
+        "example": "ref_019aa5f0601c7b3e8d11223344556677",
+        "description": "The referral, by the id that it was made with.",
+    },
+    "referral_offer_id": {
+        "schema": {"type": "string", "pattern": DEFINITION_ID_PATTERN},
+        "example": "friends",
+        "description": "The offer, by the caller's id.",
     },
     "code": {
         "schema": _CALLER_ID,

@@ -30,6 +30,8 @@ from service.platform.waiting import wait_at_most
 from service.points import jobs as points
 from service.programs import usecases as programs
 from service.purchases import jobs as purchases
+from service.purchases import referees
+from service.referrals.asks import jobs as asks
 from service.rewards import jobs as rewards
 from service.tiers import usecases as tiers
 from service.webhooks import jobs as webhooks
@@ -51,6 +53,20 @@ JOBS: Final[tuple[Job, ...]] = (
         subjects=each_program,
     ),
     Job(name="settle_tiers", cron="4-59/10 * * * *", run=purchases.settle_tiers, subjects=each_program),
+    Job(
+        name="judge_referrals",
+        looks_every=1.0,
+        run=referees.judge_due,
+        subjects=referees.programs_with_due,
+    ),
+    Job(name="attach_referrals", cron="* * * * *", run=referees.attach_enrolled, subjects=each_program),
+    Job(
+        name="notice_successes",
+        looks_every=1.0,  # the page behind a purchase may ask at once
+        run=partial(asks.notice_successes, kinds=KINDS),
+        subjects=asks.programs_behind,
+    ),
+    Job(name="announce_asks", cron="* * * * *", run=asks.announce_asks, subjects=asks.programs_waiting),
     Job(name="give_back_lapsed", cron="*/5 * * * *", run=rewards.give_back_lapsed, subjects=each_program),
     Job(name="forget_commands", cron="23 2 * * *", run=platform.forget_commands, subjects=each_program),
     Job(name="forget_queue_log", cron="1-59/10 * * * *", run=platform.forget_queue_log),

@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from service.news import KINDS
 from service.platform.database import Database
 from service.platform.queue.turn import Turn
 from service.points import jobs as points
 from service.programs import usecases as programs
 from service.purchases import jobs as purchases
+from service.purchases import referees
+from service.referrals.asks import jobs as asks
 from service.rewards import jobs as rewards
 from service.tiers import usecases as tiers
 
@@ -25,6 +28,18 @@ async def settle_tiers(database: Database) -> int:
 async def give_back_lapsed(database: Database) -> int:
     """Give back the lapsed pieces of all programs; returns how many."""
     return await _for_each_program(database, rewards.give_back_lapsed)
+
+
+async def judge_referrals(database: Database) -> int:
+    """Attach claims that came ahead, then judge all referrals that are due; returns how many were looked at."""
+    attached = await _for_each_program(database, referees.attach_enrolled)
+    return attached + await _for_each_program(database, referees.judge_due)
+
+
+async def ask_for_referrals(database: Database) -> int:
+    """Look through the feeds of all programs for successes, then announce what waited; returns how much was done."""
+    noticed = await _for_each_program(database, partial(asks.notice_successes, kinds=KINDS))
+    return noticed + await _for_each_program(database, asks.announce_asks)
 
 
 async def _for_each_program(database: Database, run: Callable[[Database, Turn], Awaitable[bool]]) -> int:

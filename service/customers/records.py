@@ -114,17 +114,18 @@ async def _forget(db: Db, erasing: Erasing) -> None:
     for each in erasing.all_ids:
         known += identities(await store.read_profile(db, program_id=program_id, customer_id=each))
         await store.write_profile(db, program_id=program_id, customer_id=each, profile=Profile())
-    hashes = [(kind, digest) for kind, digest in await _hashed(db, program_id, known)]
+    hashes = [(kind, digest) for kind, digest in await hashed(db, program_id, known)]
     await store.forget(db, program_id=program_id, customers=erasing.all_ids, hashes=hashes, now=erasing.now)
 
 
 async def was_erased(db: Db, *, program_id: int, customer_id: str, profile: Profile) -> bool:
     """Tell whether a customer with this id, e-mail address or phone number was erased before."""
     known = [("customer_id", customer_id), *identities(profile)]
-    return await store.any_erased(db, program_id=program_id, hashes=await _hashed(db, program_id, known))
+    return await store.any_erased(db, program_id=program_id, hashes=await hashed(db, program_id, known))
 
 
-async def _hashed(db: Db, program_id: int, known: Sequence[tuple[str, str]]) -> list[tuple[str, bytes]]:
+async def hashed(db: Db, program_id: int, known: Sequence[tuple[str, str]]) -> list[tuple[str, bytes]]:
+    """Give kinds with hashes of texts, keyed for the program: alike for like texts, and nobody reads them back."""
     key = await store.identity_key(db, program_id=program_id)
     return [(kind, hmac.digest(key, f"{kind}\n{text}".encode(), hashlib.sha256)) for kind, text in known]
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from datetime import date, datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -74,6 +75,8 @@ class Customer(msgspec.Struct, frozen=True):
     """What the tier rests on, as the room of the tiers writes it."""
     tier_due_at: datetime | None = None
     """When time alone changes something about the tier next, or a little earlier."""
+    open_referral: UUID | None = None
+    """The referral by which the customer came, as long as facts are waited for that qualify it."""
     merged_into: int | None = None
     """The record that this one went into, by its internal id: it keeps its history and nothing else."""
     is_new: bool = False
@@ -253,9 +256,12 @@ def joined(source: Customer, target: Customer) -> tuple[Customer, Customer]:
 
 
 def identities(profile: Profile) -> list[tuple[str, str]]:
-    """Name what a person is known by beside the caller's id, in a form that spelling doesn't change: kind and text."""
+    """Name what a person is known by beside the caller's id, in a form that spelling doesn't change: kind and text.
+
+    Hashes of these are kept of whoever was erased: another form would find none of them any more.
+    """
     email = None if profile.email is None else normal_email(profile.email)
-    digits = "".join(each for each in profile.phone or "" if each.isdigit()).lstrip("0")
+    digits = normal_phone(profile.phone or "")
     found = list[tuple[str, str]]()
     if email is not None and not email.startswith("@"):
         found.append(("email", email))
@@ -271,6 +277,11 @@ def normal_email(email: str) -> str:
     """
     name, _, domain = email.strip().casefold().rpartition("@")
     return f"{name.partition('+')[0].replace('.', '')}@{domain}"
+
+
+def normal_phone(phone: str) -> str:
+    """Bring a phone number into the form in which spelling doesn't matter: its digits behind leading zeros."""
+    return "".join(each for each in phone if each.isdigit()).lstrip("0")
 
 
 def reference(key: bytes, customer: int) -> str:

@@ -50,7 +50,7 @@ async def open_booking(
 
 
 def _customer(row: Record) -> Customer:
-    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:24], written_by=row[1])
+    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:25], written_by=row[1])
 
 
 async def reserve_ids(db: Db, *, count: int) -> list[int]:
@@ -94,6 +94,7 @@ def _rows(customers: Sequence[Customer]) -> Sequence[tuple[object, ...]]:
             customer.tier,
             customer.tier_state,
             customer.tier_due_at,
+            customer.open_referral,
         )
         for customer in customers
     ]
@@ -158,6 +159,12 @@ async def keep_tiers(
     """Write customers' tiers, what they rest on, and when time changes something; they are locked."""
     columns = [[each[place] for each in tiers.values()] for place in range(3)]
     await db.execute(_STATEMENTS["tiers_keep"].sql, program_id, list(tiers), *columns)
+
+
+async def keep_open_referrals(db: Db, *, program_id: int, referrals: Mapping[int, UUID | None]) -> None:
+    """Write by which referrals customers came that are open, by their internal ids; they are locked."""
+    sql = _STATEMENTS["open_referral_keep"].sql
+    await db.execute(sql, program_id, list(referrals), list(referrals.values()))
 
 
 async def read_profiles(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, Profile]:

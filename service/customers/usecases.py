@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from service.customers import store
 from service.customers.rules import Customer, Profile, ProfileChange, Standing, changed, newcomer, reference
+from service.customers.suppressions import store as suppressions
+from service.customers.suppressions.rules import SuppressionReason
 from service.events.rules import Named
 from service.kernel.errors import NotFound
 from service.kernel.ids import IdSource
@@ -87,6 +90,16 @@ async def read_by_id(db: Db, *, program_id: int, customers: Sequence[int]) -> li
     return await store.read_by_id(db, program_id=program_id, customers=customers)
 
 
+async def standing_for(db: Db, *, program_id: int, records: Sequence[int]) -> dict[int, Customer]:
+    """Read, unlocked, the records that stand now for others or themselves, by the internal ids of these."""
+    found = await store.read_by_id(db, program_id=program_id, customers=records)
+    into = sorted({each.merged_into for each in found if each.merged_into is not None})
+    others = (
+        {each.id: each for each in await store.read_by_id(db, program_id=program_id, customers=into)} if into else {}
+    )
+    return {each.id: each if each.merged_into is None else others[each.merged_into] for each in found}
+
+
 async def all_ids(db: Db, *, program_id: int, customer: Customer) -> list[int]:
     """Give a customer's internal id and those of the records that went into this one."""
     return [customer.id, *await store.merged_into(db, program_id=program_id, customer_id=customer.id)]
@@ -140,9 +153,25 @@ async def keep_tiers(
     await store.keep_tiers(db, program_id=program_id, tiers=tiers)
 
 
+async def keep_open_referrals(db: Db, *, program_id: int, referrals: Mapping[int, UUID | None]) -> None:
+    """Write by which referrals customers came that are open, by their internal ids; they are locked."""
+    await store.keep_open_referrals(db, program_id=program_id, referrals=referrals)
+
+
 async def read_profiles(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, Profile]:
     """Read the profiles of customers by their internal ids, unlocked; those of whom nothing was told are missing."""
     return await store.read_profiles(db, program_id=program_id, customers=customers)
+
+
+async def suppressed(
+    db: Db, *, program_id: int, customers: Sequence[int], now: datetime
+) -> dict[int, list[SuppressionReason]]:
+    """Read why customers, by their internal ids, get no message and no surprise at `now`, the database's time.
+
+    Those for whom no reason holds are missing. A record that went into another one is suppressed as that is. Only who
+    holds the customers' locks can be sure that it stays so.
+    """
+    return await suppressions.reasons(db, program_id=program_id, customers=customers, now=now)
 
 
 async def list_newest(

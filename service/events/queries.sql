@@ -89,6 +89,11 @@ ORDER BY e.position;
 SELECT f.program_id, f.position FROM feed AS f
 WHERE f.program_id = any($1::integer[]);
 
+-- name: feed_list
+-- The last places of all programs that have events.
+SELECT f.program_id, f.position FROM feed AS f
+ORDER BY f.program_id;
+
 -- name: feed_lag
 -- How many events wait for their place, and for how many seconds the oldest of them has.
 SELECT

@@ -44,6 +44,11 @@ async def positions(db: Db, *, program_ids: Sequence[int]) -> dict[int, int]:
     return dict.fromkeys(program_ids, 0) | {row["program_id"]: row["position"] for row in rows}
 
 
+async def all_positions(db: Db) -> dict[int, int]:
+    """Read the last places of all programs that have events."""
+    return {row["program_id"]: row["position"] for row in await db.fetch(_STATEMENTS["feed_list"].sql)}
+
+
 async def types_between(db: Db, *, program_id: int, after: int, through: int) -> dict[str, int]:
     """Read of what types events are behind one place and up to another, and the last place of each."""
     rows = await db.fetch(_STATEMENTS["event_types"].sql, program_id, after, through)

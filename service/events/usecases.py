@@ -55,6 +55,11 @@ async def last_places(db: Db, *, program_ids: Sequence[int]) -> dict[int, int]:
     return await store.positions(db, program_ids=program_ids)
 
 
+async def all_last_places(db: Db) -> dict[int, int]:
+    """Read the places of the newest events of all programs that have any."""
+    return await store.all_positions(db)
+
+
 async def types_between(db: Db, *, program_id: int, after: int, through: int) -> dict[str, int]:
     """Read of what types events are behind one place and up to another, and where the last of each is."""
     return await store.types_between(db, program_id=program_id, after=after, through=through)

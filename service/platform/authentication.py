@@ -139,17 +139,18 @@ class Gate:
             actor = self._keys.known(key_hash)
             if actor is not None:
                 return actor
-            self._failed_logins.check(_address(scope))
+            self._failed_logins.check(caller_address(scope))
             actor = await self._keys.find(key_hash)
             if actor is not None:
                 return actor
         except Unauthenticated:
-            self._failed_logins.check(_address(scope))
-        await self._failed_logins.count(_address(scope))
+            self._failed_logins.check(caller_address(scope))
+        await self._failed_logins.count(caller_address(scope))
         raise Unauthenticated
 
 
-def _address(scope: Scope) -> str | None:
+def caller_address(scope: Scope) -> str | None:
+    """Return the address that a request comes from: what a trusted proxy tells of its caller, else the connection's."""
     client = scope["client"]
     return None if client is None else client[0]
 

@@ -32,6 +32,8 @@ class Right(Enum):
     MERGE_CUSTOMERS = "customers.merge"
     ERASE_CUSTOMERS = "customers.erase"
     EXPORT_CUSTOMERS = "customers.export"
+    READ_SUPPRESSIONS = "suppressions.read"
+    SUPPRESS = "customers.suppress"
     REDEEM = "points.redeem"
     ADJUST = "points.adjust"
     READ_ADJUSTMENTS = "adjustments.read"
@@ -41,6 +43,19 @@ class Right(Enum):
     MANAGE_REWARDS = "rewards.manage"
     READ_RULES = "rules.read"
     MANAGE_RULES = "rules.manage"
+    CLAIM_REFERRALS = "referrals.claim"
+    READ_CUSTOMER_REFERRALS = "customers.referral"
+    """A customer's codes, and what became of them."""
+    TELL_REFERRALS_ASKED = "referrals.asked"
+    """That a customer was asked for one: of those who talk to customers."""
+    READ_REFERRALS = "referrals.read"
+    LIST_REFERRALS = "referrals.list"
+    """All of a program's, with what speaks against them."""
+    REVIEW_REFERRALS = "referrals.review"
+    MANAGE_REFERRAL_OFFERS = "referral_offers.manage"
+    MANAGE_REFERRAL_CODES = "referral_codes.manage"
+    READ_REPORTS = "reports.read"
+    """Numbers of all customers together, without names."""
     READ_VOUCHERS = "vouchers.read"
     USE_VOUCHERS = "vouchers.use"
     READ_PROGRAM = "program.read"
@@ -56,12 +71,16 @@ _READS: Final = frozenset(
         Right.READ_ACTIVITIES,
         Right.READ_CUSTOMERS,
         Right.LIST_CUSTOMERS,
+        Right.READ_SUPPRESSIONS,
         Right.READ_BALANCES,
         Right.READ_HISTORY,
         Right.READ_ADJUSTMENTS,
         Right.READ_REWARDS,
         Right.READ_VOUCHERS,
         Right.READ_RULES,
+        Right.READ_CUSTOMER_REFERRALS,
+        Right.READ_REFERRALS,
+        Right.LIST_REFERRALS,
     }
 )
 
@@ -79,13 +98,37 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_REWARDS,
             Right.READ_VOUCHERS,
             Right.USE_VOUCHERS,
+            Right.CLAIM_REFERRALS,
+            Right.READ_CUSTOMER_REFERRALS,
+            Right.TELL_REFERRALS_ASKED,
+            Right.READ_REFERRALS,
         }
     ),
     Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_EVENTS}),
-    Role.PORTAL: frozenset({Right.READ_CUSTOMERS, Right.READ_BALANCES, Right.READ_HISTORY, Right.READ_REWARDS}),
-    Role.SUPPORT: _READS | {Right.ADJUST, Right.EXPORT_CUSTOMERS},
+    Role.PORTAL: frozenset(
+        {
+            Right.READ_CUSTOMERS,
+            Right.READ_BALANCES,
+            Right.READ_HISTORY,
+            Right.READ_REWARDS,
+            Right.READ_CUSTOMER_REFERRALS,
+            Right.TELL_REFERRALS_ASKED,
+        }
+    ),
+    Role.SUPPORT: _READS | {Right.ADJUST, Right.SUPPRESS, Right.EXPORT_CUSTOMERS},
     Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_ACTIVITIES, Right.READ_VOUCHERS, Right.READ_ADJUSTMENTS}
-    | {Right.ENROL_CUSTOMERS, Right.MANAGE_REWARDS, Right.MANAGE_RULES, Right.READ_EVENTS},
-    Role.ANALYST: _READS | {Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM, Right.READ_EVENTS},
+    | {
+        Right.ENROL_CUSTOMERS,
+        Right.SUPPRESS,
+        Right.MANAGE_REWARDS,
+        Right.MANAGE_RULES,
+        Right.READ_EVENTS,
+        Right.REVIEW_REFERRALS,
+        Right.MANAGE_REFERRAL_OFFERS,
+        Right.MANAGE_REFERRAL_CODES,
+        Right.READ_REPORTS,
+        Right.TELL_REFERRALS_ASKED,
+    },
+    Role.ANALYST: _READS | {Right.READ_REPORTS, Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM, Right.READ_EVENTS},
     Role.ADMIN: frozenset(Right),
 }

@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     failed_logins_per_minute: int = Field(default=20, ge=1)
     """How many calls without a valid key an address may make, before it is told to wait."""
     wrong_codes_per_minute: int = Field(default=600, ge=1)
-    """How many codes of vouchers that there are not a key may ask for, before it is told to wait."""
+    """How many codes that there are not, of vouchers and referrals, a key may ask for, before it is told to wait."""
+    wrong_codes_of_address_per_minute: int = Field(default=1200, ge=1)
+    """How many of them all keys of a program may ask for from one address, before it is told to wait."""
     trusted_proxies: str = ""
     """Whose `X-Forwarded-For` tells the address of a caller: addresses and networks, with commas between; `*` for all.
 

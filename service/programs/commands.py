@@ -45,9 +45,8 @@ def create_program(code: str, name: str, text: str, *, live: bool) -> None:
     key = new_key(live=live)
 
     async def work(db: Db) -> None:
-        program = await usecases.create_program(
-            db, code=code, name=name, live=live, settings=changed(ProgramSettings(), cast("dict[str, Any]", given))
-        )
+        settings = changed(ProgramSettings(), cast("dict[str, Any]", given), live=live)
+        program = await usecases.create_program(db, code=code, name=name, live=live, settings=settings)
         await usecases.add_key(
             db, program_id=program.id, role=Role.ADMIN, name="first key", key=key, entropy=random.getrandbits(62)
         )

@@ -16,6 +16,7 @@ from service.kernel.amounts import BOUND, CurrencyCode, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.rounding import Rounding
 from service.kernel.times import FIRST_MOMENT, in_utc
+from service.kernel.urls import GREATEST_PORT, HTTPS, url_of
 from service.platform.http.body import as_invalid
 from service.platform.roles import Role
 from service.programs.definitions import NO_DEFINITIONS, Definitions
@@ -109,6 +110,16 @@ class PointValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     greatest_share: Annotated[int, Meta(ge=1, le=10_000, description="Basis points of an order.")] | None = None
 
 
+Link = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        pattern=r"^https?://[!-~]+$(?!\n)",
+        description="An absolute https URL in ASCII, without credentials; of test programs also http.",
+    ),
+]
+
+
 class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that a merchant sets. Each change is a new version, and what was booked names its version."""
 
@@ -135,6 +146,13 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     tiers: Annotated[
         TierPolicy | None, Meta(description="How customers qualify for tiers; null: the program has none.")
+    ] = None
+    referral_link: Annotated[
+        Link | None,
+        Meta(
+            description="Where the links of referrals lead: the code is added to its query as `ref`. Null: referrals "
+            "have codes and no links."
+        ),
     ] = None
 
 
@@ -222,11 +240,14 @@ class KeyEnds(Refusal):
     title = "This key is revoked, or has a successor already"
 
 
-def changed(settings: ProgramSettings, change: dict[str, Any]) -> ProgramSettings:
-    """Replace the given settings and keep the others. Raises Invalid, with a pointer to the setting."""
+def changed(settings: ProgramSettings, change: dict[str, Any], *, live: bool = True) -> ProgramSettings:
+    """Replace the given settings and keep the others. Raises Invalid, with a pointer to the setting.
+
+    A test program may have what a live one can't.
+    """
     merged = msgspec.to_builtins(settings) | change
     try:
-        return checked(msgspec.convert(merged, ProgramSettings, strict=True))
+        return checked(msgspec.convert(merged, ProgramSettings, strict=True), live=live)
     except msgspec.ValidationError as fault:
         raise as_invalid(str(fault), within="/settings") from None
 
@@ -275,8 +296,11 @@ def check_names(*, code: str, name: str) -> None:
         raise Invalid(detail, pointer="/name", reason="out_of_range")
 
 
-def checked(settings: ProgramSettings) -> ProgramSettings:
-    """Refuse currencies and time zones that don't exist, and policies that contradict themselves. Raises Invalid."""
+def checked(settings: ProgramSettings, *, live: bool) -> ProgramSettings:
+    """Refuse currencies and time zones that don't exist, policies that contradict themselves, links that lead nowhere.
+
+    Raises Invalid.
+    """
     for pointer, currency in [("/settings/currency", settings.currency)] + [
         (f"/settings/base_rule/rates/{code}", code) for code in settings.base_rule.rates
     ]:
@@ -288,7 +312,21 @@ def checked(settings: ProgramSettings) -> ProgramSettings:
     check_expiry(settings.expiry, "/settings/expiry")
     if settings.tiers is not None:
         check_tiers(settings.tiers, "/settings/tiers")
+    if settings.referral_link is not None:
+        _check_link(settings.referral_link, "/settings/referral_link", live=live)
     return settings
+
+
+def _check_link(link: str, pointer: str, *, live: bool) -> None:
+    url = url_of(link)
+    if url is None or (url.port is not None and not 1 <= url.port <= GREATEST_PORT):
+        detail = (
+            "This is an absolute https URL in ASCII (a name in another script as `xn--`, other characters"
+            " percent-encoded), without a user or a password."
+        )
+        raise Invalid(detail, pointer=pointer, reason="invalid_format")
+    if live and url.scheme != HTTPS:
+        raise Invalid("Only test programs may have a link of http.", pointer=pointer, reason="not_https")
 
 
 def _valid_from(version: SettingsVersion) -> datetime:

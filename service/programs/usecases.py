@@ -36,7 +36,7 @@ PROGRAM_CHANGED: Final = "program.changed"
 async def create_program(db: Db, *, code: str, name: str, live: bool, settings: ProgramSettings) -> Program:
     """Make a program. Its first settings apply to whatever occurred before them, too. Raises ProgramExists, Invalid."""
     check_names(code=code, name=name)
-    first = SettingsVersion(1, checked(settings))
+    first = SettingsVersion(1, checked(settings, live=live))
     program_id = await store.insert_program(db, code=code, name=name, live=live, first=first)
     if program_id is None:
         raise ProgramExists
@@ -80,7 +80,8 @@ async def change_program(
     """
     before = await store.lock_program(db, program_id=program_id)
     now = await database_time(db)
-    after = with_settings(before, changed(before.settings, dict(settings)), valid_from=valid_from, now=now)
+    wanted = changed(before.settings, dict(settings), live=before.live)
+    after = with_settings(before, wanted, valid_from=valid_from, now=now)
     after = msgspec.structs.replace(after, name=name or before.name)
     if after == before:
         return before

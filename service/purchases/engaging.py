@@ -24,6 +24,7 @@ from service.programs.rules import Program
 from service.programs.tier_policy import CountedPoints
 from service.purchases.rules import Earnings, Seen, check_occurred
 from service.purchases.terms import Terms
+from service.referrals.rules import Fact
 from service.tiers.rules import Reason, points_count
 
 ACTIVITY = "activity"
@@ -99,6 +100,7 @@ def book_activity(activity: Activity, account: Account, terms: Terms, activity_i
     once, allowance = once_in_a_life(activity.type), terms.allowance(account.customer)
     if type_.content.once and not limited(once, occasion.day, allowance, 1)[0]:
         decided = Decided([_withheld(each) for each in decided.given], 0)
+    terms.referring.count(account, Fact(activity_id, at, type=activity.type))
     account.customer = with_activity(account.customer, decided.points)
     account.touch(kept_alive(settings, QualifyingActivity.ACTIVITY, at))
     pending_before = account.customer.balance.pending

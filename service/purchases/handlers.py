@@ -15,6 +15,7 @@ from service.platform.database import Database
 from service.platform.http.body import Nothing, check_syntax, decode
 from service.platform.http.commanding import REPLAYED, command
 from service.platform.http.direct import Answer, Route
+from service.platform.http.guessing import check_guesses, count_guesses
 from service.platform.http.operation import COMMAND_KEY, DRY_RUN, IDEMPOTENCY_KEY, Link, operation
 from service.platform.http.request import ApiRequest, caller_id, flag
 from service.platform.roles import Right
@@ -43,6 +44,7 @@ from service.purchases.schemas import (
 )
 from service.purchases.store import Refund
 from service.purchases.usecases import PURCHASES, AcceptedPurchase, PurchaseDraft
+from service.referrals.rules import ReferralState
 
 _NOTHING = Nothing()
 
@@ -77,8 +79,13 @@ async def report_purchase(request: ApiRequest, data: JSONBody[Purchase]) -> Resp
 
 
 async def _preview(request: ApiRequest, draft: PurchaseDraft) -> PurchaseOut:
+    """Preview a purchase. A dry run costs nothing, so that codes could be guessed by it: wrong ones are counted."""
+    named = draft.content.referral_code is not None
+    if named:
+        check_guesses(request)
     async with request.part(Database).reading() as db:
         accepted, quote = await usecases.preview(db, program=program_of(request), draft=draft)
+    await count_guesses(request, int(_is_guess(accepted)))
     return purchase_out(accepted, quote or UNSET)
 
 
@@ -94,10 +101,21 @@ async def _preview(request: ApiRequest, draft: PurchaseDraft) -> PurchaseOut:
 )
 async def report_purchases(request: ApiRequest, data: JSONBody[BatchIn]) -> Response[BatchOut]:
     """Report up to 500 purchases together; each is booked or refused on its own."""
+    dry_run = flag(request, "dry_run")
+    if dry_run:
+        check_guesses(request)
     ended = await report_each(request, "reportPurchases", data.purchases, PURCHASES, _draft)
     count(ended.outcomes)
+    if dry_run:
+        await count_guesses(request, sum(each is not None and _is_guess(each) for _, each in ended.entries))
     entries = [entry_out(fate, accepted) for fate, accepted in ended.entries]
     return Response(BatchOut(entries), headers=REPLAYED if ended.replayed else None)
+
+
+def _is_guess(accepted: AcceptedPurchase) -> bool:
+    """Tell whether a purchase brought a code that can't be used, and would have told one that can."""
+    told = accepted.answer.referral
+    return told is not None and told.status is ReferralState.REFUSED
 
 
 def _draft(raw: msgspec.Raw) -> PurchaseDraft:

@@ -158,9 +158,18 @@ WHERE
 
 -- name: customer_counts_purchases
 -- Counters of a customer are those of the purchases of the customer and of the records that went into this one,
--- lifetime points what these and the activities earned, less what refunds took back.
-SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned
+-- lifetime points what these, the activities and referrals earned, less what refunds and reversals took back.
+SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned, f.referred
 FROM customer AS c
+LEFT JOIN (
+    SELECT
+        o.program_id, coalesce(o.merged_into, o.id) AS customer_id,
+        sum(CASE t.from_bucket WHEN 'issued' THEN t.points ELSE -t.points END) AS referred
+    FROM transfer AS t
+    INNER JOIN customer AS o ON t.program_id = o.program_id AND t.customer_id = o.id
+    WHERE t.cause_type = 'referral' AND (t.from_bucket = 'issued' OR t.to_bucket = 'reversed')
+    GROUP BY o.program_id, coalesce(o.merged_into, o.id)
+) AS f ON c.program_id = f.program_id AND c.id = f.customer_id
 LEFT JOIN (
     SELECT
         o.program_id, coalesce(o.merged_into, o.id) AS customer_id,
@@ -180,7 +189,8 @@ LEFT JOIN (
     GROUP BY o.program_id, coalesce(o.merged_into, o.id)
 ) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
 WHERE
-    (c.purchase_count, c.lifetime_earned) != (coalesce(s.purchases, 0), coalesce(s.earned, 0) - coalesce(b.taken, 0))
+    (c.purchase_count, c.lifetime_earned)
+    != (coalesce(s.purchases, 0), coalesce(s.earned, 0) - coalesce(b.taken, 0) + coalesce(f.referred, 0))
     OR c.first_purchase_at IS DISTINCT FROM s.first_at
     OR c.last_purchase_at IS DISTINCT FROM s.last_at;
 

@@ -9,6 +9,7 @@ from service.platform.statements import Db
 from service.points import usecases as points
 from service.purchases import store
 from service.purchases.schemas import recorded_activity_out, recorded_out, refund_out
+from service.referrals import usecases as referrals
 
 
 class PurchasesKeeper:
@@ -20,10 +21,15 @@ class PurchasesKeeper:
         """Leave facts as they were reported: the record that they name stands for the other one."""
 
     async def erase(self, db: Db, erasing: Erasing) -> None:
-        """Empty what callers worded freely: items, metadata, channel, referral code; of activities all properties."""
+        """Empty what callers worded freely: items, metadata, channel, referral code; of activities all properties.
+
+        Of others' purchases the codes that were the customer's: they may be the customer's name.
+        """
         found = await _purchases_of(db, erasing.program_id, erasing.all_ids)
         await store.empty(db, program_id=erasing.program_id, purchase_ids=found)
         await store.empty_activities(db, program_id=erasing.program_id, customers=erasing.all_ids)
+        others = await referrals.claimed_with(db, program_id=erasing.program_id, customers=erasing.all_ids)
+        await store.forget_codes(db, program_id=erasing.program_id, purchase_ids=others)
 
     async def export(self, db: Db, program_id: int, all_ids: Sequence[int]) -> Mapping[str, list[Any]]:
         """Give all purchases, refunds and activities."""

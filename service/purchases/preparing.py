@@ -1,6 +1,6 @@
-"""Reading what facts are rewarded by, beside their customers: profiles, and what was used of limits."""
+"""Reading what facts are rewarded by, beside their customers: profiles, what was used of limits, what came before."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from service.points.rules import NEVER
 from service.programs.rules import Program
 from service.purchases import store
 from service.purchases.terms import Terms, terms_of
+from service.referrals.rules import Fact
 
 _log = structlog.get_logger()
 
@@ -117,3 +118,8 @@ def _moments(use: Use, zone: ZoneInfo) -> tuple[datetime, datetime]:
     end = end_day(use.every, use.start)
     start = start_of_day(datetime.fromordinal(use.start).date(), zone)
     return start, NEVER if end is None else start_of_day(end, zone)
+
+
+async def facts_of(db: Db, program_id: int, customers: Sequence[int]) -> Mapping[int, Sequence[Fact]]:
+    """Read all purchases of customers, by internal ids, with what is left of them after returns, and all activities."""
+    return await store.facts_of_referees(db, program_id=program_id, customers=customers)

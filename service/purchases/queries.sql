@@ -4,19 +4,19 @@
 INSERT INTO purchase (
     program_id, customer_id, id, external_id, currency, total, tax, shipping, points_paid, channel, referral_code,
     items, metadata, earned, pending, lines, available_after, pending_after, held_after, debt_after, occurred_at,
-    recorded_at, seen, tier
+    recorded_at, seen, tier, referral
 )
 SELECT
     $1::integer, p.customer_id, p.id, p.external_id, p.currency, p.total, p.tax, p.shipping, p.points_paid, p.channel,
     p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.occurred_at, $2::timestamptz, p.seen, p.tier
-FROM unnest($3::purchase_row_2[]) AS p;
+    p.held_after, p.debt_after, p.occurred_at, $2::timestamptz, p.seen, p.tier, p.referral
+FROM unnest($3::purchase_row_3[]) AS p;
 
 -- name: purchase_earnings
 -- What purchases were answered with, for repetitions of them.
 SELECT
     p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after, p.seen,
-    p.tier, o.is_erased
+    p.tier, p.referral, o.is_erased
 FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
 CROSS JOIN
     LATERAL (
@@ -35,7 +35,8 @@ CROSS JOIN LATERAL (
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.seen, p.tier, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
+    p.held_after, p.debt_after, p.seen, p.tier, p.referral, p.recorded_at, p.id,
+    coalesce(c.merged_into, c.id) AS owner_id
 FROM claim AS k
 INNER JOIN purchase AS p ON k.program_id = p.program_id AND k.subject_id = p.id
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
@@ -46,7 +47,8 @@ WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.seen, p.tier, p.recorded_at, p.id, coalesce(c.merged_into, c.id) AS owner_id
+    p.held_after, p.debt_after, p.seen, p.tier, p.referral, p.recorded_at, p.id,
+    coalesce(c.merged_into, c.id) AS owner_id
 FROM purchase AS p
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id
 WHERE p.program_id = $1::integer AND p.id = any($2::uuid[])
@@ -146,6 +148,11 @@ GROUP BY w.id;
 -- name: purchase_empty
 -- Only an erasure changes a fact, and only what callers worded freely.
 UPDATE purchase SET channel = NULL, referral_code = NULL, items = '[]', metadata = '{}'
+WHERE program_id = $1::integer AND id = any($2::uuid[]);
+
+-- name: purchase_forget_code
+-- What a code says may be personal data of whose it was, who is another customer.
+UPDATE purchase SET referral_code = NULL
 WHERE program_id = $1::integer AND id = any($2::uuid[]);
 
 -- name: refund_empty
@@ -307,3 +314,45 @@ CROSS JOIN
         WHERE f.program_id = $1::integer AND f.purchase_id = k.subject_id
         OFFSET 0
     ) AS r;
+
+-- name: facts_of_referees
+-- All purchases of customers, and of records that went into theirs, with what was given back of each, and all
+-- activities. What earned has a transfer of its row's id; what earned nothing has an index of its own.
+SELECT w.id AS owner_id, p.id, p.occurred_at, p.currency, p.total, f.returned, NULL::text AS type
+FROM unnest($2::bigint[]) AS w (id)
+CROSS JOIN
+    LATERAL (
+        SELECT w.id
+        UNION ALL
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND c.merged_into = w.id
+    ) AS o
+CROSS JOIN
+    LATERAL (
+        SELECT t.id FROM transfer AS t
+        WHERE t.program_id = $1::integer AND t.customer_id = o.id AND t.reason = 'purchase'
+        UNION ALL
+        SELECT n.id FROM purchase AS n
+        WHERE n.program_id = $1::integer AND n.customer_id = o.id AND n.earned = 0
+    ) AS k
+INNER JOIN purchase AS p ON p.program_id = $1::integer AND k.id = p.id
+CROSS JOIN
+    LATERAL (
+        SELECT coalesce(sum(r.amount), 0)::bigint AS returned FROM refund AS r
+        WHERE r.program_id = $1::integer AND r.purchase_id = p.id
+    ) AS f
+UNION ALL
+SELECT w.id AS owner_id, a.id, a.occurred_at, NULL AS currency, 0 AS total, 0 AS returned, a.type
+FROM unnest($2::bigint[]) AS w (id)
+CROSS JOIN
+    LATERAL (
+        SELECT w.id
+        UNION ALL
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND c.merged_into = w.id
+    ) AS o
+CROSS JOIN LATERAL (
+    SELECT f.id, f.occurred_at, f.type FROM activity AS f
+    WHERE f.program_id = $1::integer AND f.customer_id = o.id
+    OFFSET 0
+) AS a;

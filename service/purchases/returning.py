@@ -38,6 +38,7 @@ from service.purchases.refunding import (
 from service.purchases.rules import Item, check_occurred
 from service.purchases.store import Recorded, Refund
 from service.purchases.terms import lots_of, points_of
+from service.referrals import usecases as referrals
 from service.tiers import usecases as tiers
 from service.tiers.climbing import Climber, Climbing
 from service.tiers.rules import Reason, refund_counts
@@ -116,6 +117,7 @@ async def report_refund(
             ),
         ],
     )
+    await referrals.look_again(db, program_id=program.id, customer=account.customer.id, now=opened.now)
     return made
 
 

@@ -22,6 +22,8 @@ from service.points.rules import Cause
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import Label, Program, ProgramSettings
 from service.purchases.terms import Terms, points_of
+from service.referrals.claiming import Told
+from service.referrals.rules import Fact
 from service.tiers.climbing import TierName
 from service.tiers.rules import Ladder, Reason, purchase_counts
 
@@ -79,7 +81,7 @@ class Earnings(msgspec.Struct, frozen=True):
     """What a purchase is answered with, for ever. `earned` includes what is `pending`.
 
     `seen` is what the rules saw of the customer, where there were any beside the program's own; `tier` is the one
-    after it.
+    after it, `referral` what became of the code that a purchase came with.
     """
 
     earned: int
@@ -88,6 +90,7 @@ class Earnings(msgspec.Struct, frozen=True):
     balance: Balance
     seen: Seen | None = None
     tier: TierName | None = None
+    referral: Told | None = None
 
 
 def normalised(purchase: Purchase) -> Purchase:
@@ -141,6 +144,8 @@ def book(purchase: Purchase, account: Account, terms: Terms, purchase_id: UUID) 
     applied, climber = terms.program.at(purchase.occurred_at), terms.climbing.climber(account)
     occasion = occasion_of(purchase, terms.known(climber.customer), applied.settings)
     decided = terms.decide(occasion, climber.customer, applied)
+    fact = Fact(purchase_id, purchase.occurred_at, purchase.total, purchase.currency)
+    referral = terms.referring.bought(purchase.referral_code, account, fact)
     account.customer = with_purchase(account.customer, purchase.occurred_at, decided.points)
     account.touch(kept_alive(applied.settings, QualifyingActivity.PURCHASE, purchase.occurred_at))
     pending_before = account.customer.balance.pending
@@ -152,7 +157,7 @@ def book(purchase: Purchase, account: Account, terms: Terms, purchase_id: UUID) 
     )
     balance = account.customer.balance
     seen = None if decided.by_base_alone else Seen.of(occasion.known)
-    return Earnings(decided.points, balance.pending - pending_before, lines, balance, seen, tier)
+    return Earnings(decided.points, balance.pending - pending_before, lines, balance, seen, tier, referral)
 
 
 def _counts(purchase: Purchase, lines: Sequence[Line], ladder: Ladder) -> int:

@@ -1,19 +1,21 @@
 """Purchases and activities on the wire. The requests are `rules.Purchase` and `engaging.Activity` themselves."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.customers.rules import Balance
+from service.kernel.ids import to_wire
 from service.kernel.times import Time
 from service.platform.http.body import Envelope
 from service.platform.http.problems import Problem
 from service.points.bulk import Fate
 from service.purchases.quoting import Quote
-from service.purchases.rules import Earnings, Item
+from service.purchases.rules import Earnings, Item, Purchase
 from service.purchases.store import Recorded, RecordedActivity, Refund
 from service.purchases.usecases import AcceptedActivity, AcceptedPurchase
+from service.referrals.rules import ReferralState
 from service.tiers.climbing import TierName
 
 
@@ -33,10 +35,11 @@ class PointsOut(msgspec.Struct, frozen=True):
     lines: list[LineOut]
 
 
-class ReferralOut(msgspec.Struct, frozen=True):
-    """What became of the referral code that came with a purchase."""
+class PurchaseReferralOut(msgspec.Struct, frozen=True):
+    """What became of the referral code that came with a purchase; `id` names the referral, where it is one."""
 
-    status: str
+    status: Literal["signed_up", "qualified", "refused"]
+    id: str | UnsetType = UNSET
 
 
 class PurchaseOut(msgspec.Struct, frozen=True):
@@ -47,7 +50,7 @@ class PurchaseOut(msgspec.Struct, frozen=True):
     points: PointsOut
     balance: Balance
     tier: Annotated[TierName | None, Meta(description="The customer's tier after it.")] = None
-    referral: ReferralOut | None = None
+    referral: PurchaseReferralOut | None = None
     surprises: list[dict[str, Any]] = []
     quote: Annotated[Quote | UnsetType, Meta(description="Of a dry run of a new purchase: what to show of it.")] = UNSET
 
@@ -172,17 +175,26 @@ def purchase_out(accepted: AcceptedPurchase, quote: Quote | UnsetType = UNSET) -
     """Render the answer to a purchase, of a dry run with a quote."""
     purchase, earnings = accepted.content, accepted.answer
     points = points_out(earnings)
-    # Nothing is told of why a code was refused. Referrals are not offered yet, so that no code is valid.
-    referral = None if purchase.referral_code is None else ReferralOut(status="refused")
     return PurchaseOut(
         purchase.id,
         purchase.customer_id,
         points,
         earnings.balance,
         earnings.tier,
-        referral=referral,
+        referral=_referral(purchase, earnings),
         quote=quote,
     )
+
+
+def _referral(purchase: Purchase, earnings: Earnings) -> PurchaseReferralOut | None:
+    """Render what became of a code. Nothing is told of why one was refused."""
+    if purchase.referral_code is None:
+        return None
+    told = earnings.referral
+    if told is None or told.id is None:
+        return PurchaseReferralOut("refused")
+    status = "qualified" if told.status is ReferralState.QUALIFIED else "signed_up"
+    return PurchaseReferralOut(status, to_wire("ref", told.id))
 
 
 def refund_out(purchase_id: str, refund: Refund) -> RefundOut:

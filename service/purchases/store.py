@@ -20,6 +20,8 @@ from service.purchases.engaging import Activity, ActivityEarnings
 from service.purchases.refunding import Refunded
 from service.purchases.rules import Earnings, Item, Purchase, Seen
 from service.purchases.simulating import GivenLine
+from service.referrals.claiming import Told
+from service.referrals.rules import Fact
 from service.tiers.climbing import TierName
 
 _STATEMENTS = load(__file__)
@@ -27,6 +29,7 @@ _decode_lines = msgspec.json.Decoder(list[Line]).decode
 _decode_items = msgspec.json.Decoder(list[Item]).decode
 _decode_seen = msgspec.json.Decoder(Seen).decode
 _decode_tier = msgspec.json.Decoder(TierName).decode
+_decode_told = msgspec.json.Decoder(Told).decode
 _decode_state = msgspec.json.Decoder(Refunded).decode
 _decode_given = msgspec.json.Decoder(list[GivenLine]).decode
 _encoder = msgspec.json.Encoder()
@@ -126,6 +129,7 @@ def _row(row_id: UUID, customer_id: int, purchase: Purchase, earnings: Earnings)
         purchase.occurred_at,
         None if earnings.seen is None else _text(earnings.seen),
         None if earnings.tier is None else _text(earnings.tier),
+        None if earnings.referral is None else _text(earnings.referral),
     )
 
 
@@ -133,7 +137,9 @@ def _reward(row: Record) -> Earnings:
     balance = Balance(row["available_after"], row["pending_after"], row["held_after"], row["debt_after"])
     seen = None if row["seen"] is None else _decode_seen(row["seen"])
     tier = None if row["tier"] is None else _decode_tier(row["tier"])
-    return Earnings(row["earned"], row["pending"], _decode_lines(row["lines"]), balance, seen, tier)
+    told = row.get("referral")  # activities have none
+    referral = None if told is None else _decode_told(told)
+    return Earnings(row["earned"], row["pending"], _decode_lines(row["lines"]), balance, seen, tier, referral)
 
 
 async def earnings(db: Db, program_id: int, row_ids: Sequence[UUID]) -> dict[UUID, Earnings | None]:
@@ -222,6 +228,11 @@ async def empty(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> Non
     """Empty what callers worded freely in purchases and what refunds remember of it, for an erasure."""
     for statement in ("purchase_empty", "refund_empty"):
         await db.execute(_STATEMENTS[statement].sql, program_id, purchase_ids)
+
+
+async def forget_codes(db: Db, *, program_id: int, purchase_ids: Sequence[UUID]) -> None:
+    """Forget the codes that purchases came with, for an erasure of whose they were."""
+    await db.execute(_STATEMENTS["purchase_forget_code"].sql, program_id, purchase_ids)
 
 
 def adding_refund(program_id: int, customer_id: int, purchase_id: UUID, refund: Refund, recorded_at: datetime) -> Write:
@@ -374,3 +385,14 @@ async def news_of_purchases(db: Db, *, program_id: int, purchase_ids: Sequence[U
 async def news_of_refunds(db: Db, *, program_id: int, refund_ids: Sequence[UUID]) -> list[Record]:
     """Read what is told of refunds, by the ids of their rows."""
     return await db.fetch(_STATEMENTS["refund_news"].sql, program_id, refund_ids)
+
+
+async def facts_of_referees(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, list[Fact]]:
+    """Read all purchases of customers with what is left of them after refunds, and their activities."""
+    found = dict[int, list[Fact]]()
+    for row in await db.fetch(_STATEMENTS["facts_of_referees"].sql, program_id, customers):
+        left = row["total"] - row["returned"]
+        is_returned = row["type"] is None and row["returned"] > 0 and left <= 0
+        fact = Fact(row["id"], row["occurred_at"], left, row["currency"], row["type"], is_returned)
+        found.setdefault(row["owner_id"], []).append(fact)
+    return found

@@ -18,6 +18,7 @@ from service.points.policies import life_of
 from service.points.rules import Cause
 from service.programs.policies import ExpiryPolicy, OwnPending, PendingUntilConfirmed
 from service.programs.rules import Program, SettingsVersion
+from service.referrals.claiming import Referring
 from service.tiers.climbing import Climbing
 
 NO_PROFILE: Final = Profile()
@@ -34,10 +35,12 @@ class Terms:
     shared: Shared = field(default_factory=Shared)
     _allowances: dict[int, Allowance] = field(default_factory=dict[int, Allowance])
     climbing: Climbing = field(init=False)
+    referring: Referring = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with nobody's tier changed."""
+        """Begin with nobody's tier changed, and with nothing known of referrals."""
         self.climbing = Climbing(self.program)
+        self.referring = Referring(self.program)
 
     def known(self, customer: Customer) -> Known:
         """Tell rules what is known of a customer. The relation began with the first purchase, if not before."""

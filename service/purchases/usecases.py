@@ -26,11 +26,12 @@ from service.purchases.engaging import (
     check_activity,
 )
 from service.purchases.engaging import normalised as normalised_activity
-from service.purchases.preparing import Asked, prepare
+from service.purchases.preparing import Asked, facts_of, prepare
 from service.purchases.quoting import Quote, quote
 from service.purchases.rules import Earnings, Purchase, PurchaseConflict, book, check_purchase, normalised
 from service.purchases.store import Recorded, RecordedActivity
 from service.purchases.terms import Terms, lots_of
+from service.referrals import usecases as referrals
 from service.tiers import usecases as tiers
 
 PurchaseDraft: TypeAlias = Draft[Purchase]
@@ -57,16 +58,19 @@ class _Deciding(Generic[_Told, _Answered]):
         return self.by(content, account, self.terms, row_id)
 
     def sharing(self) -> Sequence[Write]:
-        """Write how tiers changed, and what was used of limits for all."""
+        """Write referrals that were claimed and qualified, how tiers changed, and what was used of limits for all."""
         used = earning.adding_use(self.terms.program.id, self.terms.shared)
-        return [*tiers.writing(self.terms.climbing), *used]
+        return [*referrals.writing(self.terms.referring), *tiers.writing(self.terms.climbing), *used]
 
 
 async def _prepare(
     db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]], /, *, at_once: bool
 ) -> _Deciding[Purchase, Earnings]:
     asked = [Asked(None, purchase.occurred_at, account) for purchase, account in facts]
-    return _Deciding(await prepare(db, program, asked, at_once=at_once), book)
+    terms = await prepare(db, program, asked, at_once=at_once)
+    came_with = [(purchase.referral_code, account) for purchase, account in facts]
+    terms.referring = await referrals.look(db, program=program, came_with=came_with, facts_of=facts_of)
+    return _Deciding(terms, book)
 
 
 async def _prepare_activities(
@@ -79,7 +83,10 @@ async def _prepare_activities(
             "activity_type_unreadable", program=program.code, type=its.type, version=its.version, reason=its.reason
         )
     asked = [Asked(activity.type, activity.occurred_at or account.now, account) for activity, account in facts]
-    return _Deciding(await prepare(db, program, asked, at_once=at_once), book_activity)
+    terms = await prepare(db, program, asked, at_once=at_once)
+    of = [(None, account) for _, account in facts]
+    terms.referring = await referrals.look(db, program=program, came_with=of, facts_of=facts_of)
+    return _Deciding(terms, book_activity)
 
 
 PURCHASES: Final = Facts(

@@ -1,8 +1,6 @@
 """`/v1/rewards` and `/v1/vouchers`."""
 
 import random
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from litestar import Response, Router, get, patch, post
@@ -14,6 +12,7 @@ from service.kernel.ids import CALLER_ID_PATTERN
 from service.platform.database import Database
 from service.platform.http.body import Nothing
 from service.platform.http.commanding import command
+from service.platform.http.guessing import counting_wrong_codes
 from service.platform.http.operation import (
     COMMAND_KEY,
     CURSOR,
@@ -26,7 +25,6 @@ from service.platform.http.operation import (
 )
 from service.platform.http.paging import Page, limit_and_before, page
 from service.platform.http.request import ApiRequest, caller_id, choice, customer_asked_for, flag, own_id
-from service.platform.rate_limits import WrongCodes
 from service.platform.roles import Right
 from service.platform.statements import Db
 from service.platform.transaction import transact
@@ -209,7 +207,7 @@ async def load_codes(request: ApiRequest, reward_id: FromPath[str], data: JSONBo
 async def get_voucher(request: ApiRequest, code: FromPath[str]) -> VoucherOut:
     """Check a voucher: whether it can be redeemed now, and, with an order's amounts, what it is worth for it."""
     order = _order(request)
-    async with _counting_wrong_codes(request), request.part(Database).reading() as db:
+    async with counting_wrong_codes(request), request.part(Database).reading() as db:
         voucher, why = await usecases.check(db, program_id=request.actor.program_id, code=caller_id(code), order=order)
     return voucher_out(voucher, why, order)
 
@@ -239,7 +237,7 @@ async def redeem_voucher(request: ApiRequest, code: FromPath[str], data: JSONBod
         )
         return use_out(*redeemed)
 
-    async with _counting_wrong_codes(request):
+    async with counting_wrong_codes(request):
         return await command(request, f"redeemVoucher {code}", data, work, UseOut)
 
 
@@ -260,20 +258,8 @@ async def cancel_voucher(
         )
         return voucher_out(voucher, Unredeemable.CANCELLED)
 
-    async with _counting_wrong_codes(request):
+    async with counting_wrong_codes(request):
         return await command(request, f"cancelVoucher {code}", data, work, VoucherOut)
-
-
-@asynccontextmanager
-async def _counting_wrong_codes(request: ApiRequest) -> AsyncGenerator[None]:
-    """Limit how often a key may ask for codes that there are not. Raises TooManyRequests."""
-    wrong_codes, key = request.part(WrongCodes), request.actor.key_id.hex
-    wrong_codes.check(key)
-    try:
-        yield
-    except NotFound:
-        await wrong_codes.count(key)
-        raise
 
 
 def _order(request: ApiRequest) -> Order | None:

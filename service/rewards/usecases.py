@@ -1,6 +1,7 @@
 """What can be done with rewards and vouchers."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -368,6 +369,14 @@ async def cancel(db: Db, *, program_id: int, code: str, entropy: int) -> Voucher
     await store.cancel_voucher(db, program_id=program_id, voucher_id=voucher.id, now=now)
     await _tell(db, program_id, VOUCHER_CANCELLED, voucher, voucher.id, now, entropy)
     return msgspec.structs.replace(voucher, cancelled_at=now)
+
+
+async def cancel_issued(db: Db, *, program_id: int, piece_id: UUID, entropy: int) -> None:
+    """Cancel the voucher of a piece, where there is something left of it; what it was redeemed for stays."""
+    voucher = await store.voucher_with_id(db, program_id=program_id, voucher_id=piece_id)
+    if voucher is not None:
+        with suppress(VoucherUsedUp):
+            await cancel(db, program_id=program_id, code=voucher.code, entropy=entropy)
 
 
 async def _locked(db: Db, *, program_id: int, code: str) -> Voucher:

@@ -8,19 +8,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from service.kernel import crockford
 from service.kernel.amounts import CurrencyCode, MinorUnits, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
 from service.kernel.rounding import Rounding, divide
 from service.rewards.rules import AmountOff, Categories, Money, PercentOff, Terms, VoucherTerms
 
-CODE_BITS: Final = 60
+_CHARACTERS: Final = 12
+CODE_BITS: Final = _CHARACTERS * crockford.BITS
 _TOLD: Final = 2
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's: no I, L, O or U, so that no two of its characters look alike; 5 bits each."""
-_READ_AS: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
-_CHARACTERS: Final = CODE_BITS // 5
-_GROUP: Final = 4
 _WHOLE: Final = 10_000
 
 
@@ -134,12 +131,12 @@ _REFUSALS: Final[dict[Unredeemable, Refusal]] = {
 
 def code_of(bits: int) -> str:
     """Write a code of 12 characters out of the lowest 60 of random bits, which must be fit for secrets."""
-    return "".join(_ALPHABET[bits >> shift & 31] for shift in range(CODE_BITS - 5, -1, -5))
+    return crockford.write(bits, _CHARACTERS)
 
 
 def shown(code: str) -> str:
     """Write a code of `code_of` for people, in groups of four: `7K3M-9QXA-2PHT`."""
-    return "-".join(code[start : start + _GROUP] for start in range(0, len(code), _GROUP))
+    return crockford.grouped(code)
 
 
 def last_characters(code: str) -> str | None:
@@ -151,12 +148,9 @@ def last_characters(code: str) -> str | None:
 
 
 def read_code(text: str) -> str | None:
-    """Read a code of `code_of` as people type it; None for what can't be one.
-
-    Case, dashes and blanks don't matter; O is read as 0, I and L as 1 (Crockford's base 32).
-    """
-    code = text.upper().translate(_READ_AS) if text.isascii() else ""
-    return code if len(code) == _CHARACTERS and set(code) <= set(_ALPHABET) else None
+    """Read a code of `code_of` as people type it; None for what can't be one."""
+    code = crockford.read(text) or ""
+    return code if len(code) == _CHARACTERS and set(code) <= set(crockford.SYMBOLS) else None
 
 
 def valid_until(terms: VoucherTerms, issued_at: datetime, time_zone: str) -> datetime | None:

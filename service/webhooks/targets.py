@@ -4,31 +4,17 @@ An address is asked about twice: when a URL is saved, and each time that a conne
 address is refused, however it is spelled; there is no list of spellings to go around.
 """
 
-import re
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from service.kernel.errors import Invalid
-
-Address: TypeAlias = IPv4Address | IPv6Address
+from service.kernel.urls import GREATEST_PORT, HTTPS, Address, url_of
 
 HTTPS_PORT: Final = 443
 HTTP_PORT: Final = 80
 LOWEST_FREE_PORT: Final = 1024
-GREATEST_PORT: Final = 65535
-_LONGEST_NAME: Final = 253
-
-# Visible ASCII. No `@`, `\`, `%`, blank or line feed before the path; no fragment at all.
-_URL: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?][!-~]*)?",
-    re.IGNORECASE,
-)
-_FORBIDDEN_IN_PATH: Final = re.compile(r'[#\\<>"{}|^`]')
-_LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-_LIKE_A_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-"""A last label that resolvers read as a number, and so the whole name as an address."""
 _INSIDE: Final = (
     "localhost",
     "localdomain",
@@ -97,26 +83,22 @@ def target_of(url: str, *, anywhere: bool = False) -> Target:
 
     `anywhere`: for development, also http, inner names, any port and any address.
     """
-    found = _URL.fullmatch(url)
-    if found is None or _FORBIDDEN_IN_PATH.search(found["rest"] or ""):
+    found = url_of(url)
+    if found is None or found.fragment is not None:
         detail = (
             "This is an absolute https URL in ASCII (a name in another script as `xn--`), without a user, a password"
-            " or a fragment."
+            " or a fragment, and with a plain name or address."
         )
         raise _bad(detail, "invalid_format")
-    scheme, host = found["scheme"].lower(), found["host"].lower()
-    if scheme != "https" and not anywhere:
+    if found.scheme != HTTPS and not anywhere:
         raise _bad("Only https is spoken to webhooks.", "not_https")
-    port = int(found["port"]) if found["port"] else HTTPS_PORT if scheme == "https" else HTTP_PORT
+    usual = HTTPS_PORT if found.scheme == HTTPS else HTTP_PORT
+    port = usual if found.port is None else found.port
     if not (1 <= port <= GREATEST_PORT and (anywhere or port == HTTPS_PORT or port >= LOWEST_FREE_PORT)):
         raise _bad(f"The port is {HTTPS_PORT}, or from {LOWEST_FREE_PORT} to {GREATEST_PORT}.", "bad_port")
-    address = _literal(host)
-    if address is None:
-        _check_name(host, anywhere=anywhere)
-    elif not (anywhere or is_public(address)):
+    if not (anywhere or _is_public_host(found.host, found.address)):
         raise not_public()
-    authority = host if found["port"] is None else f"{host}:{found['port']}"
-    return Target(f"{scheme}://{authority}{found['rest'] or '/'}", host.strip("[]"), port, address)
+    return Target(f"{found.scheme}://{found.authority}{found.rest or '/'}", found.host.strip("[]"), port, found.address)
 
 
 def not_public() -> Invalid:
@@ -124,24 +106,10 @@ def not_public() -> Invalid:
     return _bad("This leads to an address that is not of the public internet.", "address_not_public")
 
 
-def _literal(host: str) -> Address | None:
-    """Read a host as a literal address; None where it is a name. Raises Invalid for an odd spelling of an address."""
-    try:
-        if host.startswith("["):
-            return IPv6Address(host[1:-1])
-        last = host.removesuffix(".").rpartition(".")[2]
-        return IPv4Address(host) if _LIKE_A_NUMBER.fullmatch(last) else None
-    except AddressValueError:
-        raise _bad("This is no plain spelling of an address.", "invalid_format") from None
-
-
-def _check_name(name: str, *, anywhere: bool) -> None:
-    labels = name.split(".")
-    if len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
-        raise _bad("This host is no name.", "invalid_format")
-    inner = len(labels) == 1 or name.endswith(tuple(f".{end}" for end in _INSIDE))
-    if inner and not anywhere:
-        raise not_public()
+def _is_public_host(host: str, address: Address | None) -> bool:
+    if address is not None:
+        return is_public(address)
+    return "." in host and not host.endswith(tuple(f".{end}" for end in _INSIDE))
 
 
 def is_public(address: Address) -> bool:

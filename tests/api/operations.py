@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.platform.roles import Role
-from tests import vouchers
+from tests import asking, vouchers
 from tests.activities import activity, declare, report
 from tests.receiver import sending, work
 from tests.shop import Shop, purchase, unique
@@ -20,12 +20,17 @@ NEVER_USED = "key_00000000000070008000000000000000"
 NO_VOUCHER = "0000-0000-0000"
 NO_RULE = "nothing"
 NO_REWARD = "rwd_00000000000070008000000000000000"
+NO_REFERRAL = "ref_00000000000070008000000000000000"
 NO_WEBHOOK = "whk_00000000000070008000000000000000"
 NO_DELIVERY = f"{NO_WEBHOOK}/deliveries/evt_00000000000070008000000000000000"
+CODE = "ANNA-20"
+SUPPRESSION: dict[str, Any] = {"reason": "complaint", "until": "2999-01-01T00:00:00Z", "reference": "case-7"}
 WEBHOOK: dict[str, Any] = {"url": "http://127.0.0.1:9/nobody-listens"}
 REWARD: dict[str, Any] = {"name": "A gift", "gives": {"kind": "gift", "description": "a mug"}, "points": 100}
 TYPE: dict[str, Any] = {"name": "A survey", "properties": {"answers": {"type": "integer"}}}
 TIER: dict[str, Any] = {"name": "Gold", "threshold": 1_000}
+MILESTONE = "purchase:5"
+OFFER: dict[str, Any] = {"name": "Bring a friend", "referrer": {"kind": "points", "points": 500}}
 RULE: dict[str, Any] = {"name": "A welcome", "effect": {"kind": "bonus", "points": 50}}
 
 
@@ -74,6 +79,8 @@ FRESH: dict[str, Callable[[], dict[str, Any]]] = {
     "reportActivity": lambda: activity(customer_id=CUSTOMER, properties={"answers": 5}),
     "createTier": lambda: {"id": unique("tier")} | TIER,
     "createEarningRule": lambda: {"id": unique("rule")} | RULE,
+    "createReferralOffer": lambda: {"id": unique("offer")} | OFFER,
+    "claimReferral": lambda: {"code": CODE, "referee_id": unique("referee")},
 }
 """What a call of an operation sends, where each must send something else."""
 
@@ -161,6 +168,29 @@ OPERATIONS = (
         {"into": CUSTOMER},
         unknown="nobody",
         needs_key=True,
+    ),
+    Operation(
+        "listSuppressions",
+        "GET",
+        "/v1/customers/{id}/suppressions",
+        _roles("support marketer analyst admin"),
+        unknown="nobody",
+    ),
+    Operation(
+        "suppressCustomer",
+        "POST",
+        "/v1/customers/{id}/suppressions",
+        _roles("support marketer admin"),
+        SUPPRESSION,
+        201,
+        unknown="nobody",
+    ),
+    Operation(
+        "liftSuppression",
+        "DELETE",
+        "/v1/customers/{id}/suppressions/complaint",
+        _roles("support marketer admin"),
+        unknown="nobody",
     ),
     Operation("eraseCustomer", "DELETE", "/v1/customers/{id}", _roles("admin"), unknown="nobody"),
     Operation("listCustomers", "GET", "/v1/customers", _roles("support marketer analyst admin")),
@@ -281,6 +311,97 @@ OPERATIONS = (
         _roles("support marketer analyst admin"),
         unknown=NO_RULE,
     ),
+    Operation("claimReferral", "POST", "/v1/referrals", _roles("checkout admin"), {}, 201, needs_key=True),
+    Operation("clickReferralCode", "POST", "/v1/referrals/clicks", _roles("checkout admin"), {"code": CODE}),
+    Operation("listReferrals", "GET", "/v1/referrals", _roles("support marketer analyst admin")),
+    Operation(
+        "getReferral",
+        "GET",
+        "/v1/referrals/{id}",
+        _roles("checkout support marketer analyst admin"),
+        unknown=NO_REFERRAL,
+    ),
+    Operation(
+        "approveReferral",
+        "POST",
+        "/v1/referrals/{id}/approve",
+        _roles("marketer admin"),
+        {},
+        unknown=NO_REFERRAL,
+        needs_key=True,
+    ),
+    Operation(
+        "refuseReferral",
+        "POST",
+        "/v1/referrals/{id}/refuse",
+        _roles("marketer admin"),
+        {},
+        unknown=NO_REFERRAL,
+        needs_key=True,
+    ),
+    Operation(
+        "getCustomerReferral",
+        "GET",
+        "/v1/customers/{id}/referral",
+        _roles("checkout portal support marketer analyst admin"),
+        unknown="nobody",
+    ),
+    Operation(
+        "replaceReferralCode",
+        "POST",
+        "/v1/customers/{id}/referral/code",
+        _roles("marketer admin"),
+        {},
+        201,
+        unknown="nobody",
+        needs_key=True,
+    ),
+    Operation(
+        "closeReferralCode",
+        "POST",
+        "/v1/customers/{id}/referral/code/close",
+        _roles("marketer admin"),
+        {},
+        unknown="nobody",
+        needs_key=True,
+    ),
+    Operation(
+        "tellReferralAsked",
+        "POST",
+        "/v1/customers/{id}/referral/asked",
+        _roles("checkout portal marketer admin"),
+        {"milestone": MILESTONE},
+        unknown="nobody",
+        needs_key=True,
+    ),
+    Operation(
+        "putMarks",
+        "PUT",
+        "/v1/customers/{id}/marks",
+        _roles("checkout admin"),
+        {"payment": "a hash", "device": "another"},
+        unknown="nobody",
+    ),
+    Operation("getReferralReport", "GET", "/v1/referral-report", _roles("marketer analyst admin")),
+    Operation("listReferralOffers", "GET", "/v1/referral-offers", _roles("support marketer analyst admin")),
+    Operation("createReferralOffer", "POST", "/v1/referral-offers", _roles("marketer admin"), {}, 201),
+    Operation(
+        "getReferralOffer",
+        "GET",
+        "/v1/referral-offers/{id}",
+        _roles("support marketer analyst admin"),
+        unknown=NO_RULE,
+    ),
+    Operation(
+        "changeReferralOffer", "PATCH", "/v1/referral-offers/{id}", _roles("marketer admin"), {}, unknown=NO_RULE
+    ),
+    Operation(
+        "listReferralOfferVersions",
+        "GET",
+        "/v1/referral-offers/{id}/versions",
+        _roles("support marketer analyst admin"),
+        unknown=NO_RULE,
+    ),
     Operation("listEarningRules", "GET", "/v1/earning-rules", _roles("support marketer analyst admin")),
     Operation("createEarningRule", "POST", "/v1/earning-rules", _roles("marketer admin"), {}, 201),
     Operation(
@@ -345,6 +466,10 @@ BODY_OPTIONAL = {
     "cancelVoucher",
     "approveAdjustment",
     "refuseAdjustment",
+    "approveReferral",
+    "refuseReferral",
+    "replaceReferralCode",
+    "closeReferralCode",
     "rotateWebhookSecret",
     "testWebhook",
     "enableWebhook",
@@ -373,15 +498,21 @@ class Known:
             "/activity-types/": self._type,
             "/tiers/": self._tier,
             "/vouchers/": self._voucher,
+            "/referral-offers/": self._offer,
+            "/referrals/{id}": self._referral,
             "/webhooks/": self._webhook,
         }
         for part, make in makers.items():
             if part in operation.path:
                 return await make(operation)
-        if operation.name in {"mergeCustomer", "eraseCustomer"}:
+        if operation.name in {"mergeCustomer", "eraseCustomer", "suppressCustomer", "liftSuppression"}:
             guest = unique("guest")
             await self.shop.call("PUT", f"/v1/customers/{guest}", {})
+            if operation.name == "liftSuppression":
+                await self.shop.post(f"/v1/customers/{guest}/suppressions", SUPPRESSION, Role.ADMIN)
             return guest
+        if operation.name == "tellReferralAsked":
+            await asking.reached(self.shop, CUSTOMER, MILESTONE)
         if "activities" in operation.path:
             return _in_path(ACTIVITY)
         return _in_path(PURCHASE if "purchases" in operation.path else CUSTOMER)
@@ -411,6 +542,18 @@ class Known:
 
     async def _rule(self, _: Operation) -> str:
         return (await self.shop.post("/v1/earning-rules", FRESH["createEarningRule"](), Role.ADMIN)).body["id"]
+
+    async def _offer(self, _: Operation) -> str:
+        return (await self.shop.post("/v1/referral-offers", FRESH["createReferralOffer"](), Role.ADMIN)).body["id"]
+
+    async def _referral(self, operation: Operation) -> str:
+        """Return the id of a referral: one that is open, or whose referee bought already."""
+        claim = FRESH["claimReferral"]()
+        made = await self.shop.post("/v1/referrals", claim, Idempotency_Key=unique("key"))
+        if operation.name != "approveReferral":
+            return made.body["id"]
+        bought = await self.shop.buy(customer_id=unique("referee"), referral_code=CODE)
+        return bought.body["referral"]["id"]
 
     async def _voucher(self, _: Operation) -> str:
         return await vouchers.voucher(self.shop)
@@ -448,9 +591,12 @@ def _in_path(its_id: str) -> str:
 
 
 async def stocked(shop: Shop) -> Known:
-    """Report the known purchase and the known activity of the known customer."""
+    """Report the known purchase and the known activity of the known customer, who has a known code."""
     reported = await shop.buy(id=PURCHASE, customer_id=CUSTOMER)
     assert reported.status == 201, reported.text
     await declare(shop, **TYPE)
     assert (await report(shop, id=ACTIVITY, customer_id=CUSTOMER)).status == 201
+    code = f"/v1/customers/{_in_path(CUSTOMER)}/referral/code"
+    made = await shop.post(code, {"code": CODE}, Role.ADMIN, Idempotency_Key=unique("key"))
+    assert made.status == 201, made.text
     return Known(shop)

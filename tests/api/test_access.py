@@ -105,8 +105,9 @@ async def test_the_scheme_is_spelled_in_any_case(shop: Shop) -> None:
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda each: each.name)
 async def test_the_role_counts_before_the_body_and_the_thing(shop: Shop, operation: Operation) -> None:
+    role = next(each for each in (Role.PORTAL, Role.BILLING) if each not in operation.roles)
     for raw in (b"{", b"x" * 70_000, b'{"nope":1}'):
-        answer = await operation.call(shop, Role.PORTAL, id="nobody", raw=raw)
+        answer = await operation.call(shop, role, id="nobody", raw=raw)
         assert (answer.status, answer.code) == (403, "forbidden")
 
 

@@ -52,7 +52,7 @@ INVALID = {
 async def state(shop: Shop) -> Any:
     """Read everything that a refused call could have changed."""
     paths = ["/v1/program", "/v1/api-keys", "/v1/rewards", "/v1/earning-rules", "/v1/activity-types", "/v1/tiers"]
-    paths.append("/v1/customers")
+    paths += ["/v1/customers", "/v1/referrals", "/v1/referral-offers", "/v1/customers/a%20known%2Fcustomer/referral"]
     paths.append("/v1/customers/a%20known%2Fcustomer/transactions")
     return [(await shop.get(path, Role.ADMIN)).text for path in paths]
 
@@ -260,7 +260,14 @@ async def test_a_dry_run_is_200_and_stores_nothing(shop: Shop, operation: Operat
     body = operation.fresh_body()
     if operation.name == "changeProgram":
         body = {"name": "Dry", "settings": {"currency": "JPY"}}
-    if operation.name in {"putCustomer", "changeReward", "changeEarningRule", "changeActivityType", "changeTier"}:
+    if operation.name in {
+        "putCustomer",
+        "changeReward",
+        "changeEarningRule",
+        "changeActivityType",
+        "changeTier",
+        "changeReferralOffer",
+    }:
         body = {"name": "Dry"}
     answer = await shop.call(operation.method, path, body, role=Role.ADMIN)
     assert answer.status == 200, answer.text

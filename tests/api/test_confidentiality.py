@@ -139,9 +139,29 @@ async def good_calls(told: Told) -> None:
     new_key, headers = {"role": "portal", "name": "canary"}, {"Idempotency-Key": unique("k")}
     assert (await told.call("POST", "/v1/api-keys", new_key, headers=headers)).status == 201
     assert (await told.call("POST", "/v1/api-keys", new_key | {"name": "canary 2"}, headers=headers)).status == 422
-    for path in ("", "/balance", "/transactions", "/lots"):
+    await good_calls_of_referrals(told)
+    for path in ("", "/balance", "/transactions", "/lots", "/referral"):
         assert (await told.call("GET", f"/v1/customers/canary%40example.com{path}")).status == 200
     assert (await told.call("GET", "/v1/customers?email=canary@example.com")).status == 200
+
+
+async def good_calls_of_referrals(told: Told) -> None:
+    """Put a canary into codes, marks, and the names of those who come with codes."""
+    marks = {"payment": "canary", "device": "canary", "address": "canary"}
+    customer = "/v1/customers/canary%40example.com"
+    assert (await told.call("PUT", f"{customer}/marks", marks)).status == 200
+    commands: list[tuple[str, Any, int]] = [
+        (f"{customer}/referral/code", {"code": "CANARY"}, 201),
+        ("/v1/referrals", {"code": "CANARY", "referee_id": "canary@example.org", "marks": marks}, 201),
+        ("/v1/referrals", {"code": "CANARY", "referee_id": "canary@example.com"}, 422),
+        ("/v1/referrals/clicks", {"code": "CANARY"}, 200),
+        ("/v1/referrals/clicks", {"code": "CANARY 2"}, 200),
+    ]
+    for path, body, status in commands:
+        headers = {"Idempotency-Key": unique("k")}
+        answer = await told.call("POST", path, body, headers=headers)
+        assert answer.status == status, answer.text
+        assert (await told.call("POST", path, body, headers=headers)).status == status
 
 
 async def refused_calls(told: Told) -> list[Answer]:
@@ -164,6 +184,13 @@ async def refused_calls(told: Told) -> list[Answer]:
         )
     ]
     bodies += [("POST", "/v1/purchases", good)]  # a conflict: other content under a known id
+    bodies += [
+        ("POST", "/v1/referrals/clicks", {"code": "canary" * 50}),
+        ("POST", "/v1/referrals", {"code": "canary", "referee_id": "canary "}),
+        ("POST", "/v1/customers/canary%40example.com/referral/code", {"code": "canary-"}),
+        ("PUT", "/v1/customers/canary%40example.com/marks", {"canary": "canary"}),
+        ("PUT", "/v1/customers/canary%40example.com/marks", {"device": "canary" * 100}),
+    ]
     bodies += [
         ("PUT", "/v1/customers/canary", change)
         for change in (
@@ -270,7 +297,7 @@ async def test_personal_data_lie_where_an_erasure_can_empty_them(told: Told) -> 
         for table in tables
         if await told.owner.fetchval(f"SELECT count(*) FROM {table} AS t WHERE t::text ~* 'canary(@| bird| 1| yellow)'")
     }
-    assert with_personal_data == {"customer", "customer_profile"}
+    assert with_personal_data == {"customer", "customer_profile", "referral_ahead"}
     columns = [
         row[0]
         for row in await told.owner.fetch(
@@ -289,4 +316,5 @@ async def test_personal_data_lie_where_an_erasure_can_empty_them(told: Told) -> 
         if not table.startswith(("purchase", "transfer", "customer"))
         and await told.owner.fetchval(f"SELECT count(*) FROM {table} AS t WHERE t::text ~* 'canary'")
     }
+    beside -= {"referral_ahead", "referral_code"}  # whom claims name ahead, above, and codes in words
     assert beside <= {"claim", "lot", "api_key", "command"}, "ids of purchases, and names of keys"

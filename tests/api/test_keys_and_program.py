@@ -2,16 +2,23 @@
 
 import asyncio
 import base64
+from dataclasses import replace
+from random import getrandbits
 from typing import Any
 
 import pytest
 
+from service.platform.authentication import new_key
+from service.platform.database import Database
 from service.platform.redis import connect
 from service.platform.roles import Role
 from service.platform.settings import Settings
 from service.platform.statements import Db
+from service.platform.transaction import transact
+from service.programs import usecases as programs
+from service.programs.rules import Program, ProgramSettings
 from tests.conftest import NewShop
-from tests.shop import Answer, Shop, purchase
+from tests.shop import Answer, Shop, purchase, unique
 
 
 async def make(
@@ -300,6 +307,7 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
         "hold_seconds": 900,
         "adjustment_limit": None,
         "tiers": None,
+        "referral_link": None,
     }
 
 
@@ -354,6 +362,9 @@ WRONG_CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"settings": {"point_value": {"step": 0}}}, "/settings/point_value/step"),
     ({"settings": {"time_zone": "Mars/\u0000"}}, "/settings/time_zone"),
     ({"settings": {"debt_limit": 10**400}}, "/settings"),
+    ({"settings": {"referral_link": "shop.example"}}, "/settings/referral_link"),
+    ({"settings": {"referral_link": "https://ann@shop.example/"}}, "/settings/referral_link"),
+    ({"settings": {"referral_link": "https://x/" + "a" * 500}}, "/settings/referral_link"),
     ({"settings": {"nope": 1}}, "/settings/nope"),
     ({"settings": None}, "/settings"),
     ({"settings": []}, "/settings"),
@@ -372,6 +383,33 @@ async def test_a_wrong_change_is_refused_whole(shop: Shop) -> None:
         assert refused.status == 422, given
         assert refused.pointer.startswith(pointer), given
     assert (await shop.get("/v1/program", Role.ADMIN)).text == before.text
+
+
+async def test_where_links_of_referrals_lead_is_a_setting(shop: Shop) -> None:
+    link = "https://shop.example/welcome?from=friend#top"
+    changed = (await change(shop, settings={"referral_link": link})).body
+    assert (changed["settings"]["referral_link"], changed["version"]) == (link, 2)
+    assert (await shop.get("/v1/program", Role.ANALYST)).body["settings"]["referral_link"] == link
+    assert (await change(shop, settings={"referral_link": None})).body["settings"]["referral_link"] is None
+
+
+async def test_only_a_test_program_may_link_without_encryption(shop: Shop, database: Database) -> None:
+    link = {"referral_link": "http://localhost:3000/"}
+    assert (await change(shop, settings=link)).status == 200
+    key = new_key(live=True)
+
+    async def work(db: Db) -> Program:
+        made = await programs.create_program(
+            db, code=unique("live"), name="Live", live=True, settings=ProgramSettings()
+        )
+        await programs.add_key(db, program_id=made.id, role=Role.ADMIN, name="test", key=key, entropy=getrandbits(62))
+        return made
+
+    live = replace(shop, program=await transact(database.connection, work), keys={Role.ADMIN: key})
+    refused = await change(live, settings=link)
+    assert refused.pointer == "/settings/referral_link"
+    assert refused.body["errors"][0]["code"] == "not_https"
+    assert (await change(live, settings={"referral_link": "https://shop.example/"})).status == 200
 
 
 async def test_changes_at_once_make_versions_one_after_the_other(shop: Shop) -> None:

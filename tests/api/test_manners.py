@@ -67,6 +67,12 @@ UNKNOWN_ROUTES = (
     "/v1/activities/x/y",
     "/v1/invoices",
     "/v1/tiers/x/y",
+    "/v1/referrals/x/y",
+    "/v1/referrals/clicks/x",
+    "/v1/referral-report/x",
+    "/v1/customers/x/referral/y",
+    "/v1/customers/x/referral/code/y",
+    "/v1/customers/x/marks/y",
     "/v1/invoices/x",
     "/v1/campaigns",
     "/schema",
@@ -105,7 +111,7 @@ async def test_an_undecodable_path_is_400(shop: Shop, path: str) -> None:
         assert (answer.status, answer.code) == (400, "undecodable"), method
 
 
-BELOW = ("balance", "transactions", "lots")
+BELOW = ("balance", "transactions", "lots", "referral")
 IDS = [
     "a/b",
     "a//b",
@@ -156,7 +162,7 @@ async def assert_found_again(shop: Shop, name: str) -> None:
     for spelled in {quote(name, safe=""), minimal, full}:
         found = await shop.get(f"/v1/purchases/{spelled}", Role.ADMIN)
         assert (found.status, found.body.get("id"), found.body.get("customer_id")) == (200, name, name), spelled
-        for below in ("", "/balance"):
+        for below in ("", "/balance", "/referral"):
             customer = await shop.get(f"/v1/customers/{spelled}{below}", Role.ADMIN)
             assert (customer.status, customer.body.get("customer_id")) == (200, name), spelled
         for below in ("/transactions", "/lots"):

@@ -17,8 +17,9 @@ from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs import usecases as programs
-from tests.conftest import make_shop, running
-from tests.shop import Answer, Shop, purchase
+from tests.conftest import NewShop, make_shop, running
+from tests.shop import Answer, Shop, purchase, unique
+from tests.vouchers import voucher
 
 PATIENCE = 20.0
 """Seconds after which something never happens."""
@@ -247,3 +248,83 @@ async def test_behind_a_proxy_that_is_trusted_the_caller_counts_and_not_the_prox
     ):
         at = replace(shop, address=address, client=session)
         assert [await status(at, f"198.51.100.{number}") for number in (1, 2)] == [401, 429]
+
+
+async def test_who_guesses_codes_with_many_keys_is_told_to_wait_by_address(
+    settings: Settings, new_shop: NewShop
+) -> None:
+    strict = settings.model_copy(update={"wrong_codes_of_address_per_minute": 2, "trusted_proxies": "127.0.0.0/8"})
+    async with running(strict) as address:
+        shop, neighbour = await new_shop(address), await new_shop(address)
+        code = await voucher(shop)
+
+        async def look(at: Shop, code: str, caller: str, role: Role = Role.CHECKOUT) -> Answer:
+            return await at.call("GET", f"/v1/vouchers/{code}", role=role, headers={"X-Forwarded-For": caller})
+
+        guesser, elsewhere = (f"198.51.{random.randrange(256)}.{number}" for number in (1, 2))
+        for role in (Role.CHECKOUT, Role.SUPPORT):
+            assert (await look(shop, "0000-0000-0000", guesser, role)).status == 404
+        for its_code, role in (("0000-0000-0001", Role.ANALYST), (code, Role.ADMIN)):
+            refused = await look(shop, its_code, guesser, role)
+            assert (refused.status, refused.code) == (429, "rate_limited")
+            assert 1 <= int(refused.headers["retry-after"]) <= 30
+        assert (await look(shop, code, elsewhere, Role.CHECKOUT)).status == 200, "the same key from elsewhere goes on"
+        assert (await look(neighbour, "0000-0000-0000", guesser)).status == 404, "another program there goes on"
+
+
+async def test_who_guesses_referral_codes_by_dry_runs_is_told_to_wait(new_shop: NewShop, settings: Settings) -> None:
+    """A dry run costs nothing and tells whether a code is good; a purchase is booked, whatever its code."""
+    strict = settings.model_copy(update={"wrong_codes_per_minute": 2})
+    async with running(strict) as at:
+        shop = await new_shop(at)
+        body = purchase(referral_code="0000-0000-000")
+        path = "/v1/purchases?dry_run=true"
+        answers = [await shop.post(path, body) for _ in range(4)]
+        assert [each.status for each in answers] == [200, 200, 429, 429]
+        assert answers[0].body["referral"] == {"status": "refused"}
+        batch = await shop.post("/v1/purchases/batch?dry_run=true", {"purchases": [body]})
+        assert (batch.status, batch.code) == (429, "rate_limited")
+        assert (await shop.post(path, purchase())).status == 200
+        assert (await shop.post("/v1/purchases", body)).status == 201
+
+
+@pytest.mark.parametrize("limited", ["wrong_codes_per_minute", "wrong_codes_of_address_per_minute"])
+async def test_who_guesses_referral_codes_is_told_to_wait_and_learns_nothing_by_clicks(
+    new_shop: NewShop, settings: Settings, limited: str
+) -> None:
+    """Claims are counted. Clicks tell nothing, and anybody can make up links: they hold up nobody, and go on."""
+    async with running(settings.model_copy(update={limited: 3})) as at:
+        shop = await new_shop(at)
+        assert (await shop.call("PUT", "/v1/customers/anna", {})).status == 201
+        code = (await shop.get("/v1/customers/anna/referral")).body["code"]
+
+        async def click(code: str) -> Answer:
+            return await shop.post("/v1/referrals/clicks", {"code": code})
+
+        async def claim(code: str, referee: str = "ben") -> Answer:
+            body = {"code": code, "referee_id": referee}
+            return await shop.post("/v1/referrals", body, Idempotency_Key=unique("key"))
+
+        for _ in range(5):
+            assert (await click(code)).status == 200
+            assert (await click("7KQM-2XRA-9TD")).status == 200, "nor do those that there are not"
+        for _ in range(2):
+            assert (await claim("7KQM-2XRA-9TD")).status == 422
+        assert (await claim(code, "anna")).status == 422, "one's own code counts like any that can't be used"
+        for refused in (await claim("7KQM-2XRA-9TE"), await claim(code)):
+            assert (refused.status, refused.code) == (429, "rate_limited")
+            assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert [(await click(each)).status for each in (code, "?")] == [200, 200]
+        assert (await shop.get("/v1/customers/anna/referral")).body["clicks"] == 6
+        assert (await shop.buy()).status == 201, "all else goes on"
+
+
+async def test_codes_of_returning_customers_are_no_guesses(new_shop: NewShop, settings: Settings) -> None:
+    """For who isn't new each code is refused, so that nothing is learnt: a shop may send along what a cookie says."""
+    strict = settings.model_copy(update={"wrong_codes_per_minute": 1})
+    async with running(strict) as at:
+        shop = await new_shop(at)
+        assert (await shop.buy()).status == 201
+        body = purchase(referral_code="0000-0000-000")
+        answers = [await shop.post("/v1/purchases?dry_run=true", body) for _ in range(3)]
+        assert [(each.status, each.body["referral"]) for each in answers] == [(200, {"status": "refused"})] * 3

@@ -33,8 +33,11 @@ EXAMPLES: Final = {
     "transaction_id": "txn_019aa5f04c457794b35e1e8ee8f3acee",
     "redemption_id": "hold_019aa5f0601c7b3e8d11223344556677",
     "code": "7K3M-9QXA-2PHT",
+    "referral_id": "ref_019aa5f0601c7b3e8d11223344556677",
+    "referral_offer_id": "friends",
     "adjustment_id": "adj_019aa5f0601c7b3e8d11223344556677",
     "customer_id": "c-42",
+    "reason": "open_case",
     "webhook_id": "whk_019aa5f0601c7b3e8d11223344556677",
     "event_id": "evt_019aa5f0601c7b3e8d11223344556677",
 }
@@ -54,13 +57,26 @@ _REFUND: Final = "POST /v1/purchases/{purchase_id}/refunds"
 _ADJUST: Final = "POST /v1/customers/{customer_id}/adjustments"
 _APPROVE: Final = "POST /v1/adjustments/{adjustment_id}/approve"
 _REFUSE: Final = "POST /v1/adjustments/{adjustment_id}/refuse"
+REFERRAL: Final = "/v1/referrals/{referral_id}"
+_CLAIM: Final = "POST /v1/referrals"
+_CLICK: Final = "POST /v1/referrals/clicks"
+_REVIEWS: Final = (f"POST {REFERRAL}/approve", f"POST {REFERRAL}/refuse")
+_CODE: Final = "POST /v1/customers/{customer_id}/referral/code"
+ASKED: Final = "POST /v1/customers/{customer_id}/referral/asked"
+_CODES: Final = (_CODE, f"{_CODE}/close")
+_MARKS: Final = "PUT /v1/customers/{customer_id}/marks"
+OFFER: Final = "/v1/referral-offers/{referral_offer_id}"
+_OFFERS: Final = ("POST /v1/referral-offers", f"PATCH {OFFER}")
 MERGE: Final = "POST /v1/customers/{customer_id}/merge"
+SUPPRESSIONS: Final = "/v1/customers/{customer_id}/suppressions"
+_SUPPRESS: Final = f"POST {SUPPRESSIONS}"
 _OPENING: Final = "POST /v1/opening-balances"
 _EVENTS: Final = "GET /v1/events"
 _ACTIVITY: Final = "POST /v1/activities"
 _FACTS: Final = (_REPORT, _REFUND, _ACTIVITY)
 _COMMANDS: Final = (
     *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE, MERGE),
+    *(_CLAIM, *_REVIEWS, *_CODES, ASKED),
     "POST /v1/purchases/{purchase_id}/confirm",
 )
 WEBHOOK: Final = "/v1/webhooks/{webhook_id}"
@@ -81,9 +97,12 @@ _SIMULATE: Final = "POST /v1/earning-rules/simulate"
 _TAKES_KEYS: Final = (
     _BATCH,
     _OPENING,
+    _SUPPRESS,
     "POST /v1/earning-rules",
     "POST /v1/activity-types",
     "POST /v1/tiers",
+    "POST /v1/referral-offers",
+    _CLICK,
     "POST /v1/api-keys",
     "POST /v1/api-keys/{key_id}/revoke",
     "POST /v1/api-keys/{key_id}/rotate",
@@ -100,6 +119,7 @@ _LISTS: Final = (
     "GET /v1/customers",
     "GET /v1/customers/{customer_id}/lots",
     "GET /v1/customers/{customer_id}/transactions",
+    f"GET {SUPPRESSIONS}",
     "GET /v1/rewards",
     "GET /v1/earning-rules",
     f"GET {RULE}/versions",
@@ -107,6 +127,9 @@ _LISTS: Final = (
     f"GET {TYPE}/versions",
     "GET /v1/tiers",
     f"GET {TIER}/versions",
+    "GET /v1/referrals",
+    "GET /v1/referral-offers",
+    f"GET {OFFER}/versions",
     "GET /v1/adjustments",
     _EVENTS,
     "GET /v1/webhooks",
@@ -128,6 +151,12 @@ EXCEPTIONS: Final = tuple(
     Excuse(*row)
     for row in (
         ("positive_data_acceptance", _LISTS, r"\?cursor invalid_format", "a cursor is opaque: only lists make them"),
+        (
+            "positive_data_acceptance",
+            ("GET /v1/referral-report",),
+            r"\?(from|to) (out_of_range|invalid_format)|\?offer unknown_offer",
+            "the days must make a period of the calendar, and the program have the offer",
+        ),
         ("positive_data_acceptance", _TAKES_KEYS, " idempotency_key_reused", "the key was another request's before"),
         ("positive_data_acceptance", (_REPORT,), "too_large", "1,000 items may be more than 64 KiB"),
         ("positive_data_acceptance", _FACTS, "/occurred_at in_the_future", "it depends on the clock"),
@@ -184,6 +213,7 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", (_CAPTURE,), "/points (out_of_range|not_whole)", "it depends on what is held"),
         ("positive_data_acceptance", (_ADJUST,), "/expires_at (in_the_past|out_of_range)", "it depends on the clock"),
         ("positive_data_acceptance", (_ADJUST,), "/expires_at not_allowed", "only what is given can end"),
+        ("positive_data_acceptance", (_SUPPRESS,), "/until (in_the_past|out_of_range)", "it depends on the clock"),
         ("positive_data_acceptance", _COMMANDS, "idempotency_key_missing", "a dry run can do without it"),
         ("positive_data_acceptance", (_VOUCHER,), r"\?(amount|currency) missing", "either none of them or both"),
         ("positive_data_acceptance", (_VOUCHER,), r"\?categories out_of_range", "a schema doesn't count commas"),
@@ -198,9 +228,21 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", _REWARDS, "/stock not_allowed", "it depends on whose the codes are"),
         ("positive_data_acceptance", _REWARDS, "/minimum_tier unknown_tier", "programs set tiers"),
         ("positive_data_acceptance", _REWARDS, r"/voucher/categories/\d+ duplicate", "only items in a set are unique"),
+        ("positive_data_acceptance", (_CLAIM,), "/code referral_code_unusable", "a claim needs somebody's code"),
+        ("positive_data_acceptance", (ASKED,), "/milestone milestone_unknown", "customers reach them"),
+        ("positive_data_acceptance", _CODES, "/offer unknown_offer", "programs make offers"),
+        ("positive_data_acceptance", _OFFERS, "/qualification/.* unknown_currency", "capitals need be no currency"),
+        ("positive_data_acceptance", _OFFERS, r"/steps/\d+/number duplicate", "a schema compares no fields"),
+        ("positive_data_acceptance", _OFFERS, "/cheating/refuse_from out_of_range", "likewise"),
+        ("positive_data_acceptance", _OFFERS, "/(referrer|referee)/reward_id invalid_format", "rewards are made"),
         ("positive_data_acceptance", _RULES, "/.* unknown_currency", "three capitals need be no currency"),
-        ("positive_data_acceptance", _RULES, r"/limits/\d+ (missing|duplicate)", "two fields, and others' fields"),
-        ("positive_data_acceptance", _RULES, r"/limits/\d+/every exclusive", "it depends on other fields"),
+        (
+            "positive_data_acceptance",
+            (*_RULES, *_OFFERS),
+            r"/limits/\d+ (missing|duplicate)",
+            "two fields, and others' fields",
+        ),
+        ("positive_data_acceptance", (*_RULES, *_OFFERS), r"/limits/\d+/every exclusive", "it depends on other fields"),
         ("positive_data_acceptance", _RULES, "/.* not_for_activities", "likewise"),
         (
             "positive_data_acceptance",
@@ -209,15 +251,20 @@ EXCEPTIONS: Final = tuple(
             "a schema compares no dates",
         ),
         ("positive_data_acceptance", _RULES, "/conditions/expression .*", "a language of its own is no schema"),
-        ("positive_data_acceptance", (*_RULES, *_TYPES), "/(valid_from|ends_at) out_of_range", "likewise"),
+        ("positive_data_acceptance", (*_RULES, *_TYPES, *_OFFERS), "/(valid_from|ends_at) out_of_range", "likewise"),
         (
             "positive_data_acceptance",
-            (*_RULES, *_TYPES),
+            (*_RULES, *_TYPES, *_OFFERS),
             "/valid_from applies_earlier",
             "it depends on the newest version",
         ),
         ("positive_data_acceptance", _RULES, "/expiry/(months missing|days exclusive)", "as /settings/expiry"),
-        ("positive_data_acceptance", (*_RULES, *_TYPES), " too_(large|many)", "it is of all the content, or of all"),
+        (
+            "positive_data_acceptance",
+            (*_RULES, *_TYPES, *_OFFERS),
+            " too_(large|many)",
+            "it is of all the content, or of all",
+        ),
         ("positive_data_acceptance", _RULES, "/conditions/expression ", "a schema reads no CEL"),
         ("positive_data_acceptance", (_SIMULATE,), "/until out_of_range", "a schema compares no times"),
         ("positive_data_acceptance", (_SIMULATE,), "/since out_of_range", "as /occurred_at is"),
@@ -247,6 +294,7 @@ EXCEPTIONS: Final = tuple(
             "likewise",
         ),
         ("positive_data_acceptance", _URLS, "/url (invalid_format|bad_port)", "which hosts there are is no pattern"),
+        ("positive_data_acceptance", (_PROGRAM,), "/settings/referral_link invalid_format", "likewise"),
         ("positive_data_acceptance", _URLS, r"/types/\d+ unknown_type", "the types are listed by themselves"),
         ("positive_data_acceptance", _URLS, "too_many_webhooks", "the run makes more than a program can have"),
         ("positive_data_acceptance", (f"POST {WEBHOOK}/secrets",), "too_many_secrets", "likewise"),
@@ -267,11 +315,16 @@ EXCEPTIONS: Final = tuple(
                 *_RULES,
                 *_TYPES,
                 *_TIERS,
+                *_OFFERS,
                 _ACTIVITY,
                 _SIMULATE,
                 _REDEEM,
                 _ADJUST,
+                _SUPPRESS,
                 *_URLS,
+                _CLAIM,
+                _CLICK,
+                _MARKS,
             ),
             ".* invalid_character",
             "Postgres keeps no NUL, and each pattern would have to tell it",
@@ -287,6 +340,7 @@ EXCEPTIONS: Final = tuple(
                 *_RULES,
                 *_TYPES,
                 *_TIERS,
+                *_OFFERS,
                 _SIMULATE,
                 _REDEEM,
                 _REDEMPTION,
@@ -307,6 +361,10 @@ EXCEPTIONS: Final = tuple(
                 f"GET {TYPE}",
                 f"PATCH {TYPE}",
                 f"GET {TYPE}/versions",
+                f"GET {OFFER}",
+                f"PATCH {OFFER}",
+                f"GET {OFFER}/versions",
+                f"GET {REFERRAL}",
                 "GET /v1/redemptions/{redemption_id}",
                 "GET /v1/adjustments/{adjustment_id}",
                 f"GET {WEBHOOK}",

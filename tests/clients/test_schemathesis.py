@@ -14,8 +14,9 @@ import pytest
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT
+from tests import asking
 from tests.activities import declare, report
-from tests.api.operations import RULE, TIER, TYPE
+from tests.api.operations import OFFER, RULE, TIER, TYPE
 from tests.clients import exceptions
 from tests.clients.running import run
 from tests.conftest import NewShop
@@ -66,24 +67,25 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
         await shop.call("PUT", f"/v1/customers/{name}", {}, role=Role.ADMIN)
     made["DELETE /v1/customers/{customer_id}"] = {"customer_id": "gone"}
     made[exceptions.MERGE] = {"customer_id": "guest"}
+    await shop.call("PUT", "/v1/customers/suppressed", {}, role=Role.ADMIN)
+    await shop.post("/v1/customers/suppressed/suppressions", {"reason": "open_case"}, Role.ADMIN)
+    made[f"DELETE {exceptions.SUPPRESSIONS}/{{reason}}"] = {"customer_id": "suppressed"}
     adjustments = "/v1/adjustments/{adjustment_id}"
     for label in (f"GET {adjustments}", f"POST {adjustments}/approve", f"POST {adjustments}/refuse"):
         made[label] = {"adjustment_id": await waiting_adjustment(shop)}
     for label in (f"PATCH {KEY}", f"POST {KEY}/rotate", f"POST {KEY}/revoke"):
         key = await shop.post("/v1/api-keys", {"role": "portal"}, Role.ADMIN)
         made[label] = {"key_id": key.body["id"]}
-    for label in (f"GET {exceptions.RULE}", f"PATCH {exceptions.RULE}", f"GET {exceptions.RULE}/versions"):
-        rule = await shop.post("/v1/earning-rules", {"id": unique("rule")} | RULE, Role.ADMIN)
-        made[label] = {"earning_rule_id": rule.body["id"]}
     await declare(shop, "review", properties={"product": {"type": "string"}, "stars": {"type": "integer"}})
     told = await report(shop, type="review")
     made["GET /v1/activities/{activity_id}"] = {"activity_id": told.body["id"]}
-    for label in (f"GET {exceptions.TYPE}", f"PATCH {exceptions.TYPE}", f"GET {exceptions.TYPE}/versions"):
-        its_type = await shop.post("/v1/activity-types", {"id": unique("type")} | TYPE, Role.ADMIN)
-        made[label] = {"activity_type_id": its_type.body["id"]}
-    for label in (f"GET {exceptions.TIER}", f"PATCH {exceptions.TIER}", f"GET {exceptions.TIER}/versions"):
-        tier = await shop.post("/v1/tiers", {"id": unique("tier")} | TIER, Role.ADMIN)
-        made[label] = {"tier_id": tier.body["id"]}
+    made |= await definitions(shop)
+    await shop.call("PUT", "/v1/customers/asked", {}, role=Role.ADMIN)
+    await asking.reached(shop, "asked", "purchase:2")  # that of the document's example
+    made[exceptions.ASKED] = {"customer_id": "asked"}
+    referral = exceptions.REFERRAL
+    for label in (f"GET {referral}", f"POST {referral}/approve", f"POST {referral}/refuse"):
+        made[label] = {"referral_id": await brought(shop)}
     of_webhooks = ("secrets", "test", "enable", "disable", "resend")
     its_own = [*(f"{method} {WEBHOOK}" for method in ("GET", "PATCH", "DELETE"))]
     its_own += [f"GET {WEBHOOK}/deliveries", *(f"POST {WEBHOOK}/{each}" for each in of_webhooks)]
@@ -91,6 +93,31 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
         made[label] = {"webhook_id": await unreachable(shop)}
     made[exceptions.RESEND]["event_id"] = await untold(shop, made[exceptions.RESEND]["webhook_id"])
     return made
+
+
+async def definitions(shop: Shop) -> dict[str, dict[str, str]]:
+    """Make of each kind of definitions what can be read and changed."""
+    made = dict[str, dict[str, str]]()
+    for path, body in (
+        (exceptions.RULE, RULE),
+        (exceptions.TYPE, TYPE),
+        (exceptions.TIER, TIER),
+        (exceptions.OFFER, OFFER),
+    ):
+        below, _, name = path.partition("/{")
+        for label in (f"GET {path}", f"PATCH {path}", f"GET {path}/versions"):
+            defined = await shop.post(below, {"id": unique("defined")} | body, Role.ADMIN)
+            made[label] = {name.removesuffix("}"): defined.body["id"]}
+    return made
+
+
+async def brought(shop: Shop) -> str:
+    """Let somebody come with a code and buy; returns the referral's id. The code is that of the document's example."""
+    path, key = "/v1/customers/anna/referral/code", unique("key")
+    await shop.call("PUT", "/v1/customers/anna", {})
+    assert (await shop.post(path, {"code": "ANNA20"}, Role.ADMIN, Idempotency_Key=key)).status in {200, 201}
+    bought = await shop.buy(customer_id=unique("referee"), referral_code="ANNA20")
+    return bought.body["referral"]["id"]
 
 
 async def unreachable(shop: Shop) -> str:

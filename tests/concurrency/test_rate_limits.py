@@ -3,13 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from types import SimpleNamespace
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
 
+from service.kernel.errors import Invalid, NotFound, Refusal
 from service.platform import redis as redis_client
-from service.platform.rate_limits import FailedLogins, RateLimit, RateLimiter, TooManyRequests
+from service.platform.authentication import Actor
+from service.platform.http.guessing import counting_wrong_codes
+from service.platform.http.request import ApiRequest
+from service.platform.rate_limits import FailedLogins, RateLimit, RateLimiter, TooManyRequests, WrongCodes
+from service.platform.roles import Role
 from service.platform.settings import Settings
 
 BEATS_A_SECOND = 100
@@ -153,4 +160,59 @@ async def test_failed_logins_are_free_again_after_the_wait(settings: Settings) -
     await asyncio.sleep(1)
     first.check(address)
     await first.count(address)
+    await redis.aclose()
+
+
+async def test_wrong_codes_are_counted_over_all_processes_by_key_and_by_address_of_a_program(
+    settings: Settings,
+) -> None:
+    redis = redis_client.connect(str(settings.redis_url))
+    first, second = (WrongCodes(redis, per_minute=2, of_address_per_minute=4) for _ in range(2))
+    block, program_id = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}", uuid4().int % 2**31
+    one, other, third = uuid4(), uuid4(), uuid4()
+
+    async def guess(at: WrongCodes, key_id: UUID, address: str, program_id: int = program_id) -> bool:
+        """Guess wrong; tell whether that was still free."""
+        try:
+            at.check(key_id=key_id, program_id=program_id, address=address)
+            await at.count(key_id=key_id, program_id=program_id, address=address)
+        except TooManyRequests:
+            return False
+        return True
+
+    assert [await guess(at, one, f"{block}::1") for at in (first, second)] == [True, True]
+    assert not await guess(first, one, f"{block}::1"), "the key has guessed too often"
+    assert not await guess(first, one, "2001:db8::1"), "from wherever"
+    assert await guess(second, other, f"{block}::2"), "another key goes on, with one guess of the network's four left"
+    assert not await guess(first, other, f"{block}:ffff::3"), "the keys have guessed too often together"
+    assert not await guess(first, third, f"{block}::1"), "a key that never guessed waits there, too"
+    assert await guess(second, third, f"2001:db8:0:{uuid4().hex[:4]}::1"), "and goes on from elsewhere"
+    assert await guess(first, uuid4(), f"{block}::1", program_id + 1), "another program at the address goes on"
+    await redis.aclose()
+
+
+async def test_only_the_refusal_that_says_that_there_is_no_such_code_counts(settings: Settings) -> None:
+    redis = redis_client.connect(str(settings.redis_url))
+    wrong_codes = WrongCodes(redis, per_minute=1, of_address_per_minute=100)
+    actor = Actor(1, uuid4(), Role.CHECKOUT, uuid4())
+
+    def part(_: object) -> WrongCodes:
+        return wrong_codes
+
+    asked = SimpleNamespace(part=part, actor=actor, scope={"client": ("192.0.2.1", 1)})
+
+    async def look(refusal: Refusal | None) -> None:
+        async with counting_wrong_codes(cast("ApiRequest", asked)):
+            if refusal is not None:
+                raise refusal
+
+    other = Invalid("It is another order.", pointer="/order_id", reason="other")
+    for refusal in (None, other, other):
+        with suppress(Invalid):
+            await look(refusal)
+    with pytest.raises(NotFound):
+        await look(NotFound())
+    for refusal in (NotFound(), None):
+        with pytest.raises(TooManyRequests):
+            await look(refusal)
     await redis.aclose()

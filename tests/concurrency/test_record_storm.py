@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -158,6 +158,17 @@ class Callers:
         """Erase somebody."""
         return await erase(self.shop, self.anybody())
 
+    async def suppresses(self) -> Answer:
+        """Set a suppression."""
+        body: dict[str, Any] = {"reason": self.chance.choice(["complaint", "left"])}
+        body["until"] = self.chance.choice([None, (datetime.now(UTC) + timedelta(days=3)).isoformat()])
+        return await self.shop.post(f"/v1/customers/{self.anybody()}/suppressions", body, Role.SUPPORT)
+
+    async def lifts(self) -> Answer:
+        """Lift one."""
+        path = f"/v1/customers/{self.anybody()}/suppressions/{self.chance.choice(['complaint', 'left'])}"
+        return await self.shop.call("DELETE", path, role=Role.SUPPORT)
+
     async def enrols(self) -> Answer:
         """Tell of somebody."""
         told = {"name": "Ann", "email": "ann@example.org", "attributes": {"a": 1}}
@@ -165,7 +176,7 @@ class Callers:
 
     async def reads(self) -> Answer:
         """Read what is there of somebody."""
-        what = self.chance.choice(["/balance", "/balance", "/lots", "/export", ""])
+        what = self.chance.choice(["/balance", "/balance", "/lots", "/export", "/suppressions", ""])
         return await self.shop.get(f"/v1/customers/{self.anybody()}{what}", Role.ADMIN)
 
     async def settles(self) -> None:
@@ -184,7 +195,7 @@ class Callers:
             + [self.ends_a_hold] * 4
             + [self.reads] * 4
         )
-        office = [self.adjusts] * 3 + [self.decides] * 2 + [self.brings]
+        office = [self.adjusts] * 3 + [self.decides] * 2 + [self.brings] + [self.suppresses] * 3 + [self.lifts]
         rare = [self.buys_in_bulk] * 2 + [self.confirms] * 2 + [self.merges] * 2 + [self.enrols] * 2 + [self.erases]
         kinds: list[Callable[[], Awaitable[Answer | None]]] = [*usual, *office, *rare, self.settles]
         return self.chance.choice(kinds)()

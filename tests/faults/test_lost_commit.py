@@ -167,3 +167,20 @@ async def test_a_bulk_call_that_was_overtaken_by_the_same_one_is_answered_as_tha
     await asyncio.gather(*overtaking)
     assert told[-1].body["results"][0]["purchase"]["balance"]["available"] == 2 * 129
     assert answer.body == told[-1].body
+
+
+async def test_suppressions_whose_commit_answers_are_lost_are_answered_as_new_and_told_once(
+    behind: ShopBehindProxy,
+) -> None:
+    await behind.shop.buy()
+    path, body = "/v1/customers/c-42/suppressions", {"reason": "open_case", "reference": "case-7"}
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    made = await behind.shop.post(path, body, Role.SUPPORT)
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    lifted = await behind.shop.call("DELETE", f"{path}/open_case", role=Role.SUPPORT)
+    behind.proxy.at_next_commit(AtCommit.CUT)
+    keyed = await behind.shop.post(path, body, Role.SUPPORT, Idempotency_Key="k-1")
+    assert behind.proxy.broken_commits == 3
+    assert [each.status for each in (made, lifted, keyed)] == [201, 200, 201]
+    assert (keyed.replayed, keyed.body["reference"]) == (False, "case-7")
+    assert (await behind.shop.get(path, Role.SUPPORT)).body["data"] == [keyed.body]

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from service.platform import redis as redis_client
 from service.platform.authentication import new_key
 from service.platform.database import Database
-from service.platform.rate_limits import FailedLogins, RateLimit, RateLimiter, TooManyRequests
+from service.platform.rate_limits import FailedLogins, RateLimit, RateLimiter, TooManyRequests, WrongCodes
 from service.platform.roles import Role
 from service.platform.settings import Settings
 from tests.concurrency.test_rate_limits import BEATS_A_SECOND, let_through
@@ -123,6 +123,30 @@ async def test_without_redis_failed_logins_are_limited_more_strictly(lost: Lost)
                 failed.check("192.0.2.1")
             failed.check("192.0.2.2")
             await failed.count("192.0.2.2")
+
+
+@without_redis
+async def test_without_redis_wrong_codes_are_limited_more_strictly_by_key_and_by_address(lost: Lost) -> None:
+    with lost() as url:
+        async with client_at(url) as redis:
+            wrong = WrongCodes(redis, per_minute=8, of_address_per_minute=16)
+            keys = [uuid4() for _ in range(3)]
+
+            async def guess(key_id: UUID, address: str) -> None:
+                wrong.check(key_id=key_id, program_id=1, address=address)
+                await wrong.count(key_id=key_id, program_id=1, address=address)
+
+            for key_id in keys[:2]:
+                await guess(key_id, "192.0.2.1")
+                await guess(key_id, "192.0.2.1")
+            for key_id in keys:
+                with pytest.raises(TooManyRequests) as refused:
+                    await guess(key_id, "192.0.2.1")
+                assert refused.value.retry_after in range(1, 31)
+            with pytest.raises(TooManyRequests):
+                wrong.check(key_id=keys[2], program_id=1, address="192.0.2.1")
+            wrong.check(key_id=keys[2], program_id=2, address="192.0.2.1")
+            await guess(keys[2], "192.0.2.2")
 
 
 @without_redis

@@ -78,6 +78,11 @@ def test_no_change_and_the_settings_themselves_change_nothing() -> None:
         {"base_rule": {"pending": "at_once"}},
         {"base_rule": {"pending": {"kind": "after", "days": 3_650}}},
         {"point_value": {"greatest_share": 10_000}},
+        {"referral_link": None},
+        {"referral_link": "https://x/" + "a" * 490},
+        {"referral_link": "https://shop.example"},
+        {"referral_link": "https://xn--bcher-kva.de:65535/%C3%A4?b=c&d#/e?f"},
+        {"referral_link": "https://[2606:4700::1111]:1/"},
         {"base_rule": {"any_currency": None}},
         {"base_rule": {"rates": {"EUR": {"points": 10**6, "amount": 10**12}}}},
     ],
@@ -159,6 +164,10 @@ def test_settings_at_their_bounds_are_taken(setting: dict[str, Any]) -> None:
         ({"base_rule": {"rates": {"XTS": RATE}}}, "/base_rule/rates/XTS", "unknown_currency"),
         ({"base_rule": {"rates": {"EUR": {"points": 1}}}}, "/base_rule/rates", "missing"),
         ({"base_rule": {"rates": {"EUR": {"points": 1, "amount": 0}}}}, "/base_rule/rates", "out_of_range"),
+        ({"referral_link": ""}, "/referral_link", "invalid_format"),
+        ({"referral_link": 1}, "/referral_link", "type"),
+        ({"referral_link": "https://x/" + "a" * 491}, "/referral_link", "out_of_range"),
+        ({"referral_link": "http://shop.example/"}, "/referral_link", "not_https"),
         ({"nope": 1}, "/nope", "unknown_field"),
         ({"a/b~c": 1}, "/a~1b~0c", "unknown_field"),
     ],
@@ -228,6 +237,33 @@ def test_what_keeps_points_alive_is_a_purchase_unless_told() -> None:
     assert expiry == SlidingExpiry(days=90, counts=(QualifyingActivity.PURCHASE,))
 
 
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize(
+    "link",
+    [
+        *("shop.example", "//shop.example/", "/join", "https:shop.example", "https:///join", "https://", "https://?a"),
+        *("javascript:alert(1)", "ftp://shop.example/", "data:text/html,x", "https://shop.example:0/", "https://:443/"),
+        *("https://shop.example:65536/", "https://shop.example:x/", "https://-shop.example/", "https://1.2.3/"),
+        *("https://ann@shop.example/", "https://ann:secret@shop.example/", "https://shop.example@evil.example/"),
+        *("https://shop.example\\@evil.example/", "https://shop.example/a b", "https://shop.example/\n"),
+        *("https://shop.example/\u00e4", "https://b\u00fccher.de/", "https://shop.example/#a#b", "https://[::1/"),
+        *('https://shop.example/"><script>', "https://shop.example/#<script>", "https://shop.example/`x`"),
+    ],
+)
+def test_a_link_that_leads_nowhere_or_is_no_plain_one_is_refused(link: str, live: bool) -> None:  # noqa: FBT001 - a case
+    with pytest.raises(Invalid) as refused:
+        changed(ProgramSettings(), {"referral_link": link}, live=live)
+    assert (refused.value.pointer, refused.value.reason) == ("/settings/referral_link", "invalid_format")
+
+
+def test_a_test_program_may_have_a_link_without_encryption_to_where_it_is_tried() -> None:
+    for link in ("http://localhost:3000/join?a=b#c", "http://127.0.0.1/", "http://[::1]:8080"):
+        assert changed(ProgramSettings(), {"referral_link": link}, live=False).referral_link == link
+        with pytest.raises(Invalid) as refused:
+            changed(ProgramSettings(), {"referral_link": link}, live=True)
+        assert refused.value.reason == "not_https"
+
+
 def test_a_refusal_does_not_repeat_the_setting() -> None:
     for setting in (
         {"enrolment": "canary"},
@@ -235,6 +271,8 @@ def test_a_refusal_does_not_repeat_the_setting() -> None:
         {"canary": 1},
         {"base_rule": {"tax": "canary"}},
         {"expiry": "canary"},
+        {"referral_link": "https://canary@x/"},
+        {"referral_link": "http://canary/"},
         {"expiry": {"kind": "canary"}},
         {"expiry": {"kind": "dates", "dates": ["canary"]}},
     ):

@@ -135,6 +135,10 @@ WORDS = [
     (facts("adjustment", "issued", "available", cause=BY_HAND), "Adjustment adj_1 gave 50 points by hand."),
     (facts("adjustment", "available", "issued", cause=BY_HAND), "Adjustment adj_1 took 50 points away by hand."),
     (
+        facts("referral", "issued", "available", cause=Cause("referral", "ref_1")),
+        "Referral ref_1 brought 50 points: it was rewarded.",
+    ),
+    (
         facts("opening_balance", "issued", "available", cause=OPENING),
         "Opening balance o-1 brought 50 points from elsewhere.",
     ),
@@ -245,12 +249,20 @@ def records_that_end() -> list[Account]:
 
 
 def brought_and_adjusted() -> Account:
-    """Come from elsewhere with points, some of them pending, and a debt; be given some by hand, and lose some."""
+    """Come from elsewhere with points, some pending, and a debt; get some for a friend and by hand, and lose some."""
     account = newly_enrolled(5)
     program = Program(1, "shop", "Shop", live=False, newest=SettingsVersion(1, ProgramSettings()))
     lots = [OpeningLot(10, NOW), OpeningLot(10, NOW, available_at=NOW + DAY)]
     for content in (OpeningBalance("o-1", "c-5", lots), OpeningBalance("o-2", "c-5", [], 5)):
         bring_in(content, account, Climbing(program), UUID(int=7))
+    account.grant(
+        5,
+        transfer_id=UUID(int=9),
+        cause=Cause("referral", "ref_1"),
+        rule=None,
+        rule_version=None,
+        occurred_at=NOW,
+    )
     by = Keyholder(UUID(int=1), UUID(int=1))
     for points in (5, -5):
         new = NewAdjustment(points, AdjustmentReason.GOODWILL)

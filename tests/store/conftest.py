@@ -49,6 +49,29 @@ FROM generate_series(1, $2::integer) AS n;
 INSERT INTO tier_change SELECT $1, n, %(id)s, NULL, 'silver', 'purchase', now(), now()
 FROM generate_series(1, $2::integer) AS n;
 INSERT INTO tier_notice SELECT $1, n, %(id)s, 'silver', NULL, now(), now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO suppression SELECT $1, n, %(id)s, 'opt_out', NULL, 'r', %(id)s, now(), NULL, NULL, NULL
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO referral_code SELECT $1, %(id)s, 'KEY' || n, 'KEY' || n, n, NULL, TRUE, now(), NULL
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO referral_click SELECT $1, k.id, date '2026-01-01', 1 FROM referral_code AS k;
+INSERT INTO referral (program_id, id, referrer_id, referee_id, code_id, offer, offer_version, terms, state, claimed_at,
+    counts_from, expires_at, qualified_at, waits_until, rewarded_at, number, look_at)
+SELECT $1, k.id, k.customer_id, k.customer_id %% $2::integer + 1, k.id, 'friends', 1, '{"name": "Friends"}', s.state,
+    now(), now(), now() + interval '1 day', now(), now(), CASE s.state WHEN 'rewarded' THEN now() END,
+    CASE s.state WHEN 'rewarded' THEN 1 END, CASE s.state WHEN 'waiting' THEN now() END
+FROM referral_code AS k
+CROSS JOIN LATERAL (SELECT CASE k.customer_id %% 1000 WHEN 1 THEN 'waiting' ELSE 'rewarded' END AS state) AS s;
+INSERT INTO referral_ahead SELECT $1, 'ahead-' || n, %(id)s FROM generate_series(1, $2::integer) AS n;
+INSERT INTO referral_mark SELECT $1, 'address', decode(md5(n::text) || md5(n::text), 'hex'), n, NULL, now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO referral_mark SELECT $1, 'address', decode(md5(n::text) || md5(n::text), 'hex'), NULL, %(id)s, now()
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO referral_use SELECT $1, 'offer-' || n, 'day', date '2026-01-01', 1, 1, NULL, NULL
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO referral_ask SELECT $1, n, 'purchase:2', now(), now() + interval '14 days',
+    CASE n %% 1000 WHEN 1 THEN NULL ELSE now() END, NULL
+FROM generate_series(1, $2::integer) AS n;
+INSERT INTO referral_ask_told SELECT $1, %(id)s, 'purchase:2', now() FROM generate_series(1, $2::integer) AS n;
 INSERT INTO earning_use SELECT $1, 'rule-' || n, 'day', date '2026-01-01', 1, 1, NULL, NULL
 FROM generate_series(1, $2::integer) AS n;
 INSERT INTO refund (program_id, customer_id, id, external_id, purchase_id, amount, from_lots, to_debt, written_off,

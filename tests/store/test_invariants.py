@@ -14,14 +14,18 @@ import pytest
 from service.adjustments import usecases as adjustments
 from service.adjustments.rules import AdjustmentReason, Keyholder, NewAdjustment
 from service.customers import usecases as customers
+from service.customers.suppressions import usecases as suppressions
+from service.customers.suppressions.rules import NewSuppression, SuppressionReason
 from service.earning.activity_types import ActivityTypeContent, TextProperty
 from service.earning.defining import ACTIVITY_TYPES, EARNING_RULES
 from service.earning.rules import Bonus, RuleContent
+from service.kernel.ids import IdSource
 from service.news import KINDS
 from service.opening_balances import usecases as opening_balances
 from service.opening_balances.rules import OpeningBalance, OpeningCount, OpeningLot
 from service.platform import verify as proof
-from service.platform.statements import Db
+from service.platform.clock import database_time
+from service.platform.statements import Db, write_together
 from service.platform.verify import invariants, verify
 from service.points.rules import HoldStatus
 from service.programs import defining
@@ -33,6 +37,9 @@ from service.purchases import usecases
 from service.purchases.engaging import Activity
 from service.purchases.returning import RefundReport, report_refund
 from service.purchases.rules import Purchase
+from service.referrals.asks import store as ask_store
+from service.referrals.asks import usecases as asks
+from service.referrals.asks.rules import ReferralAsk
 from service.rewards import redeeming
 from service.rewards import usecases as rewards
 from service.rewards.rules import CodeSource, Gift, NewReward
@@ -43,10 +50,15 @@ from service.webhooks import delivering
 from service.webhooks import usecases as webhooks
 from service.webhooks.rules import Attempt, NewWebhook, Sent
 from tests.conftest import Servers, new_database
+from tests.store.referred import refer
 
 ERASED = (
     "UPDATE customer SET external_id = NULL, erased_at = now(), available = 0, held = 0, sliding = 0,"
     " next_expiry_at = NULL, next_expiry_points = 0"
+)
+EMPTIED = (
+    "UPDATE customer SET available = 0, held = 0, purchase_count = 0, first_purchase_at = NULL,"
+    " last_purchase_at = NULL, sliding = 0, next_expiry_at = NULL, next_expiry_points = 0"
 )
 BREAKS = {
     "history_is_append_only": "GRANT UPDATE (points) ON transfer TO loyalty_service",
@@ -68,7 +80,7 @@ BREAKS = {
     "one_event_for_each_change_of_a_tier": "DELETE FROM outbox WHERE type = 'customer.tier_changed'",
     "tiers_count_the_facts": """UPDATE customer SET tier_state = tier_state || '{{"amounts":[7]}}'""",
     "balance_is_sum_of_transfers": "UPDATE customer SET available = available + 1",
-    "available_is_sum_of_open_lots": "UPDATE lot SET remaining = remaining - 1",
+    "available_is_sum_of_open_lots": "UPDATE lot SET remaining = remaining - 1 WHERE remaining > 0",
     "transfers_chain": "UPDATE transfer SET available_after = available_after + 1",
     "version_counts_transfers": "UPDATE customer SET version = version + 1",
     "lots_are_granted_by_transfers": "UPDATE lot SET granted = granted + 1",
@@ -95,9 +107,7 @@ BREAKS = {
     " subject_id, recorded_at FROM outbox",
     "merges_lose_nothing": "INSERT INTO customer_merge"
     " SELECT program_id, gen_random_uuid(), id, 0, now() FROM customer",
-    "merged_records_keep_nothing": "UPDATE customer SET available = 0, held = 0, purchase_count = 0,"
-    " first_purchase_at = NULL, last_purchase_at = NULL, sliding = 0, next_expiry_at = NULL, next_expiry_points = 0,"
-    " merged_into = 0",
+    "merged_records_keep_nothing": EMPTIED + ", merged_into = 0",
     "no_debt_beside_open_lots": "UPDATE customer SET available = 0, held = 0, debt = 1",
     "one_claim_one_fact": "DELETE FROM claim WHERE id = 'p-1'",
     "one_event_for_each_fact": "DELETE FROM outbox WHERE type = 'purchase.rewarded'",
@@ -105,11 +115,13 @@ BREAKS = {
     "brought_tiers_are_of_opening_balances": "UPDATE brought_tier SET customer_id = 0",
     "base_rule_had_its_version": "UPDATE transfer SET rule_version = 2 WHERE rule = 'base'",
     "facts_answered_their_balance": "UPDATE purchase SET available_after = available_after + 1",
-    "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1",
+    "customer_counts_purchases": "UPDATE customer SET purchase_count = purchase_count + 1 WHERE purchase_count > 0",
     "refunds_stay_within_their_purchase": "UPDATE refund SET amount = amount + 1000",
     "refund_is_what_was_booked": "UPDATE refund SET from_lots = from_lots - 1, to_debt = to_debt + 1",
     "nothing_is_left_of_the_erased": "UPDATE purchase SET channel = 'a word';" + ERASED,
     "adjustments_are_what_was_booked": "UPDATE adjustment SET points = -points WHERE points = 7",
+    "one_event_for_each_suppression": "DELETE FROM outbox WHERE type = 'customer.suppressed'",
+    "suppressions_hold_for_whole_records": ERASED,
     "one_event_for_each_adjustment": "DELETE FROM outbox WHERE type = 'adjustment.waiting'",
     "adjustments_of_the_erased_are_over": ERASED,
     "opening_balances_are_what_was_booked": "UPDATE opening_balance SET debt = debt + 1",
@@ -130,6 +142,31 @@ BREAKS = {
     "waiting_deliveries_are_counted": "UPDATE webhook SET waiting = waiting + 1",
     "endpoints_have_one_newest_secret": "UPDATE webhook_secret SET ends_at = now()",
     "one_event_for_each_disabling": "DELETE FROM outbox WHERE type = 'webhook.disabled'",
+    "referrals_name_their_customers": "UPDATE referral_code SET customer_id = 0",
+    "nobody_refers_himself": EMPTIED + ", merged_into = (SELECT r.referrer_id FROM referral AS r LIMIT 1)"
+    " WHERE external_id = 'friend-0'",
+    "one_referrer_a_referee": EMPTIED
+    + ", merged_into = (SELECT c.id FROM customer AS c WHERE c.external_id = 'friend-0')"
+    " WHERE external_id = 'friend-1'",
+    "open_referrals_are_known": "UPDATE customer SET open_referral = NULL",
+    "claims_ahead_are_open": "DELETE FROM referral_ahead",
+    "rewarded_referrals_gave_what_they_say": "UPDATE referral SET referrer_points = referrer_points + 1"
+    " WHERE referrer_lot IS NOT NULL",
+    "both_sides_in_one_booking": "UPDATE referral SET rewarded_at = now() WHERE rewarded_at IS NOT NULL",
+    "reversed_referrals_gave_back": "UPDATE referral SET state = 'rewarded', ended_at = NULL, reason = NULL"
+    " WHERE state = 'reversed'",
+    "prizes_of_referrals_are_vouchers": "UPDATE referral SET referee_piece = gen_random_uuid()"
+    " WHERE referee_piece IS NOT NULL",
+    "referrals_stay_within_lifetime_limits": "UPDATE referral SET terms ="
+    """ terms || '{{"limits":[{{"every":"life","times":1}}]}}'""",
+    "use_of_referrals_was_given": "UPDATE referral_use SET times = 9",
+    "steps_are_given_once": "UPDATE referral SET step = 1 WHERE state = 'rewarded'",
+    "one_event_for_each_step_of_a_referral": "DELETE FROM outbox WHERE type = 'referral.rewarded'",
+    "nothing_of_the_erased_is_known_to_referrals": ERASED,
+    "asks_are_of_standing_customers": ERASED,
+    "an_event_for_each_time_to_ask": "DELETE FROM outbox WHERE type = 'referral.ask'",
+    "milestones_are_announced_once": "UPDATE referral_ask SET announced_at = now()",
+    "successes_are_within_their_feeds": "UPDATE referral_ask_seen SET position = position + 1",
     "disablings_are_of_endpoints": "UPDATE webhook_disabling SET webhook_id = gen_random_uuid()",
 }
 """What breaks an invariant, by its name. It may break others with it."""
@@ -171,6 +208,8 @@ ALSO = {
     " WHERE status = 'waiting'",
     "adjustments_of_the_erased_are_over": "DELETE FROM adjustment WHERE status = 'waiting';"
     "UPDATE adjustment SET note = 'n' WHERE status = 'refused';" + ERASED,
+    "one_event_for_each_suppression": "DELETE FROM outbox WHERE type = 'customer.suppression_lifted'",
+    "suppressions_hold_for_whole_records": "DELETE FROM suppression WHERE ended_at IS NULL;" + ERASED,
     "opening_balances_are_what_was_booked": "UPDATE transfer SET reason = 'opening_balance' WHERE reason = 'purchase'",
     "brought_tiers_are_of_opening_balances": "UPDATE opening_balance SET tier = NULL",
     "reward_versions_are_whole": "UPDATE reward SET version = 2",
@@ -259,6 +298,47 @@ MORE = {
         "UPDATE transfer SET from_bucket = 'available', to_bucket = 'issued' WHERE reason = 'adjustment'",
         "UPDATE transfer SET to_bucket = 'expired', reason = 'expiry' WHERE to_bucket = 'redeemed'",
     ],
+    "one_event_for_each_suppression": [
+        "UPDATE suppression SET ended_as = 'replaced', lifted_by = NULL WHERE ended_as = 'lifted'",
+        "UPDATE suppression SET customer_id = -customer_id",
+        "DELETE FROM suppression",
+        (
+            "INSERT INTO outbox SELECT program_id, gen_random_uuid(), type, customer_id, subject_id, now() FROM outbox"
+            " WHERE type = 'customer.suppressed'"
+        ),
+    ],
+    "suppressions_hold_for_whole_records": [
+        (
+            "INSERT INTO customer (program_id, id, external_id, merged_into, enrolled_at)"
+            " SELECT program_id, -id, 'guest ' || id, id, now() FROM customer;"
+            " UPDATE suppression SET customer_id = -customer_id WHERE ended_at IS NULL"
+        ),
+    ],
+    "asks_are_of_standing_customers": [
+        "UPDATE referral_ask SET customer_id = 0",
+        (
+            "INSERT INTO customer (program_id, id, external_id, merged_into, enrolled_at)"
+            " SELECT program_id, -id, 'guest ' || id, id, now() FROM customer;"
+            " UPDATE referral_ask SET customer_id = -customer_id"
+        ),
+    ],
+    "an_event_for_each_time_to_ask": [
+        "UPDATE outbox SET subject_id = gen_random_uuid() WHERE type = 'referral.ask'",
+        "DELETE FROM referral_ask_told",
+        (
+            "INSERT INTO outbox SELECT program_id, gen_random_uuid(), type, customer_id, subject_id, now() FROM outbox"
+            " WHERE type = 'referral.ask'"
+        ),
+    ],
+    "milestones_are_announced_once": [
+        (
+            "UPDATE referral_ask_told SET milestone = 'purchase:1';"
+            " INSERT INTO outbox SELECT program_id, gen_random_uuid(), type, customer_id, subject_id, now() FROM outbox"
+            " WHERE type = 'referral.ask'"
+        ),
+        "UPDATE referral_ask_told SET milestone = 'purchase:2'",
+    ],
+    "successes_are_within_their_feeds": ["DELETE FROM feed"],
     "held_pieces_are_of_open_holds": [
         "DELETE FROM hold WHERE status = 'held'",
         "UPDATE reward_piece SET state = 'given_back' WHERE state = 'held'",
@@ -312,10 +392,13 @@ async def books(servers: Servers) -> AsyncGenerator[Db]:
                 entropy=2,
             )
             await adjust(owner, program)
+            await suppress(owner, program)
             await give_rewards(owner, program)
             await tell_webhooks(owner, program)
             await engage(owner, program)
             await define(owner, program)
+            await ask(owner, program)
+            await refer(owner, program, SINCE)
         yield owner
         await owner.close()
 
@@ -390,6 +473,35 @@ async def adjust(db: Db, program: Program) -> None:
         asked.append(made.adjustment.id)
     await adjustments.approve(db, program=limited, adjustment_id=asked[2], by=other, entropy=70)
     await adjustments.refuse(db, program_id=program.id, adjustment_id=asked[3], by=other, entropy=71)
+
+
+async def suppress(db: Db, program: Program) -> None:
+    """Suppress a customer for three reasons: one holds with another reference than at first, one is lifted."""
+    for number, (reason, reference) in enumerate(
+        [("open_case", "a"), ("open_case", "b"), ("complaint", None), ("opt_out", None)]
+    ):
+        new = NewSuppression(SuppressionReason(reason), reference=reference)
+        await suppressions.suppress(
+            db, program_id=program.id, customer_id="c-1", new=new, by=UUID(int=1), entropy=90 + number
+        )
+    await suppressions.lift(
+        db,
+        program_id=program.id,
+        customer_id="c-1",
+        reason=SuppressionReason.COMPLAINT,
+        by=UUID(int=1),
+        entropy=94,
+    )
+
+
+async def ask(db: Db, program: Program) -> None:
+    """Record two milestones of a customer: one that was announced, and one that waits."""
+    customer = (await customers.read(db, program_id=program.id, customer_ids=["c-1"]))["c-1"].id
+    now = await database_time(db)
+    reached = [ReferralAsk(f"purchase:{number}", now, now + timedelta(days=14)) for number in (1, 2)]
+    told = (customer, msgspec.structs.replace(reached[0], announced_at=now))
+    rows = [ask_store.adding(program.id, [told, (customer, reached[1])]), ask_store.going_on(program.id, 0, 3)]
+    await write_together(db, [*rows, *asks.announcements(program.id, [told], ids=IdSource(now, 95), now=now)])
 
 
 async def give_rewards(db: Db, program: Program) -> None:

@@ -11,6 +11,7 @@ from service.platform.database import Database
 from service.platform.settings import CHECKOUT
 from service.platform.statements import Db, Statement, load_file
 from service.points import usecases as points
+from service.purchases.referral_report.store import for_whole_programs
 from service.purchases.usecases import PURCHASES
 from tests.concurrency.till import draft
 from tests.store.conftest import Books
@@ -66,6 +67,7 @@ async def test_statements_of_the_hot_path_scan_no_table_of_the_ledger(hot: Db) -
 def _statements() -> Iterator[tuple[str, Statement]]:
     for room in (
         "customers",
+        "customers/suppressions",
         "purchases",
         "earning",
         "tiers",
@@ -77,6 +79,9 @@ def _statements() -> Iterator[tuple[str, Statement]]:
         "programs",
         "events",
         "webhooks",
+        "referrals",
+        "referrals/asks",
+        "referrals/codes",
     ):
         for statement in load_file(CHECKOUT / "service" / room / "queries.sql").values():
             yield f"{room}.{statement.name}", statement
@@ -89,10 +94,13 @@ async def test_no_statement_of_a_room_scans_a_filled_table(books: Books, name: s
     await database.open(size=1)
     try:
         async with database.connection() as db:
+            # Else NULL is what is planned for: no row at all, and so no scan of any table.
+            await db.execute("SET plan_cache_mode = force_generic_plan")
             await db.execute(f"PREPARE tried AS {statement.sql}")
             nulls = ", ".join(["NULL"] * statement.parameters)
             plan = await db.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE tried{f'({nulls})' if nulls else ''}")
             await db.execute("DEALLOCATE tried")
+            await db.execute("RESET plan_cache_mode")
     finally:
         await database.close()
     scanned = {node["Relation Name"] for node in _nodes(json.loads(plan)) if node["Node Type"] == "Seq Scan"}
@@ -109,6 +117,17 @@ async def test_no_statement_of_a_room_scans_a_filled_table(books: Books, name: s
         "points.moved_list",
         "points.spent_list",
         "tiers.brought_tier_list",
+        "customers/suppressions.suppression_reasons",
+        "customers/suppressions.suppression_open",
+        "customers/suppressions.suppression_read",
+        "purchases.facts_of_referees",
+        "referrals/codes.code_find",
+        "referrals.came_by",
+        "referrals.ahead_find",
+        "referrals.referral_read",
+        "referrals.look_again",
+        "referrals/asks.ask_read",
+        "referrals/asks.told_read",
     ],
 )
 async def test_what_is_counted_again_is_found_by_its_customers_also_behind_a_pooler(books: Books, name: str) -> None:
@@ -120,8 +139,54 @@ async def test_what_is_counted_again_is_found_by_its_customers_also_behind_a_poo
     plan = await db.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE tried({', '.join(['NULL'] * asked.parameters)})")
     await db.close()
     for node in _nodes(json.loads(plan)):
+        if node["Node Type"] == "ModifyTable":
+            continue
         if node.get("Relation Name", "refund") != "refund":  # it is empty here, and one index is as good as the other
             assert " AND " in node.get("Index Cond", ""), (node["Relation Name"], node.get("Index Cond"))
+
+
+@pytest.mark.parametrize("name", ["programs_due", "referral_due"])
+async def test_referrals_that_are_due_are_found_without_looking_at_those_that_wait(books: Books, name: str) -> None:
+    """Every worker asks each second, and most wait for weeks."""
+    asked = load_file(CHECKOUT / "service" / "referrals" / "queries.sql")[name]
+    db = await Database(books.settings).connect()
+    await db.execute(f"PREPARE tried AS {asked.sql}")
+    nulls = ", ".join(["NULL"] * asked.parameters)
+    plan = await db.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE tried{f'({nulls})' if nulls else ''}")
+    await db.close()
+    (scan,) = (node for node in _nodes(json.loads(plan)) if node.get("Relation Name") == "referral")
+    assert "look_at <=" in scan["Index Cond"]
+
+
+ARGUMENTS = {
+    "integer": ("%(program)s", "30", "60", "90"),
+    "uuid": ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-0000-0000-0000-000000000000'"),
+    "timestamp with time zone": ("now() - interval '1 year'", "now()", "now()"),
+    "date": ("current_date - 365", "current_date"),
+    "text": ("NULL",),
+}
+"""By their types, what statements of reports are planned with: each is planned for its own program and time."""
+REPORT = load_file(CHECKOUT / "service" / "purchases" / "referral_report" / "queries.sql")
+
+
+@pytest.mark.parametrize("name", REPORT)
+async def test_what_goes_through_a_program_reads_nothing_of_others_behind_a_pooler(books: Books, name: str) -> None:
+    """It reads by the program's key, and what it has read is joined without looking up row by row."""
+    db = await Database(books.settings).connect()
+    await db.execute("BEGIN")
+    await for_whole_programs(db)
+    await db.execute(f"PREPARE tried AS {REPORT[name].sql}")
+    types: list[str] = await db.fetchval(
+        "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'tried'"
+    )
+    given = [ARGUMENTS[each][types[:place].count(each)] for place, each in enumerate(types)]
+    execute = f"EXECUTE tried({', '.join(given)})" % {"program": books.program.id}
+    nodes = list(_nodes(json.loads(await db.fetchval(f"EXPLAIN (FORMAT JSON) {execute}"))))
+    await db.close()
+    assert not [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
+    if name == "report_groups":
+        assert sum(node["Node Type"] == "Nested Loop" for node in nodes) == 1  # over what one customer bought
+        assert any(node.get("Relation Name", "").startswith("purchase_") for node in nodes)
 
 
 def _nodes(explained: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,7 @@ COLUMN = {
     "activity": "earned",
     "webhook_disabling": "reason",
     "definition_version": "content",
+    "referral_ask_told": "milestone",
 }
 HISTORY = list(COLUMN)
 
@@ -71,6 +72,12 @@ async def test_the_service_can_neither_change_nor_delete_history_also_not_in_a_p
         "DELETE FROM adjustment",
         "UPDATE adjustment SET points = 1",
         "UPDATE adjustment SET asked_origin = id",
+        "DELETE FROM suppression",
+        "UPDATE suppression SET until = NULL",
+        "UPDATE suppression SET customer_id = 1",
+        "UPDATE referral_ask SET until = reached_at",
+        "UPDATE referral_ask SET milestone = 'purchase:1'",
+        "DELETE FROM referral_ask_seen",
         "DELETE FROM voucher",
         "UPDATE voucher SET uses = 2",
         "UPDATE reward_piece SET reward_id = id",

@@ -22,6 +22,7 @@ _MOMENTS = {
     "tier_change": ("occurred_at", "recorded_at"),
     "tier_notice": ("ends_at", "told_at"),
     "brought_tier": ("since", "until", "recorded_at"),
+    "suppression": ("until", "set_at", "ended_at"),
     "adjustment": ("expires_at", "asked_at", "decided_at"),
 }  # fmt: skip
 _MOVED = [

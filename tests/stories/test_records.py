@@ -215,6 +215,8 @@ async def a_full_life(shop: Shop) -> list[dict[str, Any]]:
     await redeem(shop, name, 10)
     adjusted = {"points": 5, "reason": "goodwill", "note": WORD}
     assert (await admin(shop, "POST", f"/v1/customers/{name}/adjustments", adjusted)).status == 201
+    suppressed = {"reason": "open_case", "reference": WORD}
+    assert (await admin(shop, "POST", f"/v1/customers/{name}/suppressions", suppressed)).status == 201
     opening = {"id": "old-1", "customer_id": name, "lots": [{"points": 3, "earned_at": "2025-03-01T09:00:00Z"}]}
     assert (await admin(shop, "POST", "/v1/opening-balances", {"balances": [opening]})).status == 200
     await declare(shop, "review", properties={"text": {"type": "string"}})
@@ -346,7 +348,7 @@ async def test_an_export_has_all_that_is_kept(shop: Shop) -> None:
     assert counts == {
         "transactions": 8, "lots": 4, "redemptions": 1, "purchases": 3, "refunds": 1, "vouchers": 0,
         "adjustments": 1, "opening_balances": 1, "notices": 0, "activities": 1, "tier_changes": 0,
-            "tiers_brought": 0,
+        "tiers_brought": 0, "suppressions": 1, "referrals": 0, "referral_codes": 0, "referral_asks": 0,
     }  # fmt: skip
     assert given["records"]["purchases"][0]["metadata"] == {WORD: WORD}
 

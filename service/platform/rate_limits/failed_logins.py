@@ -1,8 +1,9 @@
-"""The limiters of guesses: at keys, by the address that they come from, and at codes. They ask Redis each time."""
+"""The limiters of guesses: at keys, by address, and at codes, by key and by address. They ask Redis each time."""
 
 import time
 from ipaddress import IPv6Address, ip_address
 from typing import Final
+from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
@@ -94,15 +95,38 @@ class FailedLogins(Failures):
         await super().count(network(name))
 
 
-class WrongCodes(Failures):
-    """Codes of vouchers that there are not, by the key that asked for them."""
+class WrongCodes:
+    """Codes that there are not, of vouchers and of referrals: by the key that asks, and by the address it asks from.
 
-    def __init__(self, redis: Redis, per_minute: int) -> None:
-        super().__init__(redis, "code", per_minute, "Too many codes that there are not, with this key.")
+    An address bounds who guesses with many keys. It is counted for each program by itself: codes are a program's own,
+    and where programs share an address (one agency, one proxy that isn't trusted) they don't hold each other up.
+    """
+
+    def __init__(self, redis: Redis, *, per_minute: int, of_address_per_minute: int) -> None:
+        self._keys = Failures(redis, "code", per_minute, "Too many codes that there are not, with this key.")
+        self._addresses = Failures(
+            redis, "code_address", of_address_per_minute, "Too many codes that there are not, from this address."
+        )
+
+    def check(self, *, key_id: UUID, program_id: int, address: str | None) -> None:
+        """Refuse a key or an address that was told to wait and doesn't. Raises TooManyRequests."""
+        self._keys.check(key_id.hex)
+        self._addresses.check(_within(program_id, address))
+
+    async def count(self, *, key_id: UUID, program_id: int, address: str | None) -> None:
+        """Count a code that there is not, for the key and for the address. Raises TooManyRequests."""
+        try:
+            await self._addresses.count(_within(program_id, address))
+        finally:
+            await self._keys.count(key_id.hex)
 
 
 def _limit(per_minute: int) -> RateLimit:
     return RateLimit(per_minute / 60, per_minute)
+
+
+def _within(program_id: int, address: str | None) -> str:
+    return f"{program_id}:{network(address)}"
 
 
 def network(address: str | None) -> str:

@@ -1,0 +1,43 @@
+"""`/v1/referral-report`."""
+
+from typing import Any, Final
+
+from litestar import Router, get
+
+from service.platform.http.operation import Parameter, operation
+from service.platform.http.request import ApiRequest
+from service.platform.roles import Right
+from service.programs.catalogue import program_of
+from service.programs.definitions import DEFINITION_ID_PATTERN
+from service.purchases.referral_report.figures import ReferralReport
+from service.purchases.referral_report.reports import ReferralReports
+
+_DAY: Final[dict[str, Any]] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+FROM: Final = Parameter(
+    "from", "query", "The first day, in the program's time zone; else 365 days before `to`. At most 3,660 days.", _DAY
+)
+TO: Final = Parameter(
+    "to", "query", "The first day that is no longer in it; else tomorrow, so that today is in it.", _DAY
+)
+OFFER: Final = Parameter(
+    "offer", "query", "Only this offer, by its id.", {"type": "string", "pattern": DEFINITION_ID_PATTERN}
+)
+
+
+@get(
+    "/",
+    operation_id="getReferralReport",
+    opt=operation(Right.READ_REPORTS, parameters=(FROM, TO, OFFER)),
+)
+async def get_report(request: ApiRequest) -> ReferralReport:
+    """Tell what referrals brought and cost: what became of the claims of a time, and of referees beside others.
+
+    Who follows a friend differs from who doesn't: a difference is no proof of an effect.
+    """
+    asked = request.query_params
+    return await request.part(ReferralReports).make(
+        program_of(request), first=asked.get("from"), to=asked.get("to"), offer=asked.get("offer")
+    )
+
+
+router = Router("/referral-report", route_handlers=[get_report], tags=["Referrals"])
