@@ -1,0 +1,1 @@
+"""Invoices: terms, quotes, payments, settlements. Early payment keeps a part, as agreed, to the cent."""
