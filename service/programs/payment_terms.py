@@ -79,8 +79,9 @@ class _Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """What all terms say.
 
     The invoice is due `net_days` after the day from which days are counted, unless it names a day itself. `base` is
-    the part, net, that is discounted; null: all but fixed taxes. `grace_days` are days after the last one of a step on
-    which it still counts for every payment; they aren't told.
+    the part, net, that is discounted; null: all but fixed taxes. `grace_days` move the last day of each
+    step further, behind a working day; the terms in words don't tell of them. `tolerance` is for the payment that
+    closes the invoice.
     """
 
     net_days: SomeDays | None = None
