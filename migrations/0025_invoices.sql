@@ -13,8 +13,8 @@ CREATE TABLE payment_terms (
 );
 
 -- As it stands. Whoever changes it holds the lock of its customer, or of who stands for this record since; `revision`
--- proves it. `number_key` is the number without case and blanks, `likeness` what is left where look-alikes are one. Both
--- are hashes, which stay when an erasure empties the number.
+-- proves it. `number_key` is the number without case and blanks, `likeness` what is left where look-alikes are one.
+-- Both are hashes, which stay when an erasure empties the number.
 CREATE TABLE invoice (
     program_id integer NOT NULL,
     id uuid NOT NULL,
