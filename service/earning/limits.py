@@ -8,7 +8,7 @@ it adds on the condition that the limit still holds.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -22,6 +22,8 @@ Entry: TypeAlias = tuple[int, int, int]
 """What was used of a limit: the day (ordinal) with which its period begins, points, times."""
 Own: TypeAlias = dict[str, dict[str, Entry]]
 """What a customer used, by rule and period."""
+PastPeriod: TypeAlias = tuple[int, int, str, datetime, datetime]
+"""A place in the order, a customer by the internal id, a rule, and from when to before when."""
 _decode = msgspec.json.Decoder(Own).decode
 _encode = msgspec.json.Encoder().encode
 

@@ -6,10 +6,10 @@ from datetime import datetime
 import msgspec
 
 from service.earning.rules import Line
+from service.earning.terms import points_of
 from service.points.rules import Reversed
 from service.purchases.refunding import Refundable, Refunded, is_whole
 from service.purchases.rules import Item
-from service.purchases.terms import points_of
 from service.tiers.rules import Ladder, purchase_counts, refund_counts
 
 

@@ -23,7 +23,7 @@ from service.programs.policies import QualifyingActivity
 from service.programs.rules import Program
 from service.programs.tier_policy import CountedPoints
 from service.purchases.rules import Earnings, Seen, check_occurred
-from service.purchases.terms import Terms
+from service.purchases.terms import ReferringTerms
 from service.referrals.rules import Fact
 from service.tiers.rules import Reason, points_count
 
@@ -83,7 +83,7 @@ def check_activity(activity: Activity, now: datetime, program: Program) -> None:
     check_properties(_type_of(activity, program, at).content, activity.properties)
 
 
-def book_activity(activity: Activity, account: Account, terms: Terms, activity_id: UUID) -> ActivityEarnings:
+def book_activity(activity: Activity, account: Account, terms: ReferringTerms, activity_id: UUID) -> ActivityEarnings:
     """Decide what a new activity comes to, and move the points that it earns into the account. Raises Invalid.
 
     Type, rules, policies and calendar are those that applied when it occurred, however late it is reported.

@@ -14,11 +14,11 @@ from service.earning.contexts import Fault
 from service.earning.deciding import Candidate, Decided
 from service.earning.occasion import Occasion
 from service.earning.rules import ByAmount, Line, Multiplier
+from service.earning.terms import Terms
 from service.kernel.amounts import BOUND
 from service.kernel.errors import Refusal
 from service.programs.rules import SettingsVersion
 from service.purchases.rules import Item, Purchase, occasion_of
-from service.purchases.terms import Terms
 
 MOST_ITEMS: Final = 50
 """Of how many items it is worked out what one more piece would earn: each is a purchase of its own."""

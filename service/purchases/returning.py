@@ -9,6 +9,7 @@ import msgspec
 
 from service.customers.rules import Balance
 from service.earning.rules import Line
+from service.earning.terms import lots_of, points_of
 from service.kernel.errors import Kind, Refusal
 from service.kernel.ids import CallerId, randomness_of
 from service.kernel.times import Time, in_utc
@@ -37,7 +38,6 @@ from service.purchases.refunding import (
 )
 from service.purchases.rules import Item, check_occurred
 from service.purchases.store import Recorded, Refund
-from service.purchases.terms import lots_of, points_of
 from service.referrals import usecases as referrals
 from service.tiers import usecases as tiers
 from service.tiers.climbing import Climber, Climbing

@@ -12,6 +12,7 @@ from msgspec import Meta
 from service.customers.rules import Balance, with_purchase
 from service.earning.occasion import Known, Occasion
 from service.earning.rules import Line
+from service.earning.terms import points_of
 from service.kernel.amounts import CurrencyCode, MinorUnits, Quantity, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
@@ -21,7 +22,7 @@ from service.points.policies import kept_alive
 from service.points.rules import Cause
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import Label, Program, ProgramSettings
-from service.purchases.terms import Terms, points_of
+from service.purchases.terms import ReferringTerms
 from service.referrals.claiming import Told
 from service.referrals.rules import Fact
 from service.tiers.climbing import TierName
@@ -136,7 +137,7 @@ def occasion_of(purchase: Purchase, known: Known, settings: ProgramSettings) -> 
     )
 
 
-def book(purchase: Purchase, account: Account, terms: Terms, purchase_id: UUID) -> Earnings:
+def book(purchase: Purchase, account: Account, terms: ReferringTerms, purchase_id: UUID) -> Earnings:
     """Decide what a new purchase comes to, and move the points that it earns into the account. Raises Invalid.
 
     Rules, policies and calendar are those that applied when it occurred, however late it is reported.

@@ -21,13 +21,13 @@ from service.earning.book import RuleBook
 from service.earning.defining import EARNING_RULES
 from service.earning.limits import Taken, Use
 from service.earning.rules import BASE_RULE, EARNING_RULE, Every, RuleContent, Scope
+from service.earning.terms import Terms
 from service.kernel.errors import Invalid, Refusal
 from service.kernel.times import FIRST_MOMENT, Time, in_utc
 from service.points.rules import worth
 from service.programs.definitions import DefinitionId, DefinitionVersion, State, check_content
 from service.programs.rules import BaseRule, Program, SettingsVersion
 from service.purchases.rules import Purchase, occasion_of
-from service.purchases.terms import Terms
 from service.tiers.history import TierHistory
 
 MOST_EXAMPLES: Final = 10

@@ -12,6 +12,7 @@ import msgspec
 from service.customers import usecases as customers
 from service.customers.rules import Customer
 from service.earning.rules import EARNING_RULE, RuleContent
+from service.earning.terms import NO_PROFILE
 from service.kernel.errors import Invalid, Kind, NotFound, Refusal, Unavailable
 from service.kernel.ids import lowest_id_at
 from service.kernel.times import GREATEST_LEAD
@@ -33,7 +34,6 @@ from service.purchases.simulating import (
     tried_terms,
 )
 from service.purchases.store import Booked
-from service.purchases.terms import NO_PROFILE
 from service.tiers import usecases as tiers
 from service.tiers.history import TierHistory
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from asyncpg import Record
 
 from service.customers.rules import Balance
+from service.earning.limits import PastPeriod
 from service.earning.rules import Line
 from service.platform.claims import ClaimKind
 from service.platform.statements import Db, Write, load
@@ -33,10 +34,6 @@ _decode_told = msgspec.json.Decoder(Told).decode
 _decode_state = msgspec.json.Decoder(Refunded).decode
 _decode_given = msgspec.json.Decoder(list[GivenLine]).decode
 _encoder = msgspec.json.Encoder()
-
-
-PastPeriod: TypeAlias = tuple[int, int, str, datetime, datetime]
-"""A place in the order, a customer by the internal id, a rule, and from when to before when."""
 
 
 class Recorded(msgspec.Struct, frozen=True):

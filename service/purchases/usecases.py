@@ -10,6 +10,8 @@ import structlog
 from service.customers.rules import Balance, CustomerErased, newcomer
 from service.earning import usecases as earning
 from service.earning.activity_types import types_of
+from service.earning.preparing import Asked
+from service.earning.terms import lots_of
 from service.kernel.errors import NotFound, Refusal
 from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, Write
@@ -26,11 +28,11 @@ from service.purchases.engaging import (
     check_activity,
 )
 from service.purchases.engaging import normalised as normalised_activity
-from service.purchases.preparing import Asked, facts_of, prepare
+from service.purchases.preparing import facts_of, prepare
 from service.purchases.quoting import Quote, quote
 from service.purchases.rules import Earnings, Purchase, PurchaseConflict, book, check_purchase, normalised
 from service.purchases.store import Recorded, RecordedActivity
-from service.purchases.terms import Terms, lots_of
+from service.purchases.terms import ReferringTerms
 from service.referrals import usecases as referrals
 from service.tiers import usecases as tiers
 
@@ -50,8 +52,8 @@ _Answered = TypeVar("_Answered")
 class _Deciding(Generic[_Told, _Answered]):
     """Decides by the terms that were read for a batch."""
 
-    terms: Terms
-    by: Callable[[_Told, Account, Terms, UUID], _Answered]
+    terms: ReferringTerms
+    by: Callable[[_Told, Account, ReferringTerms, UUID], _Answered]
 
     def decide(self, content: _Told, account: Account, row_id: UUID, /) -> _Answered:
         """Decide on one fact."""

@@ -50,8 +50,10 @@ NAMED_FOR_WHAT_THEY_ARE = {
         "library.py",
         "limits.py",
         "occasion.py",
+        "preparing.py",
         "scanning.py",
         "showing.py",
+        "terms.py",
         "vocabulary.py",
     },
     "purchases": {

@@ -21,7 +21,7 @@ from service.kernel.rounding import Rounding
 from service.points.account import Account
 from service.programs.rules import BaseRule, EarnRate, Part, Program, ProgramSettings, SettingsVersion, UnitRate
 from service.purchases.rules import Earnings, Purchase, book
-from service.purchases.terms import terms_of
+from service.purchases.terms import referring_terms_of
 from service.purchases.usecases import draft
 from tests.rules.earning import bought
 
@@ -87,7 +87,7 @@ def booked(rule: BaseRule, purchase: Purchase, version: int = 1, into: Account |
     return book(
         draft(purchase, randomness=5).content,
         account=into or account(),
-        terms=terms_of(program),
+        terms=referring_terms_of(program),
         purchase_id=UUID(int=1),
     )
 

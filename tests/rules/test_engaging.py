@@ -24,7 +24,7 @@ from service.purchases.engaging import (
     book_activity,
     check_activity,
 )
-from service.purchases.terms import terms_of
+from service.purchases.terms import referring_terms_of
 from tests.rules.earning import rule, version
 from tests.rules.test_activity_types import content
 
@@ -53,7 +53,7 @@ def account() -> Account:
 def report(its: Program, to: Account, at: datetime | None = None) -> ActivityEarnings:
     activity = Activity("a-1", "c-42", "survey", at)
     check_activity(activity, NOW, its)
-    return book_activity(activity, to, terms_of(its), UUID(int=len(to.granted) + 1))
+    return book_activity(activity, to, referring_terms_of(its), UUID(int=len(to.granted) + 1))
 
 
 def test_an_activity_earns_by_its_own_rules_and_never_by_those_of_purchases() -> None:

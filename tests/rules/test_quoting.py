@@ -6,11 +6,11 @@ import pytest
 
 from service.customers.rules import newcomer
 from service.earning.rules import EARNING_RULE
+from service.earning.terms import terms_of
 from service.programs.definitions import Definitions
 from service.programs.rules import Program, ProgramSettings, SettingsVersion
 from service.purchases.quoting import quote
 from service.purchases.rules import Item, Purchase
-from service.purchases.terms import terms_of
 from tests.rules.earning import rule, version
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
