@@ -83,6 +83,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
     settled: tuple[Settled, ...]
     rewards: Rewards
+    currency: str
 
 
 class Reopened(msgspec.Struct, frozen=True):

@@ -153,7 +153,7 @@ FROM unnest($2::settlement_row[]) AS s;
 -- name: payment_answers
 -- What payments came to, for repetitions of them, in the order of their allocations.
 SELECT
-    p.id, p.rewards, o.is_erased, i.external_id AS invoice_id, s.invoice_id AS invoice, s.amount, s.settled,
+    p.id, p.rewards, p.currency, o.is_erased, i.external_id AS invoice_id, s.invoice_id AS invoice, s.amount, s.settled,
     s.discount, s.tax_reduction, s.overpaid, s.remaining, s.points, s.last_day, s.details, s.is_early
 FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
 CROSS JOIN
@@ -206,7 +206,8 @@ LEFT JOIN
         SELECT v.answer, v.recorded_at FROM payment_reversal AS v
         WHERE v.program_id = $1::integer AND v.payment_id = p.id
         OFFSET 0
-    ) AS r ON TRUE
+    ) AS r
+    ON TRUE
 ORDER BY p.id DESC;
 
 -- name: payment_claimed
@@ -225,7 +226,8 @@ LIMIT $4::integer;
 -- What credit notes have left of the settlements of invoices by payments that weren't taken back, the newest first.
 SELECT
     s.invoice_id, s.payment_id, s.settled - coalesce(t.settled, 0)::bigint AS settled,
-    s.amount - s.overpaid - coalesce(t.cash, 0)::bigint AS cash, s.discount - coalesce(t.discount, 0)::bigint AS discount,
+    s.amount - s.overpaid - coalesce(t.cash, 0)::bigint AS cash,
+    s.discount - coalesce(t.discount, 0)::bigint AS discount,
     s.tax_reduction - coalesce(t.tax_reduction, 0)::bigint AS tax_reduction,
     s.points - coalesce(t.points, 0)::bigint AS points
 FROM unnest($2::uuid[]) AS w (id)
@@ -337,7 +339,8 @@ CROSS JOIN
     ) AS i;
 
 -- name: credit_note_news
-SELECT n.id, n.external_id, i.external_id AS invoice_id, n.issued_on, i.currency, n.total, n.tax, n.from_open,
+SELECT
+    n.id, n.external_id, i.external_id AS invoice_id, n.issued_on, i.currency, n.total, n.tax, n.from_open,
     n.overpaid, n.remaining
 FROM unnest($2::uuid[]) AS w (id)
 CROSS JOIN

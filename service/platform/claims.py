@@ -21,6 +21,8 @@ class ClaimKind(IntEnum):
     REFUND = 2
     OPENING_BALANCE = 3
     ACTIVITY = 4
+    PAYMENT = 5
+    CREDIT_NOTE = 6
 
 
 class Claim(msgspec.Struct, frozen=True):

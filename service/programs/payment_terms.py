@@ -139,6 +139,9 @@ def check_early_payment(policy: EarlyPayment, within: str) -> None:
     """Refuse terms that contradict themselves and calendars that don't exist. Raises Invalid."""
     if policy.terms is not None:
         check_terms(policy.terms, f"{within}/terms")
+        if policy.terms.mode is PaymentMode.POINTS and policy.points is None:
+            detail = "Points instead of a discount need `points`, the rate."
+            raise Invalid(detail, pointer=f"{within}/terms/mode", reason="contradictory")
     if policy.calendar is not None:
         check_calendar(policy.calendar, f"{within}/calendar")
 

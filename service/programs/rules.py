@@ -20,6 +20,7 @@ from service.kernel.urls import GREATEST_PORT, HTTPS, url_of
 from service.platform.http.body import as_invalid
 from service.platform.roles import Role
 from service.programs.definitions import NO_DEFINITIONS, Definitions
+from service.programs.payment_terms import EarlyPayment, check_early_payment
 from service.programs.policies import ExpiryPolicy, OwnPending, PendingPolicy, check_expiry
 from service.programs.tier_policy import TierPolicy, check_tiers
 from service.programs.versions import applying
@@ -153,6 +154,10 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Where the links of referrals lead: the code is added to its query as `ref`. Null: referrals "
             "have codes and no links."
         ),
+    ] = None
+    early_payment: Annotated[
+        EarlyPayment | None,
+        Meta(description="What is given for paying invoices early, where nothing else is agreed; null: nothing."),
     ] = None
 
 
@@ -312,6 +317,8 @@ def checked(settings: ProgramSettings, *, live: bool) -> ProgramSettings:
     check_expiry(settings.expiry, "/settings/expiry")
     if settings.tiers is not None:
         check_tiers(settings.tiers, "/settings/tiers")
+    if settings.early_payment is not None:
+        check_early_payment(settings.early_payment, "/settings/early_payment")
     if settings.referral_link is not None:
         _check_link(settings.referral_link, "/settings/referral_link", live=live)
     return settings

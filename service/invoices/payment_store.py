@@ -1,0 +1,171 @@
+"""Rows of payments, their reversals, and credit notes. They are facts: added and never changed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+from service.invoices.discounts import GroupDiscount
+from service.invoices.documents import Accepted, Charge, CreditNote, Payment, Reversal, Rewards, Settled
+from service.invoices.paying import PaymentReport
+from service.invoices.settling import Left, Missed, Settlement
+from service.invoices.store import text_of
+from service.platform.claims import ClaimKind
+from service.platform.statements import Db, Write, load
+from service.points.facts import Booking
+from service.programs.payment_terms import PaymentMode
+
+_STATEMENTS = load(__file__)
+
+
+class _Details(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of a settlement beside its amounts."""
+
+    groups: tuple[GroupDiscount, ...] = ()
+    tolerated: bool = False
+    missed: Missed | None = None
+
+
+_decode_details = msgspec.json.Decoder(_Details).decode
+_decode_rewards = msgspec.json.Decoder(Rewards).decode
+_decode_reversal = msgspec.json.Decoder(Reversal).decode
+_decode_charge = msgspec.json.Decoder(Charge).decode
+
+
+def adding_payments(
+    program_id: int, bookings: Sequence[Booking[PaymentReport, Accepted]], recorded_at: datetime
+) -> Write:
+    """Add payments, with the points that they are answered with."""
+    rows = [_payment_row(each) for each in bookings]
+    return Write(_STATEMENTS["payment_insert"], (program_id, recorded_at, rows), len(rows))
+
+
+def _payment_row(booking: Booking[PaymentReport, Accepted]) -> tuple[object, ...]:
+    its, rewards = booking.draft.content, booking.answer.rewards
+    mode = None if its.mode is None else its.mode.value
+    told = (its.paid_on, booking.answer.currency, its.amount, mode, its.is_single)
+    return (booking.id, its.id, booking.customer, *told, rewards.earned, text_of(rewards))
+
+
+def adding_settlements(program_id: int, settled: Sequence[tuple[UUID, PaymentReport, Accepted]]) -> Write:
+    """Add what payments, by the ids of their rows, came to on invoices."""
+    rows = [
+        _settlement_row(payment_id, report, place, each)
+        for payment_id, report, accepted in settled
+        for place, each in enumerate(accepted.settled)
+    ]
+    return Write(_STATEMENTS["settlement_insert"], (program_id, rows), len(rows))
+
+
+def _settlement_row(payment_id: UUID, report: PaymentReport, place: int, settled: Settled) -> tuple[object, ...]:
+    its = settled.settlement
+    amounts = (its.amount, its.settled, its.discount, its.tax_reduction, its.overpaid, its.remaining, its.points)
+    details = text_of(_Details(its.groups, its.tolerated, its.missed))
+    days = (report.paid_on, its.last_day, details, its.closes, settled.is_early)
+    return (payment_id, settled.invoice, place, *amounts, *days)
+
+
+async def answers(db: Db, program_id: int, payment_ids: Sequence[UUID]) -> Mapping[UUID, Accepted | None]:
+    """Read what payments were answered with; None for those of erased customers."""
+    rows = await db.fetch(_STATEMENTS["payment_answers"].sql, program_id, payment_ids)
+    return {
+        payment_id: None if its[0]["is_erased"] else _accepted(its)
+        for payment_id, its in ((key, [*group]) for key, group in groupby(rows, key=lambda row: row["id"]))
+    }
+
+
+def _accepted(rows: Sequence[Record]) -> Accepted:
+    settled = tuple(
+        Settled(row["invoice"], row["invoice_id"], _settlement(row), row["is_early"]) for row in rows
+    )
+    return Accepted(settled, _decode_rewards(rows[0]["rewards"]), rows[0]["currency"])
+
+
+def _settlement(row: Record) -> Settlement:
+    details = _decode_details(row["details"])
+    amounts = (row["amount"], row["settled"], row["discount"], row["tax_reduction"], row["overpaid"], row["remaining"])
+    return Settlement(
+        *amounts, row["last_day"], details.groups, row["points"], tolerated=details.tolerated, missed=details.missed
+    )
+
+
+async def row_of(db: Db, *, program_id: int, kind: ClaimKind, external_id: str) -> UUID | None:
+    """Find the row of a payment or a credit note by the caller's id."""
+    found: UUID | None = await db.fetchval(
+        _STATEMENTS["payment_claimed"].sql, program_id, int(kind), external_id
+    )
+    return found
+
+
+async def read(db: Db, *, program_id: int, payment_ids: Sequence[UUID]) -> list[Payment]:
+    """Read payments with what they came to and what became of them, the newest first."""
+    rows = await db.fetch(_STATEMENTS["payment_read"].sql, program_id, payment_ids)
+    told = await db.fetch(_STATEMENTS["payment_answers"].sql, program_id, payment_ids)
+    accepted = {key: _accepted([*group]) for key, group in groupby(told, key=lambda row: row["id"])}
+    return [_payment(row, accepted[row["id"]]) for row in rows]
+
+
+def _payment(row: Record, accepted: Accepted) -> Payment:
+    its: dict[str, Any] = dict(row)
+    its["mode"] = None if its["mode"] is None else PaymentMode(its["mode"])
+    its["reversal"] = None if its["reversal"] is None else _decode_reversal(its["reversal"])
+    return Payment(**its, accepted=accepted)
+
+
+async def on_invoice(db: Db, *, program_id: int, invoice: UUID, before: UUID, limit: int) -> list[UUID]:
+    """Name up to `limit` payments on an invoice, newest first, behind `before`."""
+    rows = await db.fetch(_STATEMENTS["payments_of_invoice"].sql, program_id, invoice, before, limit)
+    return [row["payment_id"] for row in rows]
+
+
+def adding_reversal(
+    program_id: int, payment_id: UUID, reversal_id: UUID, reversal: Reversal, recorded_at: datetime
+) -> Write:
+    """Add that a payment was taken back. Of one that was already no row is written."""
+    points = reversal.points
+    taken = points.from_lots + points.to_debt + points.written_off
+    row = (program_id, payment_id, reversal_id, taken, text_of(reversal), recorded_at)
+    return Write(_STATEMENTS["reversal_insert"], row, 1)
+
+
+def adding_credit_note(program_id: int, customer: int, invoice: UUID, note: CreditNote) -> list[Write]:
+    """Add a credit note, with what it took back of settlements."""
+    told = (note.issued_on, note.total, note.tax, note.from_open, note.overpaid, note.remaining, text_of(note.charge))
+    row = (note.id, note.external_id, customer, invoice, *told)
+    taken = [
+        (note.id, each.payment_id, invoice, each.settled, each.cash, each.discount, each.tax_reduction, each.points)
+        for each in note.charge.taken
+    ]
+    return [
+        Write(_STATEMENTS["credit_note_insert"], (program_id, note.recorded_at, [row]), 1),
+        Write(_STATEMENTS["settlement_taken_insert"], (program_id, taken), len(taken)),
+    ]
+
+
+async def credit_notes(
+    db: Db, *, program_id: int, invoice: UUID, before: UUID, limit: int
+) -> list[CreditNote]:
+    """Read up to `limit` credit notes on an invoice, newest first, behind `before`."""
+    rows = await db.fetch(_STATEMENTS["credit_notes_of_invoice"].sql, program_id, invoice, before, limit)
+    return [_credit_note(row) for row in rows]
+
+
+def _credit_note(row: Record) -> CreditNote:
+    its: dict[str, Any] = dict(row)
+    charge = _decode_charge(its.pop("answer"))
+    return CreditNote(**its, charge=charge)
+
+
+async def closings(db: Db, *, program_id: int, customers: Sequence[int]) -> list[bool]:
+    """Tell of the newest invoices that records closed by payments that stand, in their order: which were early."""
+    rows = await db.fetch(_STATEMENTS["closings_of"].sql, program_id, customers)
+    return [row["is_early"] for row in reversed(rows)]
+
+
+async def news_of_credit_notes(db: Db, *, program_id: int, credit_note_ids: Sequence[UUID]) -> list[Record]:
+    """Read what is told of credit notes."""
+    return await db.fetch(_STATEMENTS["credit_note_news"].sql, program_id, credit_note_ids)
