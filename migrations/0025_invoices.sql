@@ -82,6 +82,7 @@ CREATE TABLE payment (
     is_single boolean NOT NULL, -- reported on one invoice
     earned bigint NOT NULL CHECK (earned >= 0), -- points
     rewards jsonb NOT NULL, -- how it came to them, by lot, and the balance after it
+    occurred_at timestamptz NOT NULL, -- the moment of that day by whose rules it was rewarded
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (program_id, id)
 );
@@ -171,7 +172,8 @@ CREATE TYPE payment_row AS (
     mode text,
     is_single boolean,
     earned bigint,
-    rewards jsonb
+    rewards jsonb,
+    occurred_at timestamptz
 );
 
 CREATE TYPE settlement_row AS (

@@ -7,7 +7,7 @@ import msgspec
 
 from service.customers.rules import Balance
 from service.earning.rules import Line
-from service.invoices.bills import Bill, InvoiceLine
+from service.invoices.bills import Bill, InvoiceLine, TaxGroup
 from service.invoices.discounts import Agreement
 from service.invoices.settling import Left, Settlement, Standing
 from service.points.rules import Reversed
@@ -56,11 +56,16 @@ class Invoice(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What a payment came to on one invoice. `is_early`: it closed the invoice before the due day."""
+    """What a payment came to on one invoice. `is_early`: it closed the invoice before the due day.
+
+    `mode` is what was asked for, or agreed. `by_group` are the discount and the tax reduction of each tax group.
+    """
 
     invoice: UUID
     invoice_id: str
+    mode: PaymentMode
     settlement: Settlement
+    by_group: tuple[TaxGroup, ...]
     is_early: bool
 
 
@@ -84,6 +89,8 @@ class Accepted(msgspec.Struct, frozen=True):
     settled: tuple[Settled, ...]
     rewards: Rewards
     currency: str
+    occurred_at: datetime
+    """The moment of the day of the payment by whose rules it was rewarded."""
 
 
 class Reopened(msgspec.Struct, frozen=True):
@@ -124,9 +131,9 @@ class Payment(msgspec.Struct, frozen=True):
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """What a credit note came to: `reduced` is how much less each tax group charges, in the order of the bill."""
+    """What a credit note came to: `bill` is what it left, `taken` what it took back of settlements."""
 
-    reduced: Bill
+    bill: Bill
     taken: tuple[Left, ...]
     points: Reversed
     balance: Balance

@@ -1,19 +1,17 @@
 """What a payment comes to, on one invoice or over many: settlements, and points. Pure."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import msgspec
 
+from service.invoices.bills import Bill, TaxGroup
 from service.invoices.documents import Invoice, Settled
 from service.invoices.rules import Allocation, NewPayment, NewPaymentOnMany, check_day
-from service.invoices.settling import settle
+from service.invoices.settling import Settlement, settle
 from service.kernel.errors import Invalid
-from service.kernel.periods import day_of, end_of_day
 from service.programs.payment_terms import PaymentMode
 
-_MICROSECOND = timedelta(microseconds=1)
 _replace = msgspec.structs.replace
 
 
@@ -77,8 +75,19 @@ def settle_all(
         due_on = invoice.agreement.due_on
         is_early = its.closes and due_on is not None and report.paid_on < due_on
         after = _replace(invoice, open=its.remaining, is_frozen=True)
-        found.append((after, Settled(invoice.id, invoice.external_id, its, is_early)))
+        mode = report.mode or invoice.agreement.terms.mode
+        by_group = _by_group(invoice.charged, its)
+        found.append((after, Settled(invoice.id, invoice.external_id, mode, its, by_group, is_early)))
     return found
+
+
+def _by_group(bill: Bill, settlement: Settlement) -> tuple[TaxGroup, ...]:
+    """Name the tax groups over which a discount and a tax reduction are spread; those without any are left out."""
+    return tuple(
+        TaxGroup(part.net, tuple(_replace(tax, amount=less) for tax, less in zip(group.taxes, part.taxes, strict=True)))
+        for group, part in zip(bill.groups, settlement.groups, strict=False)
+        if part.net or any(part.taxes)
+    )
 
 
 def _check(report: PaymentReport, invoice: Invoice, before: list[tuple[Invoice, Settled]], pointer: str) -> None:
@@ -91,14 +100,3 @@ def _check(report: PaymentReport, invoice: Invoice, before: list[tuple[Invoice, 
     if report.mode is PaymentMode.POINTS and invoice.agreement.points is None:
         detail = "No points were offered instead of a discount when this invoice was recorded."
         raise Invalid(detail, pointer="/mode", reason="points_not_offered")
-
-
-def occurred(paid_on: date, now: datetime, time_zone: str) -> datetime:
-    """Return the moment that stands for the day of a payment: now on this day, else that day's last one."""
-    end = end_of_day(paid_on, ZoneInfo(time_zone))
-    return now if end is None or end > now else end - _MICROSECOND
-
-
-def today_of(now: datetime, time_zone: str) -> date:
-    """Return the program's day."""
-    return day_of(now, ZoneInfo(time_zone))

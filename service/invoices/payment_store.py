@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 from asyncpg import Record
 
+from service.earning.limits import PastPeriod
+from service.invoices.bills import TaxGroup
 from service.invoices.discounts import GroupDiscount
 from service.invoices.documents import Accepted, Charge, CreditNote, Payment, Reversal, Rewards, Settled
 from service.invoices.paying import PaymentReport
@@ -25,7 +27,8 @@ _STATEMENTS = load(__file__)
 class _Details(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of a settlement beside its amounts."""
 
-    groups: tuple[GroupDiscount, ...] = ()
+    mode: PaymentMode
+    groups: tuple[TaxGroup, ...] = ()
     tolerated: bool = False
     missed: Missed | None = None
 
@@ -48,7 +51,7 @@ def _payment_row(booking: Booking[PaymentReport, Accepted]) -> tuple[object, ...
     its, rewards = booking.draft.content, booking.answer.rewards
     mode = None if its.mode is None else its.mode.value
     told = (its.paid_on, booking.answer.currency, its.amount, mode, its.is_single)
-    return (booking.id, its.id, booking.customer, *told, rewards.earned, text_of(rewards))
+    return (booking.id, its.id, booking.customer, *told, rewards.earned, text_of(rewards), booking.answer.occurred_at)
 
 
 def adding_settlements(program_id: int, settled: Sequence[tuple[UUID, PaymentReport, Accepted]]) -> Write:
@@ -64,7 +67,7 @@ def adding_settlements(program_id: int, settled: Sequence[tuple[UUID, PaymentRep
 def _settlement_row(payment_id: UUID, report: PaymentReport, place: int, settled: Settled) -> tuple[object, ...]:
     its = settled.settlement
     amounts = (its.amount, its.settled, its.discount, its.tax_reduction, its.overpaid, its.remaining, its.points)
-    details = text_of(_Details(its.groups, its.tolerated, its.missed))
+    details = text_of(_Details(settled.mode, settled.by_group, its.tolerated, its.missed))
     days = (report.paid_on, its.last_day, details, its.closes, settled.is_early)
     return (payment_id, settled.invoice, place, *amounts, *days)
 
@@ -79,25 +82,24 @@ async def answers(db: Db, program_id: int, payment_ids: Sequence[UUID]) -> Mappi
 
 
 def _accepted(rows: Sequence[Record]) -> Accepted:
-    settled = tuple(
-        Settled(row["invoice"], row["invoice_id"], _settlement(row), row["is_early"]) for row in rows
-    )
-    return Accepted(settled, _decode_rewards(rows[0]["rewards"]), rows[0]["currency"])
+    head = rows[0]
+    settled = tuple(_settled(row) for row in rows)
+    return Accepted(settled, _decode_rewards(head["rewards"]), head["currency"], head["occurred_at"])
 
 
-def _settlement(row: Record) -> Settlement:
+def _settled(row: Record) -> Settled:
     details = _decode_details(row["details"])
+    groups = tuple(GroupDiscount(each.net, tuple(tax.amount for tax in each.taxes)) for each in details.groups)
     amounts = (row["amount"], row["settled"], row["discount"], row["tax_reduction"], row["overpaid"], row["remaining"])
-    return Settlement(
-        *amounts, row["last_day"], details.groups, row["points"], tolerated=details.tolerated, missed=details.missed
+    settlement = Settlement(
+        *amounts, row["last_day"], groups, row["points"], tolerated=details.tolerated, missed=details.missed
     )
+    return Settled(row["invoice"], row["invoice_id"], details.mode, settlement, details.groups, row["is_early"])
 
 
 async def row_of(db: Db, *, program_id: int, kind: ClaimKind, external_id: str) -> UUID | None:
     """Find the row of a payment or a credit note by the caller's id."""
-    found: UUID | None = await db.fetchval(
-        _STATEMENTS["payment_claimed"].sql, program_id, int(kind), external_id
-    )
+    found: UUID | None = await db.fetchval(_STATEMENTS["payment_claimed"].sql, program_id, int(kind), external_id)
     return found
 
 
@@ -146,9 +148,7 @@ def adding_credit_note(program_id: int, customer: int, invoice: UUID, note: Cred
     ]
 
 
-async def credit_notes(
-    db: Db, *, program_id: int, invoice: UUID, before: UUID, limit: int
-) -> list[CreditNote]:
+async def credit_notes(db: Db, *, program_id: int, invoice: UUID, before: UUID, limit: int) -> list[CreditNote]:
     """Read up to `limit` credit notes on an invoice, newest first, behind `before`."""
     rows = await db.fetch(_STATEMENTS["credit_notes_of_invoice"].sql, program_id, invoice, before, limit)
     return [_credit_note(row) for row in rows]
@@ -160,6 +160,12 @@ def _credit_note(row: Record) -> CreditNote:
     return CreditNote(**its, charge=charge)
 
 
+async def credit_note(db: Db, *, program_id: int, invoice: UUID, external_id: str) -> CreditNote | None:
+    """Read a credit note on an invoice by the caller's id; None: there is none on that."""
+    row = await db.fetchrow(_STATEMENTS["credit_note_read"].sql, program_id, invoice, external_id)
+    return None if row is None else _credit_note(row)
+
+
 async def closings(db: Db, *, program_id: int, customers: Sequence[int]) -> list[bool]:
     """Tell of the newest invoices that records closed by payments that stand, in their order: which were early."""
     rows = await db.fetch(_STATEMENTS["closings_of"].sql, program_id, customers)
@@ -169,3 +175,9 @@ async def closings(db: Db, *, program_id: int, customers: Sequence[int]) -> list
 async def news_of_credit_notes(db: Db, *, program_id: int, credit_note_ids: Sequence[UUID]) -> list[Record]:
     """Read what is told of credit notes."""
     return await db.fetch(_STATEMENTS["credit_note_news"].sql, program_id, credit_note_ids)
+
+
+async def past_use(db: Db, *, program_id: int, periods: Sequence[PastPeriod]) -> list[list[int]]:
+    """Read what rules gave customers for payments in periods: points and times, in the order asked for."""
+    rows = await db.fetch(_STATEMENTS["payment_past_use"].sql, program_id, periods)
+    return [[row["points"], row["times"]] for row in rows]

@@ -1,43 +1,42 @@
-"""Booking payments: each exactly once, on one invoice or on many; and taking back those that bounced."""
+"""Booking payments: each exactly once, on one invoice or on many."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Final
+from datetime import UTC, date, datetime
+from typing import Final, TypeAlias
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from service.customers import usecases as customers
 from service.customers.rules import CustomerErased, with_activity
 from service.earning import usecases as earning
 from service.earning.preparing import Asked, prepare
-from service.earning.rules import Line
-from service.earning.terms import Terms, lots_of, terms_of
-from service.invoices import payment_store, store
-from service.invoices.documents import Accepted, Invoice, Payment, Reopened, Reversal, Rewards, Settled
-from service.invoices.paying import PaymentReport, occurred, settle_all, today_of
+from service.earning.rules import INVOICE_PAID, Line
+from service.earning.terms import Terms, terms_of
+from service.invoices import payment_store, store, streaks
+from service.invoices.documents import Accepted, Invoice, Rewards, Settled
+from service.invoices.paying import PaymentReport, settle_all
 from service.invoices.rules import PaymentConflict
+from service.invoices.streaks import Closing
 from service.kernel.errors import NotFound, Refusal
-from service.kernel.ids import to_wire
+from service.kernel.periods import today_in
 from service.platform.claims import ClaimKind, content_hash
-from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, RowsMissing, Write, write_together
-from service.points import facts
-from service.points import usecases as points
+from service.platform.statements import Db, RowsMissing, Write
 from service.points.account import Account
-from service.points.facts import Booking, Draft, Facts
+from service.points.facts import Draft, Facts
+from service.points.facts import Accepted as AcceptedFact
 from service.points.policies import life_of
-from service.points.rules import Cause, Reversed
-from service.points.usecases import Granted
+from service.points.rules import Cause
 from service.programs.rules import Program
 from service.tiers import usecases as tiers
 
 INVOICE_SETTLED: Final = "invoice.settled"
-INVOICE_REOPENED: Final = "invoice.reopened"
 PAYMENT_RECORDED: Final = "payment.recorded"
-PAYMENT_REVERSED: Final = "payment.reversed"
 PAYMENT: Final = "payment"
-_replace = msgspec.structs.replace
+PaymentDraft: TypeAlias = Draft[PaymentReport]
+AcceptedPayment: TypeAlias = AcceptedFact[PaymentReport, Accepted]
 
 
 @dataclass(slots=True)
@@ -45,53 +44,145 @@ class _Paying:
     """Decides on the payments of a batch, by invoices as those before left them."""
 
     terms: Terms
+    now: datetime
     invoices: dict[str, Invoice]
-    today: date
-    changed: dict[str, Invoice] = field(default_factory=dict[str, Invoice])
+    closings: dict[int, list[bool]]
+    """How customers closed their invoices so far, by internal ids."""
     booked: list[tuple[UUID, PaymentReport, Accepted]] = field(
         default_factory=list[tuple[UUID, PaymentReport, Accepted]]
     )
+    changed: set[str] = field(default_factory=set[str])
 
     def decide(self, report: PaymentReport, account: Account, row_id: UUID, /) -> Accepted:
-        """Settle invoices, and give points where that was agreed."""
-        if report.is_single and self.invoices[report.allocations[0].invoice_id].owner != account.customer.id:
+        """Settle invoices, and give points where that was agreed or rules say so. Raises Invalid, RowsMissing."""
+        owner = account.customer.id
+        if report.is_single and self.invoices[report.allocations[0].invoice_id].owner != owner:
             msg = "the invoice's customer was merged or erased meanwhile"
             raise RowsMissing(msg)
-        settled = settle_all(report, self.invoices, owner=account.customer.id, today=self.today)
+        settled = settle_all(
+            report, self.invoices, owner=owner, today=today_in(self.now, self.terms.program.settings.time_zone)
+        )
+        at = _moment(self.terms.program, report.paid_on, self.now)
+        rewards = self._reward(report, account, settled, at)
         for after, its in settled:
-            self.invoices[after.external_id] = self.changed[after.external_id] = after
+            self.invoices[after.external_id] = after
+            self.changed.add(after.external_id)
             if its.settlement.closes:
                 account.news.append((INVOICE_SETTLED, after.id))
-        rewards = self._reward(report, account, [its for _, its in settled])
-        accepted = Accepted(tuple(its for _, its in settled), rewards, settled[0][0].currency)
+        accepted = Accepted(tuple(its for _, its in settled), rewards, settled[0][0].currency, at)
         self.booked.append((row_id, report, accepted))
         return accepted
 
-    def _reward(self, report: PaymentReport, account: Account, settled: Sequence[Settled]) -> Rewards:
+    def _reward(
+        self, report: PaymentReport, account: Account, settled: Sequence[tuple[Invoice, Settled]], at: datetime
+    ) -> Rewards:
+        """Give points instead of a discount, then what rules give for each invoice that this closes."""
         pending, cause = account.customer.balance.pending, Cause(PAYMENT, report.id)
-        lots, instead, program = dict[str, int](), dict[str, str](), self.terms.program
-        at = occurred(report.paid_on, account.now, program.settings.time_zone)
-        for each in settled:
-            granted = each.settlement.points
-            if granted:
+        lots, instead, lines = dict[str, int](), dict[str, str](), list[Line]()
+        for invoice, its in settled:
+            points = its.settlement.points
+            if points:
                 lot_id = account.ids.next()
-                account.customer = with_activity(account.customer, granted)
-                life = life_of(program.at(at).settings, "at_once", at)
-                account.grant(
-                    granted, transfer_id=lot_id, cause=cause, rule=None, rule_version=None, occurred_at=at, life=life
-                )
-                lots[lot_id.hex] = granted
-                instead[each.invoice.hex] = lot_id.hex
+                _grant(self.terms.program, account, points, lot_id, cause, at)
+                lots[lot_id.hex], instead[invoice.id.hex] = points, lot_id.hex
+            if its.settlement.closes:
+                closing = self._closing(report, account.customer.id, invoice, its, at)
+                given = streaks.reward(closing, account, self.terms, row_id=account.ids.next(), cause=cause)
+                lines += given.lines
+                lots |= {lot.hex: points for lot, points in streaks.granted_in(given.lines).items() if points}
         balance = account.customer.balance
-        return Rewards(sum(lots.values()), balance.pending - pending, balance, (), lots, instead)
+        return Rewards(sum(lots.values()), max(0, balance.pending - pending), balance, tuple(lines), lots, instead)
+
+    def _closing(self, report: PaymentReport, owner: int, invoice: Invoice, its: Settled, at: datetime) -> Closing:
+        before = self.closings.setdefault(owner, [])
+        before.append(its.is_early)
+        return Closing(
+            occurred_at=at,
+            currency=invoice.currency,
+            total=invoice.bill.total,
+            issued_on=invoice.issued_on,
+            due_on=invoice.agreement.due_on,
+            paid_on=report.paid_on,
+            discounted=its.settlement.last_day is not None,
+            streak=streaks.streak_of(before),
+        )
 
     def sharing(self) -> Sequence[Write]:
         """Write settlements and what became of invoices, then what was used of limits for all."""
         program_id = self.terms.program.id
-        now = [*self.changed.values()]
         return [
             payment_store.adding_settlements(program_id, self.booked),
-            store.standing(program_id, now, self.now),
+            store.standing(program_id, [self.invoices[each] for each in self.changed], self.now),
             *tiers.writing(self.terms.climbing),
             *earning.adding_use(program_id, self.terms.shared),
         ]
+
+
+async def _prepare(
+    db: Db, program: Program, facts: Sequence[tuple[PaymentReport, Account]], /, *, at_once: bool
+) -> _Paying:
+    """Read the invoices that payments are for, whose customers are locked, and how these closed others before."""
+    terms = terms_of(program)
+    now = facts[0][1].now if facts else datetime.min.replace(tzinfo=UTC)
+    named = sorted({each.invoice_id for report, _ in facts for each in report.allocations})
+    found = await store.read(db, program_id=program.id, external_ids=named) if named else {}
+    asked = [Asked(INVOICE_PAID, _moment(program, report.paid_on, now), account) for report, account in facts]
+    await prepare(db, terms, asked, past_use=payment_store.past_use, at_once=at_once)
+    closings = {
+        account.customer.id: await payment_store.closings(
+            db,
+            program_id=program.id,
+            customers=await customers.all_ids(db, program_id=program.id, customer=account.customer),
+        )
+        for _, account in facts
+        if not account.customer.is_new
+    }
+    return _Paying(terms, now, found, closings)
+
+
+PAYMENTS: Final = Facts(
+    kind=ClaimKind.PAYMENT,
+    conflict=PaymentConflict,
+    event=PAYMENT_RECORDED,
+    prepare=_prepare,
+    adding=payment_store.adding_payments,
+    answered=payment_store.answers,
+)
+
+
+async def report_payment(
+    db: Db, *, program: Program, report: PaymentReport, randomness: int, entropy: int, dry_run: bool = False
+) -> AcceptedPayment:
+    """Book a payment in the caller's transaction; one that is booked already is answered alike.
+
+    `randomness` is 62 random bits of this report, by which it knows its own booking again. Raises NotFound where the
+    one invoice is unknown, CustomerErased, PaymentConflict, Invalid.
+    """
+    customer_id = report.customer_id
+    if customer_id is None:
+        named = report.allocations[0].invoice_id
+        invoice = (await store.read(db, program_id=program.id, external_ids=[named])).get(named)
+        if invoice is None:
+            raise NotFound
+        if invoice.customer_id is None:
+            raise CustomerErased
+        customer_id = invoice.customer_id
+    draft = Draft(report.id, customer_id, report, content_hash(report), randomness)
+    if dry_run:
+        (outcome,) = await PAYMENTS.preview(db, program=program, drafts=[draft])
+    else:
+        (outcome,) = await PAYMENTS.report(db, program=program, drafts=[draft], entropy=entropy)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
+
+
+def _grant(program: Program, account: Account, points: int, lot_id: UUID, cause: Cause, at: datetime) -> None:
+    """Give points instead of a discount. Nobody holds them back: the money is there."""
+    account.customer = with_activity(account.customer, points)
+    life = life_of(program.at(at).settings, "at_once", at)
+    account.grant(points, transfer_id=lot_id, cause=cause, rule=None, rule_version=None, occurred_at=at, life=life)
+
+
+def _moment(program: Program, paid_on: date, now: datetime) -> datetime:
+    return streaks.moment_of(paid_on, zone=ZoneInfo(program.settings.time_zone), now=now)

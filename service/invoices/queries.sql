@@ -133,11 +133,12 @@ WHERE t.program_id = $1::integer AND t.customer_id = any($2::bigint[]);
 
 -- name: payment_insert
 INSERT INTO payment (
-    program_id, id, external_id, customer_id, paid_on, currency, amount, mode, is_single, earned, rewards, recorded_at
+    program_id, id, external_id, customer_id, paid_on, currency, amount, mode, is_single, earned, rewards, occurred_at,
+    recorded_at
 )
 SELECT
     $1::integer, p.id, p.external_id, p.customer_id, p.paid_on, p.currency, p.amount, p.mode, p.is_single, p.earned,
-    p.rewards, $2::timestamptz
+    p.rewards, p.occurred_at, $2::timestamptz
 FROM unnest($3::payment_row[]) AS p;
 
 -- name: settlement_insert
@@ -153,7 +154,8 @@ FROM unnest($2::settlement_row[]) AS s;
 -- name: payment_answers
 -- What payments came to, for repetitions of them, in the order of their allocations.
 SELECT
-    p.id, p.rewards, p.currency, o.is_erased, i.external_id AS invoice_id, s.invoice_id AS invoice, s.amount, s.settled,
+    p.id, p.rewards, p.currency, p.occurred_at, o.is_erased, i.external_id AS invoice_id, s.invoice_id AS invoice,
+    s.amount, s.settled,
     s.discount, s.tax_reduction, s.overpaid, s.remaining, s.points, s.last_day, s.details, s.is_early
 FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
 CROSS JOIN
@@ -229,7 +231,7 @@ SELECT
     s.amount - s.overpaid - coalesce(t.cash, 0)::bigint AS cash,
     s.discount - coalesce(t.discount, 0)::bigint AS discount,
     s.tax_reduction - coalesce(t.tax_reduction, 0)::bigint AS tax_reduction,
-    s.points - coalesce(t.points, 0)::bigint AS points
+    s.points - coalesce(t.points, 0)::bigint AS points, p.external_id AS payment
 FROM unnest($2::uuid[]) AS w (id)
 CROSS JOIN
     LATERAL (
@@ -237,6 +239,12 @@ CROSS JOIN
         WHERE o.program_id = $1::integer AND o.invoice_id = w.id
         OFFSET 0
     ) AS s
+CROSS JOIN
+    LATERAL (
+        SELECT r.external_id FROM payment AS r
+        WHERE r.program_id = $1::integer AND r.id = s.payment_id
+        OFFSET 0
+    ) AS p
 CROSS JOIN
     LATERAL (
         SELECT
@@ -286,6 +294,13 @@ WHERE n.program_id = $1::integer AND n.invoice_id = $2::uuid AND n.id < $3::uuid
 ORDER BY n.id DESC
 LIMIT $4::integer;
 
+-- name: credit_note_read
+-- A credit note on an invoice by the caller's id.
+SELECT
+    n.id, n.external_id, n.issued_on, n.total, n.tax, n.from_open, n.overpaid, n.remaining, n.answer, n.recorded_at
+FROM credit_note AS n
+WHERE n.program_id = $1::integer AND n.invoice_id = $2::uuid AND n.external_id = $3::text;
+
 -- name: closings_of
 -- How the newest invoices were closed that records have, by payments that weren't taken back, the newest first: whether
 -- before the due day.
@@ -311,6 +326,27 @@ WHERE
         WHERE v.program_id = $1::integer AND v.payment_id = s.payment_id
     )
 ORDER BY s.payment_id DESC, s.place DESC;
+
+-- name: payment_past_use
+-- What rules gave customers for payments in periods of when these occurred, in the order asked for, with those of the
+-- records that went into theirs.
+SELECT w.place, coalesce(sum(g.points), 0)::bigint AS points, count(g.points) AS times
+FROM unnest($2::past_period_row[]) AS w
+LEFT JOIN LATERAL (
+    SELECT (l.line ->> 'points')::bigint AS points
+    FROM (
+        SELECT c.id FROM customer AS c
+        WHERE c.program_id = $1::integer AND (c.id = w.customer_id OR c.merged_into = w.customer_id)
+    ) AS o
+    INNER JOIN payment AS p
+        ON
+            p.program_id = $1::integer AND o.id = p.customer_id
+            AND w.since <= p.occurred_at AND w.until > p.occurred_at
+    CROSS JOIN LATERAL jsonb_array_elements(p.rewards -> 'lines') AS l (line)
+    WHERE l.line ->> 'rule' = w.rule AND (l.line ->> 'points')::bigint > 0
+) AS g ON TRUE
+GROUP BY w.place
+ORDER BY w.place;
 
 -- name: version_news
 SELECT v.id, i.external_id, v.version, v.issued_on, v.due_on, v.currency, v.total, v.tax

@@ -127,7 +127,7 @@ class Settlement(msgspec.Struct, frozen=True):
 class Left(msgspec.Struct, frozen=True):
     """What credit notes have left of the settlement by a payment: settled = cash + discount + tax reduction.
 
-    `points` were given instead of a discount, and are left.
+    `points` were given instead of a discount, and are left. `payment` is the caller's id of the payment.
     """
 
     payment_id: UUID
@@ -136,6 +136,7 @@ class Left(msgspec.Struct, frozen=True):
     discount: int
     tax_reduction: int
     points: int = 0
+    payment: str = ""
 
 
 class Credited(msgspec.Struct, frozen=True):
@@ -316,4 +317,4 @@ def _part(left: Left, settled: int) -> Left:
     off = left.discount + left.tax_reduction
     net = half_up(Fraction(given * left.discount, off)) if off else 0
     points = divide(left.points * settled, left.settled, Rounding.DOWN)
-    return Left(left.payment_id, settled, cash, net, given - net, points)
+    return Left(left.payment_id, settled, cash, net, given - net, points, left.payment)

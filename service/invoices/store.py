@@ -110,9 +110,7 @@ async def list_newest(
 
 async def with_number(db: Db, *, program_id: int, number: str) -> UUID | None:
     """Find the invoice that has a number, whatever its spelling."""
-    found: UUID | None = await db.fetchval(
-        _STATEMENTS["invoice_with_number"].sql, program_id, digest(key_of(number))
-    )
+    found: UUID | None = await db.fetchval(_STATEMENTS["invoice_with_number"].sql, program_id, digest(key_of(number)))
     return found
 
 
@@ -127,14 +125,12 @@ async def left(db: Db, *, program_id: int, invoices: Sequence[UUID]) -> Mapping[
     """Read what is left of the settlements of invoices, the newest first."""
     found: dict[UUID, list[Left]] = {each: [] for each in invoices}
     for row in await db.fetch(_STATEMENTS["settlement_left"].sql, program_id, invoices):
-        parts = (row["settled"], row["cash"], row["discount"], row["tax_reduction"], row["points"])
+        parts = (row["settled"], row["cash"], row["discount"], row["tax_reduction"], row["points"], row["payment"])
         found[row["invoice_id"]].append(Left(row["payment_id"], *parts))
     return found
 
 
-async def write_terms(
-    db: Db, *, program_id: int, customer: int, terms: PaymentTerms, now: datetime
-) -> None:
+async def write_terms(db: Db, *, program_id: int, customer: int, terms: PaymentTerms, now: datetime) -> None:
     """Write a customer's terms, in place of what was there."""
     await db.execute(_STATEMENTS["terms_write"].sql, program_id, customer, text_of(terms), now)
 

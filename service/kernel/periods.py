@@ -75,6 +75,11 @@ def day_of(moment: datetime, zone: ZoneInfo) -> date:
     return day if end is None or moment < end else day + _DAY
 
 
+def today_in(now: datetime, time_zone: str) -> date:
+    """Return the day that it is in a zone of the IANA database."""
+    return day_of(now, ZoneInfo(time_zone))
+
+
 @lru_cache(maxsize=4096)
 def _days_around(day: date, zone: ZoneInfo) -> Sequence[tuple[datetime, datetime, date]]:
     """Return the days of a zone, with their beginnings and ends, of a moment which anywhere is in this day."""

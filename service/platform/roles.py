@@ -54,6 +54,9 @@ class Right(Enum):
     REVIEW_REFERRALS = "referrals.review"
     MANAGE_REFERRAL_OFFERS = "referral_offers.manage"
     MANAGE_REFERRAL_CODES = "referral_codes.manage"
+    REPORT_INVOICES = "invoices.report"
+    """Invoices, payments, their reversals, credit notes, and what is agreed with a customer."""
+    READ_INVOICES = "invoices.read"
     READ_REPORTS = "reports.read"
     """Numbers of all customers together, without names."""
     READ_VOUCHERS = "vouchers.read"
@@ -81,6 +84,7 @@ _READS: Final = frozenset(
         Right.READ_CUSTOMER_REFERRALS,
         Right.READ_REFERRALS,
         Right.LIST_REFERRALS,
+        Right.READ_INVOICES,
     }
 )
 
@@ -104,7 +108,15 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_REFERRALS,
         }
     ),
-    Role.BILLING: frozenset({Right.ENROL_CUSTOMERS, Right.READ_BALANCES, Right.READ_EVENTS}),
+    Role.BILLING: frozenset(
+        {
+            Right.ENROL_CUSTOMERS,
+            Right.READ_BALANCES,
+            Right.READ_EVENTS,
+            Right.REPORT_INVOICES,
+            Right.READ_INVOICES,
+        }
+    ),
     Role.PORTAL: frozenset(
         {
             Right.READ_CUSTOMERS,
@@ -113,10 +125,18 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_REWARDS,
             Right.READ_CUSTOMER_REFERRALS,
             Right.TELL_REFERRALS_ASKED,
+            Right.READ_INVOICES,
         }
     ),
     Role.SUPPORT: _READS | {Right.ADJUST, Right.SUPPRESS, Right.EXPORT_CUSTOMERS},
-    Role.MARKETER: _READS - {Right.READ_PURCHASES, Right.READ_ACTIVITIES, Right.READ_VOUCHERS, Right.READ_ADJUSTMENTS}
+    Role.MARKETER: _READS
+    - {
+        Right.READ_PURCHASES,
+        Right.READ_ACTIVITIES,
+        Right.READ_VOUCHERS,
+        Right.READ_ADJUSTMENTS,
+        Right.READ_INVOICES,
+    }
     | {
         Right.ENROL_CUSTOMERS,
         Right.SUPPRESS,
