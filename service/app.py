@@ -24,6 +24,8 @@ from service.earning import handlers as earning
 from service.earning.keeping import EarningKeeper
 from service.events import handlers as events
 from service.events.following import Following
+from service.invoices import handlers as invoices
+from service.invoices import payment_handlers as payments
 from service.news import KINDS
 from service.opening_balances import handlers as opening_balances
 from service.opening_balances.keeping import OpeningBalancesKeeper
@@ -172,6 +174,10 @@ def routes() -> Router:
             earning.earning_rules,
             earning.activity_types,
             simulations.router,
+            invoices.router,
+            payments.on_invoices,
+            payments.router,
+            invoices.terms_router,
             referrals.router,
             referrals.offers,
             referral_report.router,

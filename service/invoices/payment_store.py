@@ -14,7 +14,7 @@ from service.invoices.bills import TaxGroup
 from service.invoices.discounts import GroupDiscount
 from service.invoices.documents import Accepted, Charge, CreditNote, Payment, Reversal, Rewards, Settled
 from service.invoices.paying import PaymentReport
-from service.invoices.settling import Left, Missed, Settlement
+from service.invoices.settling import Missed, Settlement
 from service.invoices.store import text_of
 from service.platform.claims import ClaimKind
 from service.platform.statements import Db, Write, load

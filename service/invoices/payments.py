@@ -7,8 +7,6 @@ from typing import Final, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from service.customers import usecases as customers
 from service.customers.rules import CustomerErased, with_activity
 from service.earning import usecases as earning
@@ -25,8 +23,8 @@ from service.kernel.periods import today_in
 from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, RowsMissing, Write
 from service.points.account import Account
-from service.points.facts import Draft, Facts
 from service.points.facts import Accepted as AcceptedFact
+from service.points.facts import Draft, Facts
 from service.points.policies import life_of
 from service.points.rules import Cause
 from service.programs.rules import Program
@@ -152,8 +150,8 @@ PAYMENTS: Final = Facts(
 
 async def report_payment(
     db: Db, *, program: Program, report: PaymentReport, randomness: int, entropy: int, dry_run: bool = False
-) -> AcceptedPayment:
-    """Book a payment in the caller's transaction; one that is booked already is answered alike.
+) -> tuple[str, AcceptedPayment]:
+    """Book a payment in the caller's transaction; one that is booked already is answered alike. Gives whose it is.
 
     `randomness` is 62 random bits of this report, by which it knows its own booking again. Raises NotFound where the
     one invoice is unknown, CustomerErased, PaymentConflict, Invalid.
@@ -174,7 +172,7 @@ async def report_payment(
         (outcome,) = await PAYMENTS.report(db, program=program, drafts=[draft], entropy=entropy)
     if isinstance(outcome, Refusal):
         raise outcome
-    return outcome
+    return customer_id, outcome
 
 
 def _grant(program: Program, account: Account, points: int, lot_id: UUID, cause: Cause, at: datetime) -> None:

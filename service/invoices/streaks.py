@@ -18,9 +18,7 @@ from service.points.policies import kept_alive
 from service.points.rules import Cause
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import ProgramSettings
-from service.programs.tier_policy import CountedPoints
 from service.tiers.climbing import TierName
-from service.tiers.rules import Reason, points_count
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,9 +100,6 @@ def reward(closing: Closing, account: Account, terms: Terms, *, row_id: UUID, ca
     account.touch(kept_alive(applied.settings, QualifyingActivity.ACTIVITY, at))
     pending_before = account.customer.balance.pending
     lines = terms.reward(decided, account, applied, occasion=occasion, row_id=row_id, cause=cause)
-    ladder = climber.ladder
-    amount = 0 if ladder is None else points_count(ladder, CountedPoints.ACTIVITIES, decided.points)
-    tier = terms.climbing.count(account, climber, occurred_at=at, amount=amount, reason=Reason.PAYMENT)
     placed = tuple([msgspec.structs.replace(line, lot=line.lot or row_id) for line in lines])
     return Rewarded(decided.points, account.customer.balance.pending - pending_before, placed, tier)
 

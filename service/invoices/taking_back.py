@@ -16,7 +16,7 @@ from service.invoices.payments import INVOICE_SETTLED
 from service.invoices.rules import CreditNoteConflict, NewCreditNote, check_amounts, check_day, reduced_by
 from service.invoices.settling import Left, credit
 from service.kernel.errors import NotFound
-from service.kernel.ids import randomness_of
+from service.kernel.ids import GREATEST_ID, randomness_of
 from service.kernel.periods import today_in
 from service.platform.claims import Claim, ClaimKind, claiming, content_hash
 from service.platform.outbox import Event, announcing
@@ -225,3 +225,29 @@ async def read_payment(db: Db, *, program_id: int, payment_id: str) -> Payment:
         raise NotFound
     (found,) = await payment_store.read(db, program_id=program_id, payment_ids=[row_id])
     return found
+
+
+async def payments_on(db: Db, *, program_id: int, invoice_id: str, before: UUID | None, limit: int) -> list[Payment]:
+    """Read up to `limit` + 1 payments on an invoice, newest first, behind `before`. Raises NotFound."""
+    invoice = await _invoice(db, program_id, invoice_id)
+    found = await payment_store.on_invoice(
+        db, program_id=program_id, invoice=invoice, before=before or GREATEST_ID, limit=limit + 1
+    )
+    return await payment_store.read(db, program_id=program_id, payment_ids=found)
+
+
+async def credit_notes_on(
+    db: Db, *, program_id: int, invoice_id: str, before: UUID | None, limit: int
+) -> list[CreditNote]:
+    """Read up to `limit` + 1 credit notes on an invoice, newest first, behind `before`. Raises NotFound."""
+    invoice = await _invoice(db, program_id, invoice_id)
+    return await payment_store.credit_notes(
+        db, program_id=program_id, invoice=invoice, before=before or GREATEST_ID, limit=limit + 1
+    )
+
+
+async def _invoice(db: Db, program_id: int, invoice_id: str) -> UUID:
+    found = (await store.read(db, program_id=program_id, external_ids=[invoice_id])).get(invoice_id)
+    if found is None:
+        raise NotFound
+    return found.id

@@ -37,11 +37,15 @@ INVOICE_CHANGED: Final = "invoice.changed"
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """An invoice after it was put; `look_alikes` are others whose numbers look like its."""
+    """An invoice as it was put or read. `look_alikes` are others whose numbers look like its.
+
+    `locale` is the customer's.
+    """
 
     invoice: Invoice
     look_alikes: list[str]
-    is_new: bool
+    locale: str | None
+    is_new: bool = False
 
 
 async def put(db: Db, *, program: Program, invoice_id: str, new: NewInvoice, entropy: int) -> Recorded:
@@ -53,7 +57,9 @@ async def put(db: Db, *, program: Program, invoice_id: str, new: NewInvoice, ent
     new = normalised(invoice_id, new)
     hashed = content_hash(new)
     seen = await _find(db, program.id, invoice_id)
-    names = {new.customer_id} | ({seen.customer_id} if seen is not None and seen.customer_id is not None else set())
+    names = {new.customer_id}
+    if seen is not None and seen.customer_id is not None:
+        names.add(seen.customer_id)
     opened = await customers.lock(db, program_id=program.id, customer_ids=sorted(names))
     before = await _find(db, program.id, invoice_id)
     if before is not None:
@@ -63,7 +69,7 @@ async def put(db: Db, *, program: Program, invoice_id: str, new: NewInvoice, ent
             msg = "the invoice was recorded, or is another customer's, meanwhile"
             raise RowsMissing(msg)
         if before.content_hash == hashed:
-            return await _recorded(db, program.id, before, is_new=False)
+            return await _recorded(db, program.id, before)
         if before.is_frozen:
             raise InvoiceHasPayments
     customer = opened.customers.get(new.customer_id)
@@ -160,11 +166,16 @@ async def _write(
     )
 
 
-async def _recorded(db: Db, program_id: int, invoice: Invoice, *, is_new: bool) -> Recorded:
+async def _recorded(db: Db, program_id: int, invoice: Invoice, *, is_new: bool = False) -> Recorded:
     alike = await store.look_alikes(
         db, program_id=program_id, number=invoice.number or "", external_id=invoice.external_id
     )
-    return Recorded(invoice, alike, is_new)
+    return Recorded(invoice, alike, await _locale(db, program_id, invoice.owner), is_new)
+
+
+async def _locale(db: Db, program_id: int, customer: int) -> str | None:
+    profile = (await customers.read_profiles(db, program_id=program_id, customers=[customer])).get(customer)
+    return None if profile is None else profile.locale
 
 
 async def _find(db: Db, program_id: int, invoice_id: str) -> Invoice | None:
@@ -177,13 +188,13 @@ async def read(db: Db, *, program_id: int, invoice_id: str) -> Recorded:
     if found is None:
         raise NotFound
     if found.is_erased:
-        return Recorded(found, [], is_new=False)
-    return await _recorded(db, program_id, found, is_new=False)
+        return Recorded(found, [], None)
+    return await _recorded(db, program_id, found)
 
 
 async def list_newest(
     db: Db, *, program_id: int, before: UUID | None, limit: int, is_open: bool | None, customer_id: str | None
-) -> list[Invoice]:
+) -> list[Recorded]:
     """Read up to `limit` + 1 invoices, newest first, behind `before`: all, or of a customer. Raises NotFound."""
     records = None
     if customer_id is not None:
@@ -191,9 +202,12 @@ async def list_newest(
         if customer_id not in found:
             raise NotFound
         records = await customers.all_ids(db, program_id=program_id, customer=found[customer_id])
-    return await store.list_newest(
+    invoices = await store.list_newest(
         db, program_id=program_id, before=before or GREATEST_ID, limit=limit + 1, is_open=is_open, customers=records
     )
+    owners = sorted({each.owner for each in invoices})
+    profiles = await customers.read_profiles(db, program_id=program_id, customers=owners)
+    return [Recorded(each, [], profiles[each.owner].locale if each.owner in profiles else None) for each in invoices]
 
 
 async def price(db: Db, *, program: Program, invoice_id: str, paid_on: date | None) -> tuple[Invoice, Quote]:
@@ -209,23 +223,27 @@ async def price(db: Db, *, program: Program, invoice_id: str, paid_on: date | No
     return found, quote(found.standing, paid_on)
 
 
-async def put_terms(db: Db, *, program: Program, customer_id: str, terms: PaymentTerms) -> None:
-    """Set what holds for a customer's new invoices that bring no terms of their own. Raises NotFound, Invalid."""
+async def put_terms(db: Db, *, program: Program, customer_id: str, terms: PaymentTerms) -> str | None:
+    """Set what holds for a customer's new invoices that bring no terms of their own; gives the customer's locale.
+
+    Raises NotFound, Invalid.
+    """
     check_terms(terms, "")
     opened = await customers.lock(db, program_id=program.id, customer_ids=[customer_id])
     customer = opened.customers.get(customer_id)
     if customer is None:
         raise NotFound
     await store.write_terms(db, program_id=program.id, customer=customer.id, terms=terms, now=opened.now)
+    return await _locale(db, program.id, customer.id)
 
 
-async def read_terms(db: Db, *, program_id: int, customer_id: str) -> PaymentTerms:
-    """Read a customer's own terms. Raises NotFound where there is no such customer, or none has been agreed."""
+async def read_terms(db: Db, *, program_id: int, customer_id: str) -> tuple[PaymentTerms, str | None]:
+    """Read a customer's own terms, and the customer's locale. Raises NotFound where there is no such customer, or none has been agreed."""
     customer = (await customers.read(db, program_id=program_id, customer_ids=[customer_id])).get(customer_id)
     found = None if customer is None else await store.read_terms(db, program_id=program_id, customer=customer.id)
-    if found is None:
+    if customer is None or found is None:
         raise NotFound
-    return found
+    return found, await _locale(db, program_id, customer.id)
 
 
 async def remove_terms(db: Db, *, program_id: int, customer_id: str) -> None:
