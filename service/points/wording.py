@@ -41,6 +41,8 @@ SENTENCES: Final[Mapping[tuple[str, Bucket, Bucket], str]] = {
     ("purchase", Bucket.ISSUED, _P): "{Cause} earned {points}{rule}. {held_back}",
     ("activity", Bucket.ISSUED, _A): "{Cause} earned {points}{rule}.",
     ("activity", Bucket.ISSUED, _P): "{Cause} earned {points}{rule}. {held_back}",
+    ("payment", Bucket.ISSUED, _A): "{Cause} earned {points}{rule}.",
+    ("payment", Bucket.ISSUED, _P): "{Cause} earned {points}{rule}. {held_back}",
     ("activation", _P, _A): "{points} from {cause} became available at {at}, {activated}.",
     ("expiry", _A, _E): "{points} from {cause} expired unspent at {at}, {ended}.",
     ("expiry", _P, _E): "{points} from {cause} expired at {at}, still held back, {ended}.",

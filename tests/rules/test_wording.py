@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 21, 9, 30, 15, tzinfo=UTC)
 DAY = timedelta(days=1)
 PURCHASE, REFUND, REDEMPTION = Cause("purchase", "o-1"), Cause("refund", "r-1"), Cause("redemption", "hold_1")
 ACTIVITY, BY_HAND, OPENING = Cause("activity", "a-1"), Cause("adjustment", "adj_1"), Cause("opening_balance", "o-1")
-MERGE, ERASURE = Cause("merge", "mrg_1"), Cause("erasure", "ers_1")
+MERGE, ERASURE, PAYMENT = Cause("merge", "mrg_1"), Cause("erasure", "ers_1"), Cause("payment", "p-1")
 RULE = "1 point for each 1.00 EUR of 50.00 EUR (total), rounded down"
 BUCKETS = list(Bucket)
 
@@ -71,6 +71,18 @@ WORDS = [
     (
         facts("activity", "issued", "pending", cause=ACTIVITY, lot=lot(is_pending=True, cause=ACTIVITY)),
         "Activity a-1 earned 50 points. Until 2026-12-05 09:30 UTC, nothing of it can be spent.",
+    ),
+    (
+        facts("payment", "issued", "available", cause=PAYMENT, earned_by="streak: a bonus of 50 points"),
+        "Payment p-1 earned 50 points: streak: a bonus of 50 points.",
+    ),
+    (
+        facts("payment", "issued", "pending", cause=PAYMENT, lot=lot(is_pending=True, cause=PAYMENT)),
+        "Payment p-1 earned 50 points. Until 2026-12-05 09:30 UTC, nothing of it can be spent.",
+    ),
+    (
+        facts("reversal", "available", "reversed", cause=Cause("payment_reversal", "p-1"), reversed_cause=PAYMENT),
+        "Payment reversal p-1 took back 50 points that payment p-1 had earned.",
     ),
     (
         facts("activation", "pending", "available", recorded_at=NOW + DAY),
@@ -217,6 +229,8 @@ def a_long_life() -> Account:
     earned(account, 10, available_at=NOW + DAY)  # becomes available
     earned(account, 1, ACTIVITY, expires_at=NOW)
     earned(account, 1, ACTIVITY, available_at=NOW + DAY, expires_at=NOW)
+    earned(account, 1, PAYMENT, expires_at=NOW)
+    earned(account, 1, PAYMENT, available_at=NOW + DAY, expires_at=NOW)
     earned(account, 10, available_at=NOW + DAY, lapses=True)  # lapses
     earned(account, 10, available_at=NOW + 2 * DAY, expires_at=NOW + DAY)  # ends before it was available
     returned = earned(account, 10, available_at=NOW + 9 * DAY)
@@ -278,7 +292,7 @@ def test_every_transfer_that_the_accounts_make_has_words_of_its_own() -> None:
 
 
 @given(
-    reason=st.sampled_from(["referral", "tier_bonus", "surprise"]),
+    reason=st.sampled_from(["draw", "tier_bonus", "surprise"]),
     move=st.sampled_from([each for each in product(BUCKETS, BUCKETS) if each[0] is not each[1]]),
     points=st.integers(1, 10**12),
     cause=st.builds(Cause, type=st.just("tier_bonus"), id=st.sampled_from(["{x}", "%s", "a/b"])),
