@@ -15,7 +15,17 @@ from service.earning.effects import Given, Places, given, placing
 from service.earning.expressions import Expression, stored_expression
 from service.earning.limits import Allowance, CountedLimit, counted_limit, limited
 from service.earning.occasion import Occasion
-from service.earning.rules import EARNING_RULE, Bonus, ByVisit, Every, Limit, Multiplier, RuleContent, Scope
+from service.earning.rules import (
+    EARNING_RULE,
+    INVOICE_PAID,
+    Bonus,
+    ByVisit,
+    Every,
+    Limit,
+    Multiplier,
+    RuleContent,
+    Scope,
+)
 from service.earning.showing import facts_of
 from service.earning.vocabulary import FactKind
 from service.programs.definitions import Definitions, DefinitionVersion, State
@@ -76,7 +86,10 @@ MultiplyingRule: TypeAlias = CompiledRule[Multiplier]
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules that apply at a moment, by what they reward: None for purchases, else the type of an activity."""
+    """The rules that apply at a moment, by what they reward.
+
+    That is None for purchases, `INVOICE_PAID` for the paying of invoices, else the type of an activity.
+    """
 
     givers: Mapping[str | None, Sequence[Giver]]
     multipliers: Mapping[str | None, Sequence[MultiplyingRule]]
@@ -90,7 +103,7 @@ class RuleSet:
     """All limits that count over periods, by what their rules reward."""
 
     def giving(self, type_: str | None) -> Sequence[Giver]:
-        """Return the rules that give points for a purchase or an activity, by their ids."""
+        """Return the rules that give points for a purchase, an activity or the paying of an invoice, by their ids."""
         return self.givers.get(type_, ())
 
     def multiplying(self, type_: str | None) -> Sequence[MultiplyingRule]:
@@ -212,7 +225,9 @@ def compiled(rule_id: str, version: int, content: RuleContent) -> Giver | Multip
 
 def rewarded_by(content: RuleContent) -> FactKind:
     """Tell what a rule rewards, as its expression knows it."""
-    return "purchase" if content.activity is None else "activity"
+    if content.activity is None:
+        return "purchase"
+    return "invoice" if content.activity == INVOICE_PAID else "activity"
 
 
 def limits_of(content: RuleContent) -> Sequence[Limit]:

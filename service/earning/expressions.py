@@ -10,16 +10,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec.structs import asdict
+
 from service.earning.contexts import Context, Fault, Selection
 from service.earning.lexing import Unfit, Word, words_of, written
 from service.earning.library import Program, compile_program
+from service.earning.rules import INVOICE_PAID
 from service.earning.scanning import MOST_ENTRIES, scan
 from service.earning.vocabulary import (
+    BUILT_IN,
     FREE,
     ActivityFacts,
     CustomerFacts,
     FactKind,
     Facts,
+    InvoicePaid,
     ItemFacts,
     PurchaseFacts,
     time_facts,
@@ -74,7 +79,7 @@ class Expression:
 
 
 def compile_expression(source: str, *, pointer: str, kind: FactKind = "purchase") -> Expression:
-    """Check and compile the condition of a rule that rewards purchases or activities.
+    """Check and compile the condition of a rule that rewards purchases, activities or the paying of invoices.
 
     Raises Invalid for one of the reasons too_long, syntax, unknown_variable, unknown_function, too_costly, not_boolean.
     """
@@ -116,9 +121,19 @@ def _compiled(words: list[Word]) -> Program:
     raise Unfit("syntax", f"At character {place} stands what can't stand there.")
 
 
-_FULL: Final[Mapping[FactKind, str]] = {"purchase": "a purchase", "activity": "an activity"}
+_FULL: Final[Mapping[FactKind, str]] = {
+    "purchase": "a purchase",
+    "activity": "an activity",
+    "invoice": "a paid invoice",
+}
 _SAMPLES: Final = ("text", 1, 1.5, True, ["text"], None)
 """What a value of the caller's may be."""
+_PAID_LATE: Final = InvoicePaid(
+    early=False, days_early=0, days_to_pay=0, discounted=False, streak=0, total=0, currency="EUR"
+)
+_PAID_EARLY: Final = InvoicePaid(
+    early=True, days_early=10, days_to_pay=20, discounted=True, streak=3, total=119_000, currency="EUR"
+)
 
 
 def _check_result(expression: Expression, kind: FactKind) -> None:
@@ -128,8 +143,9 @@ def _check_result(expression: Expression, kind: FactKind) -> None:
     it asks for values of the caller's, which may be anything.
     """
     selection = Selection([expression.references])
-    named = [each for each in expression.references if each.startswith(tuple(f"{free}." for free in FREE))]
-    results = [expression.holds(selection.context(each)) for each in _samples(named)]
+    free = FREE - {"activity.properties"} if kind in BUILT_IN else FREE
+    named = [each for each in expression.references if each.startswith(tuple(f"{its}." for its in free))]
+    results = [expression.holds(selection.context(each)) for each in _samples(named, kind)]
     if NOT_BOOLEAN in results:
         raise Unfit("not_boolean", "A condition comes to true or false; this comes to something else.")
     full = results[-1]
@@ -139,11 +155,14 @@ def _check_result(expression: Expression, kind: FactKind) -> None:
         raise Unfit("not_boolean", f"This fails also for {_FULL[kind]} in which nothing is missing. {full.detail}")
 
 
-def _samples(named: list[str]) -> list[Facts]:
+def _samples(named: list[str], kind: FactKind) -> list[Facts]:
     """Return facts with as little in them as there can be, then some with all that there can be."""
+    is_paid = kind == "invoice"
     time = time_facts(datetime(2026, 11, 21, 10, 30, tzinfo=UTC))
     keys = [each.removeprefix(f"{free}.") for each in named for free in FREE if each.startswith(f"{free}.")]
-    samples = [Facts(CustomerFacts(), time, PurchaseFacts("EUR", 0), ActivityFacts("visit"))]
+    samples = [
+        Facts(CustomerFacts(), time, PurchaseFacts("EUR", 0), _paid(_PAID_LATE) if is_paid else ActivityFacts("visit"))
+    ]
     items = [ItemFacts(100 * number, number, f"A-{number}", "tea") for number in range(1, MOST_ENTRIES + 1)]
     for value in _SAMPLES if keys else (None,):
         given = dict.fromkeys(keys, value)
@@ -152,7 +171,11 @@ def _samples(named: list[str]) -> list[Facts]:
                 CustomerFacts(7, "gold", given, 30, 400, has_birthday=True),
                 time,
                 PurchaseFacts("EUR", 12_990, 2_074, 490, 500, "web", items),
-                ActivityFacts("review", given),
+                _paid(_PAID_EARLY) if is_paid else ActivityFacts("review", given),
             )
         )
     return samples
+
+
+def _paid(invoice: InvoicePaid) -> ActivityFacts:
+    return ActivityFacts(INVOICE_PAID, asdict(invoice))

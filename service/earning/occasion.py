@@ -1,4 +1,4 @@
-"""What earning rules look at: a purchase or an activity, and what is known of its customer at that moment. Pure."""
+"""What earning rules look at: a purchase, an activity, a paid invoice, and what is known of its customer then. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,9 +50,9 @@ class Known:
 
 @dataclass(slots=True)
 class Occasion:
-    """A purchase, or with a `type` an activity. Money in minor units of `currency`, which has them.
+    """A purchase, or with a `type` an activity, which the paying of an invoice is to rules, too.
 
-    Its local time is worked out once, when a rule asks for it.
+    Money is in minor units of `currency`, which has them. Its local time is worked out once, when a rule asks for it.
     """
 
     occurred_at: datetime

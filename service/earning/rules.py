@@ -21,8 +21,19 @@ EARNING_RULE: Final = "earning_rule"
 """The kind of definitions that rules are."""
 BASE_RULE: Final = "base"
 """The name of the program's own rule, and of the group that it is in."""
+INVOICE_PAID: Final = "invoice.paid"
+"""What rules call the payment that closes an invoice: a kind of activity that is there without being declared."""
 
 RuleId = DefinitionId
+# No declared type can have a dot in its id.
+Rewardable = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?:[a-z][a-z0-9_-]{0,62}|invoice\.paid)$(?!\n)",
+        description="The id of a type of activities, or `invoice.paid`: a payment that closes an invoice, with the "
+        "properties `early`, `days_early`, `days_to_pay`, `discounted`, `streak`, `total` and `currency`.",
+    ),
+]
 Points = Annotated[int, Meta(ge=0, le=BOUND)]
 Some = Annotated[int, Meta(ge=1, le=10**6)]
 Days = Annotated[int, Meta(ge=0, le=36_500)]
@@ -228,7 +239,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a rule says. It rewards purchases, or with `activity` activities of that type.
+    """What a rule says. It rewards purchases, or with `activity` activities of that type, or the paying of invoices.
 
     Of the rules of one `group` the best counts (of equals the first by name); groups, and rules without one, add up.
     The program's own rule is called `base` and is in the group `base`. From `ends_at` on nothing earns by the rule.
@@ -237,7 +248,7 @@ class RuleContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     effect: Effect
-    activity: RuleId | None = None
+    activity: Rewardable | None = None
     group: RuleId | None = None
     conditions: Conditions = Conditions()
     limits: Annotated[tuple[Limit, ...], Meta(max_length=10)] = ()
@@ -275,11 +286,11 @@ def checked(content: RuleContent) -> RuleContent:
 
 def _check_of_activity(content: RuleContent) -> None:
     if not isinstance(content.effect, Bonus | Multiplier):
-        detail = "An activity earns a bonus or a multiplier: nothing was bought."
+        detail = "An activity, or the paying of an invoice, earns a bonus or a multiplier: nothing is bought with it."
         raise Invalid(detail, pointer="/effect/kind", reason="not_for_activities")
     for part in ("purchase", "items"):
         if getattr(content.conditions, part) is not None:
-            detail = "An activity has nothing that was bought."
+            detail = "With an activity, or the paying of an invoice, nothing is bought."
             raise Invalid(detail, pointer=f"/conditions/{part}", reason="not_for_activities")
     if isinstance(content.pending, PendingUntilConfirmed):
         raise Invalid("Only purchases are confirmed.", pointer="/pending/kind", reason="not_for_activities")

@@ -9,7 +9,18 @@ here and nothing else, whatever quotes, comments or characters the source has.
 from typing import Final, NamedTuple
 
 from service.earning.lexing import Unfit, Word
-from service.earning.vocabulary import FREE, FUNCTIONS, ITEMS, LOOPS, METHODS, VARIABLES, FactKind, ItemFacts
+from service.earning.vocabulary import (
+    BUILT_IN,
+    FREE,
+    FUNCTIONS,
+    ITEMS,
+    LOOPS,
+    METHODS,
+    SEEN_AS,
+    VARIABLES,
+    FactKind,
+    ItemFacts,
+)
 
 DEEPEST: Final = 16
 MOST_ENTRIES: Final = 100
@@ -53,7 +64,7 @@ def scan(words: list[Word], kind: FactKind) -> Scanned:
     A variable and its member become one name, `flat_name`, and an item a list of its fields: to give the library maps
     takes more than twice as long.
     """
-    reader = _Reader(words, frozenset(VARIABLES) - {"purchase", "activity"} | {kind})
+    reader = _Reader(words, frozenset(VARIABLES) - {*SEEN_AS.values()} | {SEEN_AS[kind]}, BUILT_IN.get(kind))
     reader.read()
     within = {at + behind for at in reader.members for behind in (1, 2)}
     flat = [word._replace(text=reader.members.get(at, word.text)) for at, word in enumerate(words) if at not in within]
@@ -68,9 +79,11 @@ def flat_name(path: str) -> str:
 class _Reader:
     """Looks at the words of one expression."""
 
-    def __init__(self, words: list[Word], variables: frozenset[str]) -> None:
+    def __init__(self, words: list[Word], variables: frozenset[str], properties: tuple[str, ...] | None) -> None:
         self._words = words
         self._variables = variables
+        self._properties = properties
+        """All that there are; None: they are the caller's."""
         self._brackets: dict[int, _Bracket] = {}
         """By both ends."""
         self._loops: dict[int, _Loop] = {}
@@ -284,6 +297,9 @@ class _Reader:
             member = path.rpartition(".")[2]
             detail = f'one key must be named: {member}.size or {member}["shoe-size"].'
             raise self._unfit("unknown_variable", at - 1, f"stands a map: {detail}")
+        if path == "activity.properties" and self._properties is not None and key not in self._properties:
+            detail = f"stands the name of no property of it: there are {', '.join(self._properties)}."
+            raise self._unfit("unknown_variable", at + 1, detail)
         self.references.add(f"{path}.{key}")
         self._keys.append(at)
         if len(self._keys) > MOST_KEYS or sum(map(self._is_in_loop, self._keys)) > MOST_KEYS_IN_LOOPS:

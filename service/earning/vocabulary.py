@@ -1,7 +1,7 @@
 """What conditions of earning rules may name: the variables, their members and types, and the functions. Pure.
 
 The structs are the one list of variables: their fields are what expressions find under those names, their descriptions
-are the documentation. Money is in minor units of the purchase's currency.
+are the documentation. Money is in minor units of the purchase's, or the invoice's, currency.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-FactKind = Literal["purchase", "activity"]
-"""What a rule rewards; its expressions see this one beside the customer and the time."""
+FactKind = Literal["purchase", "activity", "invoice"]
+"""What a rule rewards; its expressions see this one beside the customer and the time: a paid invoice as an activity."""
 
 
 class ItemFacts(msgspec.Struct, frozen=True):
@@ -54,13 +54,28 @@ class CustomerFacts(msgspec.Struct, frozen=True):
 
 
 class ActivityFacts(msgspec.Struct, frozen=True):
-    """An activity."""
+    """An activity, or that an invoice was paid: `invoice.paid`, with the properties of `InvoicePaid`."""
 
     type: Annotated[str, Meta(description="Its type, as the program declares it.")]
     properties: Annotated[
         Mapping[str, Any],
         Meta(description='What was reported of it: properties.rating or properties["net-promoter"].'),
     ] = {}
+
+
+class InvoicePaid(msgspec.Struct, frozen=True):
+    """The properties of `invoice.paid`, which is an activity for expressions: the payment that closed an invoice."""
+
+    early: Annotated[bool, Meta(description="Whether it was paid before the day on which it was due.")]
+    days_early: Annotated[int, Meta(description="How many days before that day; 0 where it wasn't early.")]
+    days_to_pay: Annotated[int, Meta(description="How many days after the one on which it was issued; at least 0.")]
+    discounted: Annotated[bool, Meta(description="Whether paying it earned a discount, or points instead of one.")]
+    streak: Annotated[
+        int,
+        Meta(description="How many in a row were paid early, this one included; 0 where it wasn't early."),
+    ]
+    total: Annotated[int, Meta(description="What it charged, gross.")]
+    currency: Annotated[str, Meta(description="ISO 4217: EUR.")]
 
 
 class TimeFacts(msgspec.Struct, frozen=True):
@@ -92,6 +107,10 @@ VARIABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
 FREE: Final = frozenset({"customer.attributes", "activity.properties"})
 """Maps whose keys are the caller's; expressions name one key at a time."""
 ITEMS: Final = "purchase.items"
+SEEN_AS: Final[Mapping[FactKind, str]] = {"purchase": "purchase", "activity": "activity", "invoice": "activity"}
+"""The variable that a fact is."""
+BUILT_IN: Final[Mapping[FactKind, tuple[str, ...]]] = {"invoice": InvoicePaid.__struct_fields__}
+"""All properties of facts whose properties are not the caller's."""
 
 FUNCTIONS: Final = frozenset({"size", "has", "int", "double"})
 """Called before their argument: `size(x)`. Of a text `size` counts the bytes of its UTF-8."""

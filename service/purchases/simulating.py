@@ -174,7 +174,7 @@ def checked_rule(rule: TriedRule, program: Program, since: datetime, pointer: st
 def checked_content(content: RuleContent, program: Program, since: datetime, pointer: str) -> RuleContent:
     """Check a rule that stands at a pointer as if it were made, to apply from a moment on. Raises Invalid."""
     if content.activity is not None:
-        detail = "This rule rewards activities; only purchases are simulated."
+        detail = "This rule rewards activities or the paying of invoices; only purchases are simulated."
         raise Invalid(detail, pointer=f"{pointer}/activity", reason="not_for_purchases")
     try:
         return check_content(EARNING_RULES, "", content, program, moment=since)

@@ -149,6 +149,8 @@ class Reason(Enum):
     PURCHASE = "purchase"
     REFUND = "refund"
     ACTIVITY = "activity"
+    PAYMENT = "payment"
+    """An invoice was paid."""
     ADJUSTMENT = "adjustment"
     REDEMPTION = "redemption"
     EXPIRY = "expiry"

@@ -267,5 +267,5 @@ GROWN = st.recursive(st.sampled_from(LEAVES), _grown, max_leaves=30)
 @settings(max_examples=1_000)
 @given(st.one_of(st.text(max_size=300), st.lists(st.sampled_from(WORDS), max_size=80).map(" ".join), REPEATED, GROWN))
 def test_any_text_is_either_worked_out_or_refused(compiler: Compiler, source: str) -> None:
-    for occasion in ("purchase", "activity"):
+    for occasion in ("purchase", "activity", "invoice"):
         assert compiler.judge(source, occasion) in {"ok", *REASONS}
