@@ -26,6 +26,7 @@ from service.events import handlers as events
 from service.events.following import Following
 from service.invoices import handlers as invoices
 from service.invoices import payment_handlers as payments
+from service.invoices.keeping import InvoicesKeeper
 from service.news import KINDS
 from service.opening_balances import handlers as opening_balances
 from service.opening_balances.keeping import OpeningBalancesKeeper
@@ -90,6 +91,7 @@ KEEPERS: Final = Keepers(
         OpeningBalancesKeeper(),
         ReferralsKeeper(),
         PurchasesKeeper(),
+        InvoicesKeeper(),
         EarningKeeper(),
         RewardsKeeper(),
         WebhooksKeeper(),

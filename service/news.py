@@ -7,6 +7,7 @@ from service.customers import news as customers
 from service.customers.usecases import named
 from service.earning import news as earning
 from service.events.kinds import EventKinds
+from service.invoices import news as invoices
 from service.opening_balances import news as opening_balances
 from service.points import news as points
 from service.programs import news as programs
@@ -30,6 +31,7 @@ KINDS: Final = EventKinds(
         *earning.KINDS,
         *referrals.KINDS,
         *purchases.KINDS,
+        *invoices.KINDS,
     ),
 )
 """Every type of events that is told, in the feed and to webhooks."""

@@ -60,6 +60,7 @@ _OF_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
 _TAGS: Final = (
     "Purchases",
     "Activities",
+    "Invoices",
     "Points",
     "Adjustments",
     "Redemptions",
@@ -80,6 +81,8 @@ _CALLER_ID: Final = {"type": "string", "minLength": 1, "maxLength": 128, "patter
 _IN_PATH: Final[Mapping[str, Any]] = {
     "purchase_id": {"schema": _CALLER_ID, "example": "order-1001", "description": "The purchase, by the caller's id."},
     "activity_id": {"schema": _CALLER_ID, "example": "review-7", "description": "The activity, by the caller's id."},
+    "invoice_id": {"schema": _CALLER_ID, "example": "inv-1001", "description": "The invoice, by the caller's id."},
+    "payment_id": {"schema": _CALLER_ID, "example": "pay-1", "description": "The payment, by the caller's id."},
     "customer_id": {"schema": _CALLER_ID, "example": "c-42", "description": "The customer, by the caller's id."},
     "reason": {
         "schema": {"type": "string", "enum": [each.value for each in SuppressionReason]},

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -23,6 +23,7 @@ from service.programs.payment_terms import (
 from service.programs.working_days import HolidayCalendar, next_working_day
 
 NOTHING: Final = Fraction()
+TermsSource: TypeAlias = Literal["invoice", "customer", "program", "none"]
 
 
 class Agreement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,7 +35,7 @@ class Agreement(msgspec.Struct, frozen=True, omit_defaults=True):
     terms: PaymentTerms
     issued_on: date
     due_on: date | None
-    source: str
+    source: TermsSource
     calendar: HolidayCalendar | None = None
     points: PointsForDiscount | None = None
     year_days: int = 365
@@ -101,6 +102,12 @@ def offers(agreement: Agreement, net: int) -> list[Offer]:
     if not isinstance(terms, StepTerms):
         return []
     return [Offer(_until(agreement, step.days), _of_step(step, _base(terms, net))) for step in terms.steps]
+
+
+def told_days(agreement: Agreement) -> list[date] | None:
+    """Give the last days of steps as they are told, without days of grace; None for other terms."""
+    terms = agreement.terms
+    return [_last_day(agreement, step.days) for step in terms.steps] if isinstance(terms, StepTerms) else None
 
 
 def offer_on(agreement: Agreement, net: int, paid_on: date) -> Offer | None:
@@ -186,7 +193,10 @@ def _of_step(step: DiscountStep, base: int) -> Fraction:
     return Fraction(min(step.amount or 0, base))
 
 
+def _last_day(agreement: Agreement, days: int) -> date:
+    end = add_days(first_day(agreement.terms, agreement.issued_on), days) or date.max
+    return next_working_day(end, agreement.calendar)
+
+
 def _until(agreement: Agreement, days: int) -> date:
-    terms = agreement.terms
-    end = add_days(first_day(terms, agreement.issued_on), days) or date.max
-    return add_days(next_working_day(end, agreement.calendar), terms.grace_days) or date.max
+    return add_days(_last_day(agreement, days), agreement.terms.grace_days) or date.max

@@ -1,6 +1,7 @@
 """`/v1/invoices`: recording and changing them, quotes; customers' own terms."""
 
 import random
+import re
 from datetime import date
 from enum import Enum
 from typing import Any, Final
@@ -33,6 +34,7 @@ from service.platform.transaction import transact
 from service.programs.catalogue import program_of
 from service.programs.payment_terms import PaymentTerms
 
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 DAY: Final[dict[str, Any]] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 
 
@@ -137,9 +139,8 @@ def day_asked_for(request: ApiRequest, name: str) -> date | None:
     if text is None:
         return None
     try:
-        if len(text) != len("2026-11-25"):
-            raise ValueError
-        return date.fromisoformat(text)
+        # Other forms of ISO 8601, such as 2026-W48-3, are none of the contract's.
+        return date.fromisoformat(text if _DAY.match(text) else "")
     except ValueError:
         raise Invalid("This is no day as in 2026-11-25.", pointer=f"?{name}", reason="invalid_format") from None
 

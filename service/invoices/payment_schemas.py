@@ -55,7 +55,7 @@ class PaymentLineOut(msgspec.Struct, frozen=True):
 
 
 class PaymentPointsOut(msgspec.Struct, frozen=True):
-    """Points that a payment brought: instead of discounts, and by earning rules. `earned` includes what is `pending`."""
+    """Points that a payment brought, by earning rules and instead of discounts; of `earned`, some may be `pending`."""
 
     earned: int
     pending: int

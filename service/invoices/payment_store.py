@@ -124,6 +124,18 @@ async def on_invoice(db: Db, *, program_id: int, invoice: UUID, before: UUID, li
     return [row["payment_id"] for row in rows]
 
 
+async def of_customers(db: Db, *, program_id: int, customers: Sequence[int]) -> list[UUID]:
+    """Name all payments of records, newest first."""
+    rows = await db.fetch(_STATEMENTS["payments_of_customer"].sql, program_id, customers)
+    return [row["id"] for row in rows]
+
+
+async def credit_notes_of(db: Db, *, program_id: int, invoices: Sequence[UUID]) -> list[tuple[UUID, CreditNote]]:
+    """Read all credit notes on invoices, newest first, each with its invoice."""
+    rows = await db.fetch(_STATEMENTS["credit_notes_of_invoices"].sql, program_id, invoices)
+    return [(row["invoice_id"], _credit_note(row)) for row in rows]
+
+
 def adding_reversal(
     program_id: int, payment_id: UUID, reversal_id: UUID, reversal: Reversal, recorded_at: datetime
 ) -> Write:
@@ -155,7 +167,7 @@ async def credit_notes(db: Db, *, program_id: int, invoice: UUID, before: UUID, 
 
 
 def _credit_note(row: Record) -> CreditNote:
-    its: dict[str, Any] = dict(row)
+    its: dict[str, Any] = {name: value for name, value in row.items() if name != "invoice_id"}
     charge = _decode_charge(its.pop("answer"))
     return CreditNote(**its, charge=charge)
 

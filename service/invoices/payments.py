@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from service.invoices.paying import PaymentReport, settle_all
 from service.invoices.rules import PaymentConflict
 from service.invoices.streaks import Closing
 from service.kernel.errors import NotFound, Refusal
-from service.kernel.periods import today_in
+from service.kernel.periods import end_of_day, today_in
 from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, RowsMissing, Write
 from service.points.account import Account
@@ -33,6 +33,7 @@ from service.tiers import usecases as tiers
 INVOICE_SETTLED: Final = "invoice.settled"
 PAYMENT_RECORDED: Final = "payment.recorded"
 PAYMENT: Final = "payment"
+_MOMENT: Final = timedelta(microseconds=1)
 PaymentDraft: TypeAlias = Draft[PaymentReport]
 AcceptedPayment: TypeAlias = AcceptedFact[PaymentReport, Accepted]
 
@@ -183,4 +184,9 @@ def _grant(program: Program, account: Account, points: int, lot_id: UUID, cause:
 
 
 def _moment(program: Program, paid_on: date, now: datetime) -> datetime:
-    return streaks.moment_of(paid_on, zone=ZoneInfo(program.settings.time_zone), now=now)
+    """Return the moment by whose rules a payment of a day is rewarded: now, or if it is over the day's last one.
+
+    So it is rewarded by the same rules whether it is reported in the evening or a day later.
+    """
+    end = end_of_day(paid_on, ZoneInfo(program.settings.time_zone))
+    return now if end is None else min(now, end - _MOMENT)

@@ -131,6 +131,31 @@ WHERE t.program_id = $1::integer AND t.customer_id = $2::bigint;
 DELETE FROM payment_terms AS t
 WHERE t.program_id = $1::integer AND t.customer_id = any($2::bigint[]);
 
+-- name: terms_rehome
+-- Gives a record's terms to another one that has none.
+INSERT INTO payment_terms (program_id, customer_id, terms, changed_at)
+SELECT t.program_id, $3::bigint, t.terms, t.changed_at FROM payment_terms AS t
+WHERE t.program_id = $1::integer AND t.customer_id = $2::bigint
+ON CONFLICT DO NOTHING;
+
+-- name: invoice_empty
+-- Empties what callers worded freely. The hashes of the number stay, so that an invoice is discounted once.
+UPDATE invoice SET number = NULL, lines = NULL
+WHERE program_id = $1::integer AND customer_id = any($2::bigint[]);
+
+-- name: payments_of_customer
+SELECT p.id FROM payment AS p
+WHERE p.program_id = $1::integer AND p.customer_id = any($2::bigint[])
+ORDER BY p.id DESC;
+
+-- name: credit_notes_of_invoices
+SELECT
+    n.invoice_id, n.id, n.external_id, n.issued_on, n.total, n.tax, n.from_open, n.overpaid, n.remaining, n.answer,
+    n.recorded_at
+FROM credit_note AS n
+WHERE n.program_id = $1::integer AND n.invoice_id = any($2::uuid[])
+ORDER BY n.id DESC;
+
 -- name: payment_insert
 INSERT INTO payment (
     program_id, id, external_id, customer_id, paid_on, currency, amount, mode, is_single, earned, rewards, occurred_at,

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from service.invoices.bills import Bill, InvoiceLine, itemised, printed
-from service.invoices.discounts import NOTHING, Agreement, due_day, greatest_share
+from service.invoices.discounts import NOTHING, Agreement, TermsSource, due_day, greatest_share
 from service.kernel.amounts import BOUND, CurrencyCode, MinorUnits, exponent
 from service.kernel.errors import Invalid, Kind, Refusal
 from service.kernel.ids import CallerId
@@ -192,11 +192,12 @@ def agreed(
     `own` are its terms however they were told.
     """
     of_program = None if policy is None else policy.terms
-    found = [
-        (source, terms)
-        for source, terms in (("invoice", own), ("customer", of_customer), ("program", of_program))
-        if terms is not None
-    ]
+    by_source: tuple[tuple[TermsSource, PaymentTerms | None], ...] = (
+        ("invoice", own),
+        ("customer", of_customer),
+        ("program", of_program),
+    )
+    found: list[tuple[TermsSource, PaymentTerms]] = [(name, each) for name, each in by_source if each is not None]
     source, terms = found[0] if found else ("none", NoDiscount())
     calendar, points = (None, None) if policy is None else (policy.calendar, policy.points)
     due_on = due_day(terms, issued_on=new.issued_on, due_on=new.due_on, calendar=calendar)

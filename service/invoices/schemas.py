@@ -8,6 +8,7 @@ import msgspec
 
 from service.invoices import wording, xrechnung
 from service.invoices.bills import InvoiceLine, TaxGroup
+from service.invoices.discounts import TermsSource, told_days
 from service.invoices.documents import Invoice
 from service.invoices.settling import Quote, Step, YearlyRate
 from service.invoices.usecases import Recorded
@@ -45,7 +46,7 @@ class TermsOut(msgspec.Struct, frozen=True):
     the customer's language.
     """
 
-    source: Literal["invoice", "customer", "program", "none"]
+    source: TermsSource
     terms: PaymentTerms
     text: str | None
     words: str
@@ -154,13 +155,14 @@ def _terms_out(invoice: Invoice, locale: str | None) -> TermsOut:
         agreement.terms,
         locale=locale,
         currency=invoice.currency,
-        issued_on=agreement.issued_on,
         due_on=agreement.due_on,
+        last_days=told_days(agreement),
     )
     return TermsOut(agreement.source, agreement.terms, text, words)
 
 
 def groups_out(groups: Sequence[TaxGroup]) -> list[TaxGroupOut]:
+    """Render tax groups."""
     return [
         TaxGroupOut(group.net, [TaxOut(each.name, each.millionths, each.amount) for each in group.taxes])
         for group in groups

@@ -146,6 +146,17 @@ async def remove_terms(db: Db, *, program_id: int, customers: Sequence[int]) -> 
     await db.execute(_STATEMENTS["terms_remove"].sql, program_id, customers)
 
 
+async def rehome_terms(db: Db, *, program_id: int, source: int, target: int) -> None:
+    """Let a record's terms be another's, unless that has some of its own."""
+    await db.execute(_STATEMENTS["terms_rehome"].sql, program_id, source, target)
+    await remove_terms(db, program_id=program_id, customers=[source])
+
+
+async def empty(db: Db, *, program_id: int, customers: Sequence[int]) -> None:
+    """Empty the numbers and lines of records' invoices."""
+    await db.execute(_STATEMENTS["invoice_empty"].sql, program_id, customers)
+
+
 async def news_of_versions(db: Db, *, program_id: int, version_ids: Sequence[UUID]) -> list[Record]:
     """Read what is told of versions of invoices."""
     return await db.fetch(_STATEMENTS["version_news"].sql, program_id, version_ids)

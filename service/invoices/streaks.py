@@ -18,7 +18,6 @@ from service.points.policies import kept_alive
 from service.points.rules import Cause
 from service.programs.policies import QualifyingActivity
 from service.programs.rules import ProgramSettings
-from service.tiers.climbing import TierName
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,15 +44,11 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rewarded(msgspec.Struct, frozen=True):
-    """What rules gave for a closing: `points`, with what is `pending` of them. Each line names the lot of its points.
-
-    `tier` is the customer's after it.
-    """
+    """What rules gave for a closing: `points`, some `pending`. Each line names the lot of its points."""
 
     points: int
     pending: int
     lines: tuple[Line, ...]
-    tier: TierName | None
 
 
 def streak_of(closings: Sequence[bool]) -> int:
@@ -87,7 +82,7 @@ def reward(closing: Closing, account: Account, terms: Terms, *, row_id: UUID, ca
 
     Rules, policies and calendar are those of the moment of the closing; `terms` are prepared for it. The first lot has
     the id `row_id`, which nothing else has: not the lot of points instead of a discount either. It is no purchase. It
-    keeps points alive, and counts for tiers, as activities do.
+    keeps points alive, as activities do; for tiers it doesn't count: they are counted again from facts of shops alone.
     """
     at, applied = closing.occurred_at, terms.program.at(closing.occurred_at)
     climber = terms.climbing.climber(account)
@@ -101,7 +96,7 @@ def reward(closing: Closing, account: Account, terms: Terms, *, row_id: UUID, ca
     pending_before = account.customer.balance.pending
     lines = terms.reward(decided, account, applied, occasion=occasion, row_id=row_id, cause=cause)
     placed = tuple([msgspec.structs.replace(line, lot=line.lot or row_id) for line in lines])
-    return Rewarded(decided.points, account.customer.balance.pending - pending_before, placed, tier)
+    return Rewarded(decided.points, account.customer.balance.pending - pending_before, placed)
 
 
 def granted_in(lines: Iterable[Line]) -> dict[UUID, int]:

@@ -251,3 +251,14 @@ async def _invoice(db: Db, program_id: int, invoice_id: str) -> UUID:
     if found is None:
         raise NotFound
     return found.id
+
+
+async def payments_of(db: Db, *, program_id: int, customers: Sequence[int]) -> list[Payment]:
+    """Read all payments of records, newest first."""
+    found = await payment_store.of_customers(db, program_id=program_id, customers=customers)
+    return await payment_store.read(db, program_id=program_id, payment_ids=found)
+
+
+async def credit_notes_of(db: Db, *, program_id: int, invoices: Sequence[UUID]) -> list[tuple[UUID, CreditNote]]:
+    """Read all credit notes on invoices, newest first, each with its invoice."""
+    return await payment_store.credit_notes_of(db, program_id=program_id, invoices=invoices)

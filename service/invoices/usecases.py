@@ -238,7 +238,7 @@ async def put_terms(db: Db, *, program: Program, customer_id: str, terms: Paymen
 
 
 async def read_terms(db: Db, *, program_id: int, customer_id: str) -> tuple[PaymentTerms, str | None]:
-    """Read a customer's own terms, and the customer's locale. Raises NotFound where there is no such customer, or none has been agreed."""
+    """Read a customer's own terms, and the customer's locale. Raises NotFound, also where nothing was agreed."""
     customer = (await customers.read(db, program_id=program_id, customer_ids=[customer_id])).get(customer_id)
     found = None if customer is None else await store.read_terms(db, program_id=program_id, customer=customer.id)
     if customer is None or found is None:

@@ -1,0 +1,97 @@
+"""Invoices over HTTP: recorded, changed, quoted, paid, taken back, credited."""
+
+from service.platform.roles import Role
+from tests import billing
+from tests.shop import Shop, unique
+
+
+async def test_an_invoice_is_recorded_quoted_and_paid_early(shop: Shop) -> None:
+    answer = await billing.put(shop, "inv-1", total=119_000, tax=19_000)
+    assert answer.status == 201, answer.text
+    assert (answer.body["status"], answer.body["open"], answer.body["due_on"]) == ("open", 119_000, "2026-02-09")
+    assert answer.body["agreed"]["text"] == "#SKONTO#TAGE=7#PROZENT=3.00#\n#SKONTO#TAGE=14#PROZENT=2.00#\n"
+    quoted = await billing.quote(shop, "inv-1", "2026-01-17")
+    assert (quoted["payable"], quoted["discount"], quoted["tax_reduction"]) == (115_430, 3_000, 570)
+    assert quoted["steps"] == [
+        {"until": "2026-01-17", "payable": 115_430},
+        {"until": "2026-01-24", "payable": 116_620},
+    ]
+    paid = await billing.pay(shop, "inv-1", 115_430, "2026-01-17", id="p-1")
+    assert paid.status == 201, paid.text
+    told = {name: paid.body[name] for name in ("settled", "discount", "tax_reduction", "overpaid", "remaining")}
+    assert told == {"settled": 119_000, "discount": 3_000, "tax_reduction": 570, "overpaid": 0, "remaining": 0}
+    assert (await billing.read(shop, "inv-1"))["status"] == "settled"
+    again = await billing.pay(shop, "inv-1", 115_430, "2026-01-17", id="p-1")
+    assert (again.status, again.replayed, again.body) == (200, True, paid.body)
+    found = await shop.get("/v1/payments/p-1", Role.BILLING)
+    assert found.body["allocations"][0]["settled"] == 119_000
+
+
+async def test_a_part_paid_in_time_settles_more_and_bounces(shop: Shop) -> None:
+    """500.00 of 1000.00 in time at 2 % settles 510.20, and 480.00 remain payable in time."""
+    invoice_id = await billing.issue(shop, terms=billing.TWO_PERCENT)
+    paid = await billing.pay(shop, invoice_id, 50_000, "2026-01-15")
+    assert (paid.body["settled"], paid.body["discount"], paid.body["remaining"]) == (51_020, 1_020, 48_980)
+    assert (await billing.quote(shop, invoice_id, "2026-01-20"))["payable"] == 48_000
+    bounced = await billing.reverse(shop, invoice_id, paid.body["id"])
+    assert bounced.status == 200, bounced.text
+    assert bounced.body["invoices"] == [
+        {"invoice_id": invoice_id, "reopened": 51_020, "discount": 1_020, "tax_reduction": 0, "open": 100_000}
+    ]
+    assert (await billing.read(shop, invoice_id))["open"] == 100_000
+
+
+async def test_a_credit_note_takes_from_what_is_open_then_from_settlements(shop: Shop) -> None:
+    invoice_id = await billing.issue(shop, terms=billing.TWO_PERCENT)
+    paid = await billing.pay(shop, invoice_id, 49_000, "2026-01-15")
+    assert paid.body["settled"] == 50_000
+    credited = await billing.credit(shop, invoice_id, total=60_000)
+    assert credited.status == 201, credited.text
+    told = {name: credited.body[name] for name in ("from_open", "discount", "overpaid", "remaining")}
+    assert told == {"from_open": 50_000, "discount": 200, "overpaid": 9_800, "remaining": 0}
+    assert credited.body["taken_back"][0]["payment_id"] == paid.body["id"]
+
+
+async def test_one_payment_closes_many_invoices_and_bounces_as_a_whole(shop: Shop) -> None:
+    one, other = await billing.issue(shop), await billing.issue(shop, terms=billing.TWO_PERCENT)
+    paid = await billing.pay_many(shop, {one: 97_000, other: 98_000}, "2026-01-15")
+    assert paid.status == 201, paid.text
+    assert [each["discount"] for each in paid.body["allocations"]] == [3_000, 2_000]
+    bounced = await billing.reverse(shop, other, paid.body["id"])
+    assert [each["open"] for each in bounced.body["invoices"]] == [100_000, 100_000]
+    again = await billing.reverse(shop, one, paid.body["id"])
+    assert (again.status, again.body) == (200, bounced.body)
+
+
+async def test_points_instead_of_a_discount_are_given_and_taken_back(shop: Shop) -> None:
+    settings = {"early_payment": {"terms": billing.TWO_PERCENT, "points": {"points": 1, "amount": 10}}}
+    changed = await shop.call(
+        "PATCH", "/v1/program", {"settings": settings, "valid_from": "2026-01-01T00:00:00Z"}, role=Role.ADMIN
+    )
+    assert changed.status == 200, changed.text
+    invoice_id = await billing.issue(shop, terms=...)
+    assert (await billing.quote(shop, invoice_id, "2026-01-15"))["points"] == 200
+    paid = await billing.pay(shop, invoice_id, 100_000, "2026-01-15", mode="points")
+    assert paid.status == 201, paid.text
+    assert (paid.body["points"]["earned"], paid.body["balance"]["available"]) == (200, 200)
+    bounced = await billing.reverse(shop, invoice_id, paid.body["id"])
+    assert bounced.body["balance"]["available"] == 0
+
+
+async def test_a_number_is_taken_once_and_look_alikes_warn(shop: Shop) -> None:
+    await billing.issue(shop, "inv-1", number="RE 100-O")
+    assert (await billing.put(shop, "inv-2", number="re100-o")).code == "invoice_number_taken"
+    warned = await billing.put(shop, "inv-3", number="RE100-0")
+    assert warned.status == 201
+    assert [each["invoice_ids"] for each in warned.body["warnings"]] == [["inv-1"]]
+
+
+async def test_an_invoice_is_changed_until_something_was_paid(shop: Shop) -> None:
+    invoice_id = await billing.issue(shop)
+    same = await billing.put(shop, invoice_id)
+    assert (same.status, same.body["version"]) == (200, 1)
+    changed = await billing.put(shop, invoice_id, total=50_000)
+    assert (changed.status, changed.body["version"], changed.body["open"]) == (200, 2, 50_000)
+    await billing.pay(shop, invoice_id, 100, "2026-01-15", id=unique("pay"))
+    assert (await billing.put(shop, invoice_id, total=60_000)).code == "invoice_has_payments"
+    assert (await billing.put(shop, invoice_id, total=50_000)).status == 200
