@@ -175,7 +175,6 @@ def price_on(standing: Standing, paid_on: date) -> Price:
 def quote(standing: Standing, paid_on: date) -> Quote:
     """Tell what may be deducted on a day, and which days come after it on which that changes."""
     agreement, its = standing.agreement, price_on(standing, paid_on)
-    by_day = isinstance(agreement.terms, YearlyRateTerms)
     gained = 0 if agreement.due_on is None else (agreement.due_on - paid_on).days
     rate = None
     if its.given and gained > 0:
@@ -188,11 +187,16 @@ def quote(standing: Standing, paid_on: date) -> Quote:
         its.payable,
         its.discount,
         its.tax_reduction,
-        None if its.offer is None or by_day else its.offer.until,
+        _last_day(agreement, its),
         tuple(_steps(standing, paid_on)),
         rate,
         None if agreement.points is None else points_for(agreement, its.given),
     )
+
+
+def _last_day(agreement: Agreement, its: Price) -> date | None:
+    """Return the last day of the step that a price is of. By a yearly rate each day has its own price: None."""
+    return None if its.offer is None or isinstance(agreement.terms, YearlyRateTerms) else its.offer.until
 
 
 def _steps(standing: Standing, paid_on: date) -> Iterable[Step]:
@@ -231,8 +235,9 @@ def settle(standing: Standing, amount: int, paid_on: date, mode: PaymentMode | N
     settled = amount
     if standing.agreement.terms.partial is Partial.PROPORTIONAL:
         settled = divide(amount * standing.open, its.payable, Rounding.HALF_UP)
-    missed = _missed(standing, amount, paid_on)
-    return msgspec.structs.replace(_discounted(standing, amount, settled, its), missed=missed)
+    came_to = _discounted(standing, amount, settled, its)
+    over = _missed(standing, amount, paid_on)
+    return came_to if over is None else msgspec.structs.replace(came_to, missed=Missed(over, came_to.remaining))
 
 
 def _for_points(standing: Standing, amount: int, paid_on: date) -> Settlement:
@@ -245,7 +250,7 @@ def _for_points(standing: Standing, amount: int, paid_on: date) -> Settlement:
         return Settlement(amount, settled, 0, 0, overpaid, remaining)
     given = half_up(Fraction(its.of.whole * settled, standing.bill.total))
     points = points_for(standing.agreement, given)
-    until = its.offer.until if points else None
+    until = _last_day(standing.agreement, its) if points else None
     return Settlement(amount, settled, 0, 0, overpaid, remaining, until, points=points)
 
 
@@ -264,7 +269,7 @@ def _discounted(standing: Standing, amount: int, settled: int, its: Price) -> Se
         GroupDiscount(part, tuple(next(taxes) for _ in each.taxes))
         for part, each in zip(nets, its.of.groups, strict=True)
     )
-    return Settlement(amount, settled, net, given - net, 0, remaining, its.offer.until, groups)
+    return Settlement(amount, settled, net, given - net, 0, remaining, _last_day(standing.agreement, its), groups)
 
 
 def _tolerated(standing: Standing, amount: int, paid_on: date) -> Price | None:
@@ -272,19 +277,20 @@ def _tolerated(standing: Standing, amount: int, paid_on: date) -> Price | None:
     bears = standing.agreement.terms.tolerance
     if not bears.days and not bears.amount:
         return None
-    its = price_on(standing, max(paid_on - bears.days * _DAY, standing.agreement.issued_on))
+    late = min(bears.days, max(0, (paid_on - standing.agreement.issued_on).days))
+    its = price_on(standing, paid_on - late * _DAY)
     return its if its.given and amount >= its.payable - bears.amount else None
 
 
-def _missed(standing: Standing, amount: int, paid_on: date) -> Missed | None:
-    """Tell of the discount that a payment would have got had it come earlier, where it paid just that price."""
+def _missed(standing: Standing, amount: int, paid_on: date) -> date | None:
+    """Return the last day of the discount that a payment would have closed the invoice with, had it come by then."""
     over = [
         each for each in offers(standing.agreement, standing.bill.net) if each.until < paid_on
     ]  # of a yearly rate every day has its own price: none is missed
     for offer in sorted(over, reverse=True):
         its = price(standing, offer)
         if its.given and amount >= its.payable:
-            return Missed(offer.until, standing.open - amount)
+            return offer.until
     return None
 
 
