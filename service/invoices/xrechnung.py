@@ -99,9 +99,9 @@ def read(text: str, *, currency: str, net: int, total: int, pointer: str, fixed_
     """
     lines = text.split("\n")
     entries = [entry for entry in _entries(lines, pointer) if entry.basis_points]
-    _check_ending(lines, pointer)
     if not entries:
         raise Invalid("No line promises a discount.", pointer=pointer, reason="missing")
+    _check_ending(lines, pointer)
     if len(entries) > MOST_STEPS:
         raise Invalid(f"There are more than {MOST_STEPS} steps.", pointer=pointer, reason="too_many")
     for entry in entries:
