@@ -1,19 +1,22 @@
-"""What may be agreed of paying early, and on which days banks work."""
+"""What may be agreed of paying early: how it is written, what contradicts itself."""
 
-from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
+from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
 from service.programs.payment_terms import (
+    MOST_STEPS,
     CountFrom,
+    DiscountStep,
     EarlyPayment,
     NoDiscount,
     Partial,
     PaymentMode,
     PaymentTerms,
+    PointsForDiscount,
     StepTerms,
     TaxMode,
     Tolerance,
@@ -21,122 +24,144 @@ from service.programs.payment_terms import (
     check_early_payment,
     check_terms,
 )
-from service.programs.working_days import HolidayCalendar, check_calendar, next_working_day
+from service.programs.working_days import HolidayCalendar
 
-STEPS = {"kind": "steps", "steps": [{"days": 7, "basis_points": 300}, {"days": 14, "basis_points": 200}]}
-
-
-def read(told: dict[str, Any]) -> PaymentTerms:
-    """Read terms as they come."""
-    return msgspec.convert(told, PaymentTerms)
+STEP = {"days": 7, "basis_points": 300}
 
 
-def test_the_terms_of_the_issue_are_read_and_nothing_else_is_agreed() -> None:
-    for terms in (
-        read({**STEPS, "net_days": 30}),
-        read({"kind": "yearly_rate", "basis_points": 1_800, "year_days": 360}),
-    ):
+def decoded(json: str) -> PaymentTerms:
+    return msgspec.json.decode(json, type=PaymentTerms)
+
+
+def steps(*several: dict[str, Any]) -> PaymentTerms:
+    return msgspec.convert({"kind": "steps", "steps": several}, PaymentTerms)
+
+
+@pytest.mark.parametrize(
+    ("json", "terms"),
+    [
+        (
+            '{"kind":"steps","steps":[{"days":7,"basis_points":300},{"days":14,"basis_points":200}],"net_days":30}',
+            StepTerms(steps=(DiscountStep(7, 300), DiscountStep(14, 200)), net_days=30),
+        ),
+        (
+            '{"kind":"yearly_rate","basis_points":1800,"year_days":360}',
+            YearlyRateTerms(basis_points=1800, year_days=360),
+        ),
+        ('{"kind":"yearly_rate","basis_points":1800}', YearlyRateTerms(basis_points=1800, year_days=365)),
+        ('{"kind":"none"}', NoDiscount()),
+        ('{"kind":"none","net_days":30}', NoDiscount(net_days=30)),
+        (
+            (
+                '{"kind":"steps","steps":[{"days":0,"amount":500}],"base":10000,"tax_mode":"mixed","partial":"full_only",'
+                '"mode":"points","count_from":"end_of_month","grace_days":3,"tolerance":{"days":1,"amount":5}}'
+            ),
+            StepTerms(
+                steps=(DiscountStep(0, amount=500),),
+                base=10_000,
+                tax_mode=TaxMode.MIXED,
+                partial=Partial.FULL_ONLY,
+                mode=PaymentMode.POINTS,
+                count_from=CountFrom.END_OF_MONTH,
+                grace_days=3,
+                tolerance=Tolerance(1, 5),
+            ),
+        ),
+    ],
+)
+def test_terms_are_written_like_this(json: str, terms: PaymentTerms) -> None:
+    assert decoded(json) == terms
+    assert decoded(msgspec.json.encode(terms).decode()) == terms
+    check_terms(terms, "/terms")
+
+
+def test_what_is_not_said_is_as_usual() -> None:
+    usual = {
+        "net_days": None,
+        "base": None,
+        "tax_mode": TaxMode.INCLUDED,
+        "partial": Partial.PROPORTIONAL,
+        "mode": PaymentMode.DISCOUNT,
+        "count_from": CountFrom.ISSUED_ON,
+        "grace_days": 0,
+        "tolerance": Tolerance(0, 0),
+    }
+    assert msgspec.structs.asdict(decoded('{"kind":"none"}')) == usual
+
+
+@pytest.mark.parametrize(
+    ("content", "at"),
+    [
+        ({"steps": [STEP]}, "kind"),
+        ({"kind": "cash"}, "$.kind"),
+        ({"kind": "steps"}, "steps"),
+        ({"kind": "steps", "steps": []}, "$.steps"),
+        ({"kind": "steps", "steps": [{"days": day, "basis_points": 1} for day in range(MOST_STEPS + 1)]}, "$.steps"),
+        ({"kind": "steps", "steps": [{"basis_points": 300}]}, "days"),
+        ({"kind": "steps", "steps": [{**STEP, "days": -1}]}, "$.steps[0].days"),
+        ({"kind": "steps", "steps": [{**STEP, "days": 3_651}]}, "$.steps[0].days"),
+        ({"kind": "steps", "steps": [{**STEP, "basis_points": 0}]}, "$.steps[0].basis_points"),
+        ({"kind": "steps", "steps": [{**STEP, "basis_points": 10_001}]}, "$.steps[0].basis_points"),
+        ({"kind": "steps", "steps": [{**STEP, "basis_points": 2.5}]}, "$.steps[0].basis_points"),
+        ({"kind": "steps", "steps": [{"days": 7, "amount": 0}]}, "$.steps[0].amount"),
+        ({"kind": "steps", "steps": [{"days": 7, "amount": BOUND + 1}]}, "$.steps[0].amount"),
+        ({"kind": "steps", "steps": [{**STEP, "percent": 3}]}, "$.steps[0]"),
+        ({"kind": "steps", "steps": [STEP], "year_days": 360}, "year_days"),
+        ({"kind": "yearly_rate"}, "basis_points"),
+        ({"kind": "yearly_rate", "basis_points": 0}, "$.basis_points"),
+        ({"kind": "yearly_rate", "basis_points": 100_001}, "$.basis_points"),
+        ({"kind": "yearly_rate", "basis_points": 1, "year_days": 359}, "$.year_days"),
+        ({"kind": "yearly_rate", "basis_points": 1, "year_days": 367}, "$.year_days"),
+        ({"kind": "none", "steps": [STEP]}, "steps"),
+        ({"kind": "none", "net_days": 3_651}, "$.net_days"),
+        ({"kind": "none", "base": 0}, "$.base"),
+        ({"kind": "none", "tax_mode": "net"}, "$.tax_mode"),
+        ({"kind": "none", "grace_days": 61}, "$.grace_days"),
+        ({"kind": "none", "tolerance": {"days": 61}}, "$.tolerance.days"),
+        ({"kind": "none", "tolerance": {"amount": -1}}, "$.tolerance.amount"),
+    ],
+)
+def test_what_is_out_of_its_bounds_is_refused_where_it_stands(content: dict[str, Any], at: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.convert(content, PaymentTerms)
+    assert f"`{at}`" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("terms", "pointer", "reason"),
+    [
+        (steps({"days": 7}), "/terms/steps/0", "exclusive"),
+        (steps({**STEP, "amount": 500}), "/terms/steps/0", "exclusive"),
+        (steps(STEP, {"days": 14, "basis_points": 200, "amount": 500}), "/terms/steps/1", "exclusive"),
+        (steps(STEP, STEP), "/terms/steps/1/days", "order"),
+        (steps(STEP, {"days": 14, "amount": 5}, {"days": 6, "basis_points": 1}), "/terms/steps/2/days", "order"),
+    ],
+)
+def test_terms_that_contradict_themselves_are_refused_where_they_do(
+    terms: PaymentTerms, pointer: str, reason: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
         check_terms(terms, "/terms")
-        assert terms.mode is PaymentMode.DISCOUNT
-        assert terms.tax_mode is TaxMode.INCLUDED
-        assert terms.partial is Partial.PROPORTIONAL
-        assert terms.count_from is CountFrom.ISSUED_ON
-        assert terms.grace_days == 0
-        assert terms.tolerance == Tolerance(0, 0)
-        assert terms.base is None
-    assert EarlyPayment().calendar is None
-
-
-def test_terms_are_written_as_they_were_told() -> None:
-    for told in (
-        STEPS,
-        {"kind": "yearly_rate", "basis_points": 1_800, "year_days": 360},
-        {"kind": "none", "net_days": 7},
-    ):
-        assert msgspec.json.decode(msgspec.json.encode(read(told))) == told
-
-
-@pytest.mark.parametrize(
-    ("its", "pointer"),
-    [
-        ([{"days": 7}], "/terms/steps/0"),
-        ([{"days": 7, "basis_points": 200, "amount": 5}], "/terms/steps/0"),
-        ([{"days": 7, "basis_points": 300}, {"days": 7, "basis_points": 200}], "/terms/steps/1/days"),
-        ([{"days": 14, "basis_points": 300}, {"days": 7, "basis_points": 200}], "/terms/steps/1/days"),
-    ],
-)
-def test_steps_that_contradict_themselves_are_refused(its: list[dict[str, int]], pointer: str) -> None:
+    assert (refused.value.pointer, refused.value.reason) == (pointer, reason)
     with pytest.raises(Invalid) as refused:
-        check_early_payment(EarlyPayment(read({"kind": "steps", "steps": its})), "")
-    assert refused.value.pointer == pointer
+        check_early_payment(EarlyPayment(terms=terms), "/settings/early_payment")
+    assert refused.value.pointer == f"/settings/early_payment{pointer}"
 
 
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"kind": "steps", "steps": []},
-        {"kind": "steps", "steps": [{"days": -1, "basis_points": 200}]},
-        {"kind": "steps", "steps": [{"days": 1, "basis_points": 0}]},
-        {"kind": "steps", "steps": [{"days": 1, "basis_points": 10_001}]},
-        {"kind": "steps", "steps": [{"days": 1, "amount": 0}]},
-        {"kind": "steps", "steps": [{"days": 1, "percent": 2}]},
-        {"kind": "steps", "steps": [{"days": 1, "basis_points": 2}] * 21},
-        {"kind": "yearly_rate"},
-        {"kind": "yearly_rate", "basis_points": 1_800, "year_days": 300},
-        {"kind": "none", "tax_mode": "half"},
-        {"kind": "none", "base": 0},
-        {"kind": "other"},
-        {},
-    ],
-)
-def test_what_are_no_terms_is_not_read(told: dict[str, Any]) -> None:
-    with pytest.raises(msgspec.ValidationError):
-        read(told)
+def test_steps_may_be_of_both_kinds_and_need_not_fall() -> None:
+    check_terms(steps({"days": 0, "basis_points": 1}, {"days": 1, "amount": 5}, {"days": 2, "basis_points": 2}), "")
 
 
-def test_each_kind_has_its_struct() -> None:
-    assert isinstance(read(STEPS), StepTerms)
-    assert isinstance(read({"kind": "yearly_rate", "basis_points": 1}), YearlyRateTerms)
-    assert isinstance(read({"kind": "none"}), NoDiscount)
-
-
-@pytest.mark.parametrize(
-    ("day", "country", "part", "found"),
-    [
-        (date(2019, 1, 11), "DE", None, date(2019, 1, 11)),
-        # A Saturday and a Sunday.
-        (date(2019, 1, 12), "DE", None, date(2019, 1, 14)),
-        # Good Friday to Easter Monday.
-        (date(2019, 4, 19), "DE", None, date(2019, 4, 23)),
-        # Epiphany, a Thursday in 2022, is kept in Bavaria and not in Berlin.
-        (date(2022, 1, 6), "DE", "BY", date(2022, 1, 7)),
-        (date(2022, 1, 6), "DE", "BE", date(2022, 1, 6)),
-        (date(2022, 1, 6), "DE", None, date(2022, 1, 6)),
-        # Christmas is a Saturday and a Sunday in 2021: in England two days are kept instead of them.
-        (date(2021, 12, 25), "GB", "ENG", date(2021, 12, 29)),
-        # In Saudi Arabia the weekend is Friday and Saturday.
-        (date(2026, 2, 6), "SA", None, date(2026, 2, 8)),
-        (date(9999, 12, 31), "DE", None, date(9999, 12, 31)),
-    ],
-)
-def test_last_days_move_to_the_next_that_is_worked_on(day: date, country: str, part: str | None, found: date) -> None:
-    calendar = HolidayCalendar(country, part)
-    check_calendar(calendar, "/calendar")
-    assert next_working_day(day, calendar) == found
-
-
-def test_without_a_calendar_all_days_are_worked_on() -> None:
-    assert next_working_day(date(2019, 1, 12), None) == date(2019, 1, 12)
-
-
-@pytest.mark.parametrize(
-    ("calendar", "pointer"),
-    [
-        (HolidayCalendar("XX"), "/early_payment/calendar/country"),
-        (HolidayCalendar("DE", "XX"), "/early_payment/calendar/subdivision"),
-    ],
-)
-def test_unknown_holidays_are_refused(calendar: HolidayCalendar, pointer: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        check_early_payment(EarlyPayment(calendar=calendar), "/early_payment")
-    assert refused.value.pointer == pointer
+def test_a_program_says_what_holds_where_nothing_else_was_agreed() -> None:
+    policy = msgspec.convert(
+        {
+            "terms": {"kind": "none", "net_days": 30},
+            "calendar": {"country": "DE", "subdivision": "BY"},
+            "points": {"points": 2, "amount": 100},
+            "year_days": 360,
+        },
+        EarlyPayment,
+    )
+    assert policy == EarlyPayment(NoDiscount(net_days=30), HolidayCalendar("DE", "BY"), PointsForDiscount(2, 100), 360)
+    check_early_payment(policy, "/settings/early_payment")
+    check_early_payment(EarlyPayment(), "/settings/early_payment")
