@@ -156,7 +156,7 @@ async def test_a_type_that_is_not_active_when_it_occurred_is_unknown(shop: Shop)
     paused = {"state": "paused", "valid_from": "2026-01-01T00:00:00Z"}
     changed = await shop.call("PATCH", "/v1/activity-types/paused", paused, role=Role.MARKETER)
     assert changed.status == 200, changed.text
-    for type_ in ("nope", "No such thing!", "beta", "over", "new", "paused"):
+    for type_ in ("nope", "No such thing!", "beta", "over", "new", "paused", "invoice.paid"):
         answer = await report(shop, type=type_)
         assert (answer.status, answer.code, answer.pointer) == (422, "unknown_activity_type", "/type"), type_
     for type_ in ("over", "paused"):

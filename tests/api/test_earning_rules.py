@@ -216,6 +216,12 @@ WRONG: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"effect": {"kind": "multiplier", "basis_points": 10_000}}, "/effect/basis_points", "out_of_range"),
     ({"activity": "survey", "effect": {"kind": "visit", "points": 5}}, "/effect/kind", "not_for_activities"),
     ({"activity": "survey", "conditions": {"purchase": {}}}, "/conditions/purchase", "not_for_activities"),
+    ({"activity": "invoice.payed"}, "/activity", "invalid_format"),
+    (
+        {"activity": "invoice.paid", "conditions": {"expression": "activity.properties.streek > 2"}},
+        "/conditions/expression",
+        "unknown_variable",
+    ),
     ({"conditions": {"weather": {}}}, "/conditions/weather", "unknown_field"),
     (
         {"conditions": {"customer": {"attributes": {"a": [1], "b": []}}}},
