@@ -149,8 +149,6 @@ class Reason(Enum):
     PURCHASE = "purchase"
     REFUND = "refund"
     ACTIVITY = "activity"
-    PAYMENT = "payment"
-    """An invoice was paid."""
     ADJUSTMENT = "adjustment"
     REDEMPTION = "redemption"
     EXPIRY = "expiry"

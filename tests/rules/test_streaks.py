@@ -49,7 +49,7 @@ from service.purchases.rules import Purchase, book
 from service.purchases.simulating import checked_content
 from service.purchases.terms import referring_terms_of
 from service.tiers.book import TIER
-from service.tiers.rules import Reason, TierContent
+from service.tiers.rules import TierContent
 from tests.rules.earning import rule, version
 from tests.rules.test_activity_types import content
 
@@ -275,13 +275,12 @@ def test_what_it_gave_is_taken_back_by_lots() -> None:
     assert (to.customer.balance.available, to.customer.balance.pending, to.customer.balance.debt) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("counts", "tier"), [((CountedPoints.ACTIVITIES,), "gold"), ((), None)])
-def test_it_counts_for_tiers_where_activities_do(counts: tuple[CountedPoints, ...], tier: str | None) -> None:
-    its = program({"paid": paying(100)}, tier=100, tiers=TierPolicy(RollingPeriod(months=12), counts=counts))
-    to, terms = account(), terms_of(its)
-    told = reward(closing(), to, terms, row_id=UUID(int=1), cause=PAYMENT)
-    assert (to.customer.tier, told.tier and told.tier.id) == (tier, tier)
-    assert [change.reason for _, _, change in terms.climbing.changes] == ([Reason.PAYMENT] if tier else [])
+def test_it_does_not_count_for_tiers() -> None:
+    every = TierPolicy(RollingPeriod(months=12), counts=(*CountedPoints,))
+    its, to = program({"paid": paying(100)}, tier=100, tiers=every), account()
+    terms = terms_of(its)
+    assert reward(closing(), to, terms, row_id=UUID(int=1), cause=PAYMENT).points == 100
+    assert (to.customer.tier, terms.climbing.changes) == (None, [])
 
 
 def test_more_points_than_a_row_can_hold_are_refused() -> None:
