@@ -65,6 +65,10 @@ FROM (
     SELECT 3 AS kind, b.program_id, b.id, b.external_id FROM opening_balance AS b
     UNION ALL
     SELECT 4 AS kind, a.program_id, a.id, a.external_id FROM activity AS a
+    UNION ALL
+    SELECT 5 AS kind, y.program_id, y.id, y.external_id FROM payment AS y
+    UNION ALL
+    SELECT 6 AS kind, n.program_id, n.id, n.external_id FROM credit_note AS n
 ) AS f
 FULL JOIN claim AS k ON f.program_id = k.program_id AND f.kind = k.kind AND f.id = k.subject_id
 WHERE f.external_id IS DISTINCT FROM k.id;
@@ -84,10 +88,20 @@ FROM (
     SELECT 'opening_balance.booked' AS type, b.program_id, b.id FROM opening_balance AS b
     UNION ALL
     SELECT 'activity.rewarded' AS type, a.program_id, a.id FROM activity AS a
+    UNION ALL
+    SELECT 'payment.recorded' AS type, y.program_id, y.id FROM payment AS y
+    UNION ALL
+    SELECT 'invoice.credited' AS type, n.program_id, n.id FROM credit_note AS n
+    UNION ALL
+    SELECT 'payment.reversed' AS type, v.program_id, v.payment_id AS id FROM payment_reversal AS v
 ) AS f
 FULL JOIN (
     SELECT e.program_id, e.type, e.subject_id, count(*) AS events FROM announced AS e
-    WHERE e.type IN ('purchase.rewarded', 'purchase.refunded', 'opening_balance.booked', 'activity.rewarded')
+    WHERE
+        e.type IN (
+            'purchase.rewarded', 'purchase.refunded', 'opening_balance.booked', 'activity.rewarded', 'payment.recorded',
+            'payment.reversed', 'invoice.credited'
+        )
     GROUP BY e.program_id, e.type, e.subject_id
 ) AS o ON f.program_id = o.program_id AND f.type = o.type AND f.id = o.subject_id
 WHERE f.id IS NULL OR o.events IS DISTINCT FROM 1;
