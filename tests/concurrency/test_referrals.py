@@ -3,6 +3,10 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -11,9 +15,9 @@ from service.platform.roles import Role
 from service.platform.settings import Settings
 from tests import referrals
 from tests.conftest import NewShop, running
-from tests.shop import Shop, unique
+from tests.shop import Answer, Shop, unique
 
-NOW = "2026-01-02T10:00:00Z"
+BRINGERS = ("anna", "bert", "carl")
 FRIENDS = 50
 
 
@@ -69,37 +73,84 @@ async def test_of_two_claims_at_once_one_wins(shop: Shop, database: Database) ->
     await referrals.judge(shop, database, workers=3)
 
 
+@asynccontextmanager
+async def _two_processes(new_shop: NewShop, settings: Settings) -> AsyncGenerator[tuple[Shop, Shop, list[str]]]:
+    """Give a shop with an offer that pays at once, as two processes serve it that know the offer; and three codes."""
+    async with running(settings) as address:
+        shop = await new_shop()
+        other = Shop(address, shop.client, shop.program, shop.keys, shop.database)
+        await referrals.offer(shop, waiting_days=0)
+        codes = [await referrals.code_of(shop, each) for each in BRINGERS]
+        await referrals.knows_the_offer(other)
+        yield shop, other, codes
+
+
+async def _new_friend(shop: Shop, *, ahead: bool) -> str:
+    """Name a new customer, enrolled unless whoever is first shall be ahead of that."""
+    referee = unique("friend")
+    if not ahead:
+        assert (await shop.call("PUT", f"/v1/customers/{referee}", {})).status == 201
+    return referee
+
+
+def _claim_and_purchases(shop: Shop, other: Shop, codes: list[str], referee: str) -> list[Coroutine[Any, Any, Answer]]:
+    """Bring a referee with each code: by a claim, by a purchase, by a purchase through another process.
+
+    They buy now: what was bought long before a claim would show that the referee is not new.
+    """
+    bought = {"customer_id": referee, "total": 5000, "occurred_at": datetime.now(UTC).isoformat()}
+    return [
+        referrals.claim(shop, codes[0], referee),
+        shop.buy(**bought, referral_code=codes[1]),
+        other.buy(**bought, referral_code=codes[2]),
+    ]
+
+
 @pytest.mark.parametrize("ahead", [True, False])
 async def test_a_claim_and_first_purchases_at_once_make_one_referral(
     new_shop: NewShop, settings: Settings, database: Database, *, ahead: bool
 ) -> None:
     """Through two services: whoever comes first, one referrer is rewarded, and all purchases are booked."""
-    async with running(settings) as address:
-        shop = await new_shop()
-        other = Shop(address, shop.client, shop.program, shop.keys, shop.database)
-        await referrals.offer(shop, waiting_days=0)
-        codes = [await referrals.code_of(shop, each) for each in ("anna", "bert", "carl")]
-        await referrals.knows_the_offer(other)
+
+    async def soon(call: Coroutine[Any, Any, Answer]) -> Answer:
+        await asyncio.sleep(random.random() / 50)  # else the claim, which takes more steps, is hardly ever first
+        return await call
+
+    async with _two_processes(new_shop, settings) as (shop, other, codes):
         for _ in range(15):
-            referee = unique("friend")
-            if not ahead:
-                assert (await shop.call("PUT", f"/v1/customers/{referee}", {})).status == 201
-            calls = [
-                referrals.claim(shop, codes[0], referee),
-                shop.buy(customer_id=referee, total=5000, referral_code=codes[1]),
-                other.buy(customer_id=referee, total=5000, referral_code=codes[2]),
-            ]
+            referee = await _new_friend(shop, ahead=ahead)
+            calls = _claim_and_purchases(shop, other, codes, referee)
             random.shuffle(calls)
-            answers = await asyncio.gather(*calls)
+            answers = await asyncio.gather(*(soon(each) for each in calls))
             assert {answer.status for answer in answers} <= {201, 422}
             assert (await shop.balance(referee))["available"] == 100
         await referrals.judge(shop, database, workers=4)
         found = await referrals.all_of(shop)
         by_referee = Counter(each["referee_id"] for each in found if each["status"] == "rewarded")
         assert set(by_referee.values()) == {1}
-        assert len(by_referee) == 15
-        given = [(await shop.balance(each))["available"] for each in ("anna", "bert", "carl")]
+        assert len(by_referee) == 15, [each for each in found if each["status"] not in {"rewarded", "refused"}]
+        given = [(await shop.balance(each))["available"] for each in BRINGERS]
         assert sum(given) == 15 * 500
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("first", range(3), ids=["claim", "purchase", "purchase elsewhere"])
+async def test_who_is_ahead_of_a_claim_and_purchases_at_once_is_rewarded(
+    new_shop: NewShop, settings: Settings, database: Database, *, first: int, ahead: bool
+) -> None:
+    async with _two_processes(new_shop, settings) as (shop, other, codes):
+        referee = await _new_friend(shop, ahead=ahead)
+        calls = _claim_and_purchases(shop, other, codes, referee)
+        assert (await calls.pop(first)).status == 201
+        answers = await asyncio.gather(*calls)
+        # A claim that comes behind a purchase is refused; a purchase is booked whatever becomes of its code.
+        assert sorted(answer.status for answer in answers) == ([201, 201] if first == 0 else [201, 422])
+        await referrals.judge(shop, database, workers=4)
+        (found,) = await referrals.all_of(shop)
+        assert (found["referee_id"], found["referrer_id"], found["status"]) == (referee, BRINGERS[first], "rewarded")
+        given = [(await shop.balance(each))["available"] for each in BRINGERS]
+        assert given == [500 if place == first else 0 for place in range(3)]
+        assert (await shop.balance(referee))["available"] == 100 + 200
 
 
 async def test_each_cannot_bring_the_other_also_when_both_come_at_once(shop: Shop, database: Database) -> None:
