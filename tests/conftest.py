@@ -39,6 +39,12 @@ from tests.shop import Shop, unique
 ONE_AT_A_TIME: Final = {"faults", "metrics", "test_rate_limits.py"}
 """Folders and files of tests that kill, cut off and hold up, or count what comes through in seconds."""
 
+_LOGGED_IN: Final = """
+SELECT a.usename, a.application_name, a.pid FROM pg_stat_activity AS a
+WHERE a.datname = $1 AND a.usename IS NOT NULL
+"""
+"""Who is in a database, but for the server itself, which has no name there."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have modules compiled once for the run, also where the environment forbids it: tests start many processes.
@@ -151,20 +157,28 @@ async def new_database(servers: Servers, *, migrated: bool = True) -> AsyncGener
     try:
         yield name
     finally:
-        await _drop(admin, name)
-        await admin.close()
+        try:
+            await drop_database(admin, name)
+        finally:
+            await admin.close()
 
 
-async def _drop(admin: Db, name: str) -> None:
-    """Remove a database. The server itself may be cleaning up in it, which ends soon and isn't ours to end."""
-    async with asyncio.timeout(180):
-        while True:
-            try:
-                await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            except asyncpg.InsufficientPrivilegeError:
-                await asyncio.sleep(0.1)
-            else:
-                return
+async def drop_database(admin: Db, name: str, *, patience: float = 180) -> None:
+    """Remove a database. Who was logged in gets `patience` (s) to be gone; who stays was left behind, and is named.
+
+    The server itself may be cleaning up in it, which isn't ours to end: that is waited for as long as it takes.
+    """
+    ends_at = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:  # somebody is in it whom its owner may not end
+            logged_in = await admin.fetch(_LOGGED_IN, name)
+            is_over = asyncio.get_running_loop().time() >= ends_at
+            assert not (logged_in and is_over), f"still in {name}: {[tuple(each) for each in logged_in]}"
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
 @pytest.fixture(scope="session")
@@ -208,16 +222,21 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncGenerator[str]:
-    """Run the service on a free port; gives its address."""
+    """Run the service on a free port; gives its address.
+
+    It ends with the block, also where a test fails in it: it would stay in the database, which could not be removed.
+    """
     server = _Server(uvicorn_config(settings.model_copy(update={"port": 0})))
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-        assert not serving.done(), "the service didn't start"
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    yield f"http://{host}:{port}"
-    server.should_exit = True
-    await serving
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+            assert not serving.done(), "the service didn't start"
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        await serving
 
 
 @pytest.fixture(scope="session")
