@@ -19,6 +19,12 @@ OFFER = {
     "waiting_days": 14,
 }
 
+_PUT_OFF = """
+SELECT id FROM referral
+WHERE program_id = $1 AND look_at > clock_timestamp() AND look_at <= clock_timestamp() + interval '5 minutes'
+"""
+_DUE_AGAIN = "UPDATE referral SET look_at = clock_timestamp() WHERE program_id = $1 AND id = $2 AND look_at IS NOT NULL"
+
 
 async def offer(shop: Shop, **changes: Any) -> None:
     """Make an offer."""
@@ -68,5 +74,8 @@ async def judge(shop: Shop, database: Database, *, workers: int = 1) -> None:
     turns = [Turn(shop.program.id) for _ in range(workers)]
     await asyncio.gather(*(referees.attach_enrolled(database, each) for each in turns))
     assert all(await asyncio.gather(*(referees.judge_due(database, each) for each in turns)))
-    # One whose customers others held for too long was left for the next time.
+    # One whose customers others held for too long was put off by some minutes: it is due again.
+    async with database.connection() as db:
+        for each in await db.fetch(_PUT_OFF, shop.program.id):
+            await db.execute(_DUE_AGAIN, shop.program.id, each["id"])  # one by one: so nobody waits for two rows
     assert await referees.judge_due(database, Turn(shop.program.id))

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from service.kernel.ids import from_wire
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import Settings
+from service.referrals import usecases
 from tests import referrals
 from tests.conftest import NewShop, running
 from tests.shop import Answer, Shop, unique
@@ -151,6 +153,21 @@ async def test_who_is_ahead_of_a_claim_and_purchases_at_once_is_rewarded(
         given = [(await shop.balance(each))["available"] for each in BRINGERS]
         assert given == [500 if place == first else 0 for place in range(3)]
         assert (await shop.balance(referee))["available"] == 100 + 200
+
+
+async def test_a_referral_that_was_put_off_is_rewarded_when_it_is_looked_at_again(
+    shop: Shop, database: Database
+) -> None:
+    """Others may hold its customers for too long: these tests don't wait for the minutes after which it is its turn."""
+    await referrals.offer(shop, waiting_days=0)
+    code = await referrals.code_of(shop, "anna")
+    bought = await shop.buy(customer_id="ben", total=5000, referral_code=code)
+    its_id = from_wire("ref", bought.body["referral"]["id"])
+    assert its_id is not None
+    async with database.connection() as db:
+        await usecases.look_later(db, program_id=shop.program.id, referral_id=its_id)
+    await referrals.judge(shop, database)
+    assert [each["status"] for each in await referrals.all_of(shop)] == ["rewarded"]
 
 
 async def test_each_cannot_bring_the_other_also_when_both_come_at_once(shop: Shop, database: Database) -> None:
