@@ -64,7 +64,8 @@ def written(terms: PaymentTerms, *, currency: str, net: int, total: int, fixed_t
     """Write what is promised, each line with its line feed; None where the text would promise something else.
 
     `net`, `total` (with all tax) and `fixed_tax` are the invoice's, in minor units. With fixed taxes, which aren't
-    discounted, BASISBETRAG is always told. Raises KeyError for what is no currency.
+    discounted, BASISBETRAG is always told. A base greater than the invoice is all of it. Raises KeyError for what is no
+    currency.
 
     The text has no words for: no discount; a yearly rate; fixed amounts; days that count from the end of the month;
     tax that stays or is reduced from the start (who deducts by the text reduces it with the price); points; that only
@@ -77,7 +78,7 @@ def written(terms: PaymentTerms, *, currency: str, net: int, total: int, fixed_t
     taxed = total - fixed_tax
     ending = ""
     if terms.base is not None or fixed_tax:
-        base = _base_told(net if terms.base is None else terms.base, currency, net, taxed)
+        base = _base_told(net if terms.base is None else min(terms.base, net), currency, net, taxed)
         if base is None:
             return None
         ending = f"BASISBETRAG={_decimals(base)}#"
