@@ -108,7 +108,7 @@ LIMIT $3::integer;
 
 -- name: invoice_with_number
 -- The invoice that has a number, whatever its spelling.
-SELECT i.id FROM invoice AS i
+SELECT i.external_id FROM invoice AS i
 WHERE i.program_id = $1::integer AND i.number_key = $2::bytea;
 
 -- name: invoice_look_alike

@@ -108,9 +108,9 @@ async def list_newest(
     return [_invoice(row) for row in rows]
 
 
-async def with_number(db: Db, *, program_id: int, number: str) -> UUID | None:
-    """Find the invoice that has a number, whatever its spelling."""
-    found: UUID | None = await db.fetchval(_STATEMENTS["invoice_with_number"].sql, program_id, digest(key_of(number)))
+async def with_number(db: Db, *, program_id: int, number: str) -> str | None:
+    """Name the invoice, by the caller's id, that has a number, whatever its spelling."""
+    found: str | None = await db.fetchval(_STATEMENTS["invoice_with_number"].sql, program_id, digest(key_of(number)))
     return found
 
 

@@ -80,8 +80,8 @@ async def put(db: Db, *, program: Program, invoice_id: str, new: NewInvoice, ent
     ids = IdSource(opened.now, entropy)
     made = await _made(db, program, invoice_id, new, customer, before, ids, opened.now)
     made = msgspec.structs.replace(made, content_hash=hashed)
-    owner_of_number = await store.with_number(db, program_id=program.id, number=made.number or "")
-    if owner_of_number not in {None, made.id}:
+    taken_by = await store.with_number(db, program_id=program.id, number=made.number or "")
+    if taken_by not in {None, invoice_id}:
         raise InvoiceNumberTaken
     await _write(db, program.id, made, customer, before, ids)
     return await _recorded(db, program.id, made, is_new=before is None)
