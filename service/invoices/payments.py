@@ -68,6 +68,7 @@ class _Paying:
             self.changed.add(after.external_id)
             if its.settlement.closes:
                 account.news.append((INVOICE_SETTLED, after.id))
+        self.terms.climbing.follow(account)  # what came due of points may count for tiers
         accepted = Accepted(tuple(its for _, its in settled), rewards, settled[0][0].currency, at)
         self.booked.append((row_id, report, accepted))
         return accepted

@@ -26,6 +26,7 @@ from service.points.account import Account
 from service.points.rules import Cause, Reversed
 from service.points.usecases import Granted, Opened
 from service.programs.rules import Program
+from service.tiers import usecases as tiers
 
 PAYMENT_REVERSED: Final = "payment.reversed"
 INVOICE_CREDITED: Final = "invoice.credited"
@@ -70,12 +71,14 @@ async def reverse(
         for its in after
     )
     reversal = Reversal(reopened, taken, account.customer.balance)
+    followed = tiers.following(program)([account])
     await write_together(
         db,
         [
             *points.booking(program.id, [account], recorded_at=opened.now),
             payment_store.adding_reversal(program.id, payment.id, opened.ids.next(), reversal, opened.now),
             store.standing(program.id, after, opened.now),
+            *followed,
             announcing(
                 program.id,
                 [
@@ -202,7 +205,7 @@ async def _points_of(db: Db, program_id: int, invoice: Invoice, taken: Sequence[
 async def _write_credit(
     db: Db, program: Program, opened: Opened, account: Account, made: CreditNote, after: Invoice, claim: Claim
 ) -> None:
-    customer = account.customer.id
+    customer, followed = account.customer.id, tiers.following(program)([account])
     events = [*points.news([account], opened.ids), Event(opened.ids.next(), INVOICE_CREDITED, customer, made.id)]
     if made.from_open and not made.remaining:
         events.append(Event(opened.ids.next(), INVOICE_SETTLED, customer, after.id))
@@ -213,6 +216,7 @@ async def _write_credit(
             claiming(program.id, ClaimKind.CREDIT_NOTE, [claim]),
             *payment_store.adding_credit_note(program.id, customer, after.id, made),
             store.standing(program.id, [after], opened.now),
+            *followed,
             announcing(program.id, events, opened.now),
         ],
     )
