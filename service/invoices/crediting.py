@@ -90,7 +90,7 @@ def reduced_by_lines(bill: Bill, lines: Sequence[InvoiceLine], *, reduced_by: Fr
     taxes; otherwise a tax takes what it comes to, at most what is left of it.
 
     Raises CreditNoteExceedsInvoice where more net of a group, or more fixed taxes, are credited than is left, and
-    Invalid for taxes that the invoice doesn't have and for lines that no invoice could have.
+    Invalid for taxes that the invoice doesn't have, for lines that no invoice could have, and where they take nothing.
     """
     credit = itemised(lines, reduced_by=reduced_by)
     if credit.fixed > bill.fixed:
@@ -108,7 +108,10 @@ def reduced_by_lines(bill: Bill, lines: Sequence[InvoiceLine], *, reduced_by: Fr
             number = _place_beyond([each.net if each.rates == its.rates else 0 for each in own], group.net)
             raise CreditNoteExceedsInvoice("This is more than is left of lines with these taxes.", f"/lines/{number}")
         groups[its.rates] = _less_group(group, its)
-    return Bill(tuple(groups.values()), bill.fixed - credit.fixed)
+    after = Bill(tuple(groups.values()), bill.fixed - credit.fixed)
+    if after.total == bill.total:
+        raise Invalid("A credit note is of at least one minor unit.", pointer="/lines", reason="out_of_range")
+    return after
 
 
 def _less_group(group: TaxGroup, its: TaxGroup) -> TaxGroup:
