@@ -103,7 +103,7 @@ class _Paying:
             issued_on=invoice.issued_on,
             due_on=invoice.agreement.due_on,
             paid_on=report.paid_on,
-            discounted=its.settlement.last_day is not None,
+            discounted=its.settlement.pays,
             streak=streaks.streak_of(before),
         )
 

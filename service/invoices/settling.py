@@ -123,6 +123,11 @@ class Settlement(msgspec.Struct, frozen=True):
         """Whether nothing remained, and something was open before."""
         return not self.remaining and self.settled > 0
 
+    @property
+    def pays(self) -> bool:
+        """Whether it earned a discount, or points instead of one."""
+        return self.discount + self.tax_reduction + self.points > 0
+
 
 class Left(msgspec.Struct, frozen=True):
     """What credit notes have left of the settlement by a payment: settled = cash + discount + tax reduction.

@@ -189,7 +189,10 @@ def test_by_a_yearly_rate_each_day_has_its_price_and_no_last_day() -> None:
     settlement = settle(invoice, 99_700, ISSUED, None)
     assert told_of(settlement) == (100_000, 300, 0, 0)
     assert settlement.last_day is None
-    assert told_of(settle(invoice, 99_700, on_day(3), None)) == (99_700, 0, 0, 300)
+    assert settlement.pays
+    late = settle(invoice, 99_700, on_day(3), None)
+    assert told_of(late) == (99_700, 0, 0, 300)
+    assert not late.pays
 
 
 @pytest.mark.parametrize(
@@ -289,6 +292,7 @@ def test_points_instead_of_a_discount(
     settlement = settle(of_1000(terms, ONE_POINT_A_CENT), amount, on_day(day), mode)
     assert told_of(settlement) == came_to
     assert settlement.points == points
+    assert settlement.pays == (points > 0 or settlement.discount > 0)
 
 
 def test_points_are_for_discount_and_tax_and_their_fractions_are_dropped() -> None:
