@@ -46,7 +46,7 @@ class _Paying:
     now: datetime
     invoices: dict[str, Invoice]
     closings: dict[int, list[bool]]
-    """How customers closed their invoices so far, by internal ids."""
+    """How customers closed their invoices so far, by internal ids; of those for whom a rule may ask."""
     booked: list[tuple[UUID, PaymentReport, Accepted]] = field(
         default_factory=list[tuple[UUID, PaymentReport, Accepted]]
     )
@@ -128,14 +128,18 @@ async def _prepare(
     found = await store.read(db, program_id=program.id, external_ids=named) if named else {}
     asked = [Asked(INVOICE_PAID, _moment(program, report.paid_on, now), account) for report, account in facts]
     await prepare(db, terms, asked, past_use=payment_store.past_use, at_once=at_once)
+    asking = {
+        each.account.customer.id: each.account.customer
+        for each in asked
+        if terms.rules.at(each.occurred_at).giving(INVOICE_PAID) and not each.account.customer.is_new
+    }
     closings = {
-        account.customer.id: await payment_store.closings(
+        its_id: await payment_store.closings(
             db,
             program_id=program.id,
-            customers=await customers.all_ids(db, program_id=program.id, customer=account.customer),
+            customers=await customers.all_ids(db, program_id=program.id, customer=customer),
         )
-        for _, account in facts
-        if not account.customer.is_new
+        for its_id, customer in asking.items()
     }
     return _Paying(terms, now, found, closings)
 
