@@ -7,6 +7,7 @@ the step of a day, what closes it on that day is open - half-up(D x open / total
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +31,8 @@ from service.programs.payment_terms import Partial, PaymentMode, YearlyRateTerms
 
 MOST_STEPS_TOLD: Final = 400
 """A yearly rate has a price for each day: more of them aren't told."""
+_MOST_RECKONED: Final = 20_000
+"""Nor are so many that an invoice of very many tax groups would take long."""
 _DAY: Final = timedelta(days=1)
 
 
@@ -205,20 +208,23 @@ def _last_day(agreement: Agreement, its: Price) -> date | None:
 
 
 def _steps(standing: Standing, paid_on: date) -> Iterable[Step]:
-    found = 0
-    for day in _days(standing.agreement, standing.bill.net, paid_on):
-        now, then = price_on(standing, day).payable, price_on(standing, add_days(day, 1) or day).payable
-        if now != then and found < MOST_STEPS_TOLD:
-            found += 1
-            yield Step(day, now)
+    @cache
+    def payable(day: date) -> int:
+        return price_on(standing, day).payable
+
+    for day in _days(standing, paid_on):
+        if payable(day) != payable(add_days(day, 1) or day):
+            yield Step(day, payable(day))
 
 
-def _days(agreement: Agreement, net: int, paid_on: date) -> Iterable[date]:
+def _days(standing: Standing, paid_on: date) -> Iterable[date]:
     """Give the days after which the price may change."""
+    agreement = standing.agreement
     if not isinstance(agreement.terms, YearlyRateTerms):
-        return sorted({each.until for each in offers(agreement, net) if each.until >= paid_on})
+        return sorted({each.until for each in offers(agreement, standing.bill.net) if each.until >= paid_on})
     days = 0 if agreement.due_on is None else (agreement.due_on - paid_on).days
-    return (paid_on + day * _DAY for day in range(min(days, MOST_STEPS_TOLD)))
+    most = min(MOST_STEPS_TOLD, 1 + _MOST_RECKONED // (1 + len(standing.bill.groups)))
+    return (paid_on + day * _DAY for day in range(min(days, most)))
 
 
 def settle(standing: Standing, amount: int, paid_on: date, mode: PaymentMode | None) -> Settlement:

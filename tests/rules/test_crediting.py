@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.invoices.bills import Bill, InvoiceLine, Tax, itemised, printed
+from service.invoices.bills import Bill, InvoiceLine, RatedTax, Tax, TaxGroup, itemised, printed
 from service.invoices.crediting import CreditNoteExceedsInvoice, reduced, reduced_by_lines
 from service.invoices.discounts import Agreement
 from service.invoices.settling import Left, Standing, credit, price_on, settle
@@ -30,6 +30,7 @@ from tests.rules.billing import (
 
 GST, QST = Tax("GST", basis_points=500), Tax("QST", millionths=99_750)
 ECO = Tax("eco", fixed=5)
+ROUNDED_AWAY = Bill((TaxGroup(10, (RatedTax("VAT", 150_000, 1),)), TaxGroup(10, (RatedTax("VAT", 70_000, 1),))))
 NO_TAX: list[int] = []
 NONE: list[Left] = []
 _replace = msgspec.structs.replace
@@ -60,6 +61,8 @@ def left_of(bill: Bill) -> list[tuple[int, list[int]]]:
         # It isn't, where that group has too little left: then it is of all, in proportion.
         (TWO_RATES, 7_500, 0, [(7_000, [1_900]), (7_000, [700]), (3_500, NO_TAX)], 0),
         (TWO_RATES, 12_500, 1_300, [(5_520, [950]), (5_520, [350]), (2_760, NO_TAX)], 0),
+        # Nor where too little of its tax is left, as rounding left it.
+        (ROUNDED_AWAY, 12, 2, [(5, [0]), (5, [0])], 0),
         # The first of two that it could be.
         (itemised([rated(100, 1_000), rated(100, 1_001)]), 55, 5, [(50, [5]), (100, [10])], 0),
         # Each tax of the group is rounded by itself: 0.02 and 0.03.
@@ -95,6 +98,7 @@ def test_with_the_tax_mode_mixed_the_reduced_tax_is_what_fits() -> None:
     ("bill", "total", "tax", "pointer"),
     [
         (TWO_RATES, 27_601, 2_600, "/total"),
+        (TWO_RATES, 27_701, 2_700, "/total"),
         (TWO_RATES, 20_000, 2_601, "/tax"),
         (TWO_RATES, 25_001, 0, "/total"),
         (printed(0, 0), 1, 0, "/total"),
@@ -135,6 +139,11 @@ def test_a_group_credited_in_pieces_loses_all_its_tax_and_never_more() -> None:
     once = reduced_by_lines(bill, [rated(10, 1_500)])
     assert left_of(once) == [(10, [1])]
     assert bill_of_nothing(reduced_by_lines(once, [rated(10, 1_500)]))
+    # 7 % of 0.10 are one cent, of 0.05 none: the last piece takes what the others left.
+    bill = itemised([rated(10, 700)])
+    once = reduced_by_lines(bill, [rated(5, 700)])
+    assert left_of(once) == [(5, [1])]
+    assert bill_of_nothing(reduced_by_lines(once, [rated(5, 700)]))
     # Of 0.40 a quarter at a time: 0.06 are gone before the last, which takes no more than is left.
     bill = itemised([rated(40, 1_500)])
     for left in ([(30, [4])], [(20, [2])], [(10, [0])], [(5, [0])], [(0, [0])]):

@@ -129,6 +129,18 @@ def test_a_smaller_discount_that_was_taken_is_split_as_the_whole() -> None:
     assert [(group.net, group.taxes) for group in settlement.groups] == [(1_000, (190,))]
 
 
+def test_of_what_is_left_the_discount_is_rounded_and_its_tax_reduction_is_the_rest() -> None:
+    """Of 11.90 at 3 %, D is 0.30 and 0.06: half of the invoice open is half of both, a quarter 0.08 and 0.01."""
+    invoice = invoiced(agreed(steps((10, 300))), [rated(1_000, 1_900)])
+    for open_, discount, tax_reduction in ((1_190, 30, 6), (595, 15, 3), (298, 8, 1), (2, 0, 0)):
+        its = quote(Standing(invoice.agreement, invoice.bill, open_), ISSUED)
+        assert (its.discount, its.tax_reduction, its.payable) == (
+            discount,
+            tax_reduction,
+            open_ - discount - tax_reduction,
+        )
+
+
 @pytest.mark.parametrize(
     ("tax_mode", "payable", "tax_reduction"),
     [(TaxMode.INCLUDED, 116_620, 380), (TaxMode.EXCLUDED, 117_000, 0), (TaxMode.MIXED, 116_620, 0)],
@@ -171,6 +183,7 @@ def test_a_quote_tells_each_day_after_which_the_price_changes() -> None:
     its = quote(invoice, ISSUED)
     assert its.steps == (Step(on_day(7), 97_000), Step(on_day(14), 98_000))
     assert (its.last_day, quote(invoice, on_day(8)).last_day) == (on_day(7), on_day(14))
+    assert quote(invoice, on_day(7)).steps == its.steps
     assert quote(invoice, on_day(8)).steps == (Step(on_day(14), 98_000),)
     assert (quote(invoice, on_day(15)).steps, quote(invoice, on_day(15)).last_day) == ((), None)
 
@@ -193,6 +206,14 @@ def test_by_a_yearly_rate_each_day_has_its_price_and_no_last_day() -> None:
     late = settle(invoice, 99_700, on_day(3), None)
     assert told_of(late) == (99_700, 0, 0, 300)
     assert not late.pays
+
+
+@pytest.mark.parametrize(("groups", "told_days"), [(1, 400), (1_000, 20)])
+def test_of_a_yearly_rate_the_days_to_come_are_told_as_far_as_that_is_little_work(groups: int, told_days: int) -> None:
+    terms = YearlyRateTerms(basis_points=3_650, year_days=365)
+    lines = [rated(100_000, rate) for rate in range(groups)]
+    its = quote(invoiced(agreed(terms, due_on=on_day(900)), lines), ISSUED)
+    assert [step.until for step in its.steps] == [on_day(day) for day in range(told_days)]
 
 
 @pytest.mark.parametrize(
