@@ -21,7 +21,7 @@ CREATE TABLE invoice (
     external_id text NOT NULL CHECK (length(external_id) BETWEEN 1 AND 128),
     customer_id bigint NOT NULL,
     version integer NOT NULL DEFAULT 1 CHECK (version >= 1),
-    revision integer NOT NULL DEFAULT 1 CHECK (revision >= version),
+    revision integer NOT NULL DEFAULT 1 CONSTRAINT invoice_revision CHECK (revision >= version),
     content_hash bytea NOT NULL CHECK (length(content_hash) = 16),
     number text,
     number_key bytea NOT NULL CHECK (length(number_key) = 16),
@@ -35,8 +35,8 @@ CREATE TABLE invoice (
     bill jsonb NOT NULL, -- what it charges, by tax group
     charged jsonb NOT NULL, -- what credit notes left of that
     total bigint NOT NULL CHECK (total BETWEEN 0 AND 1000000000000),
-    tax bigint NOT NULL CHECK (tax BETWEEN 0 AND total),
-    credited bigint NOT NULL DEFAULT 0 CHECK (credited BETWEEN 0 AND total),
+    tax bigint NOT NULL CONSTRAINT invoice_tax_within_total CHECK (tax BETWEEN 0 AND total),
+    credited bigint NOT NULL DEFAULT 0 CONSTRAINT invoice_credited CHECK (credited BETWEEN 0 AND total),
     open bigint NOT NULL,
     is_frozen boolean NOT NULL DEFAULT FALSE, -- something was paid on it, or credited
     recorded_at timestamptz NOT NULL,
@@ -98,7 +98,7 @@ CREATE TABLE settlement (
     settled bigint NOT NULL CHECK (settled >= 0),
     discount bigint NOT NULL CHECK (discount >= 0),
     tax_reduction bigint NOT NULL CHECK (tax_reduction >= 0),
-    overpaid bigint NOT NULL CHECK (overpaid BETWEEN 0 AND amount),
+    overpaid bigint NOT NULL CONSTRAINT settlement_overpaid_within_amount CHECK (overpaid BETWEEN 0 AND amount),
     remaining bigint NOT NULL CHECK (remaining >= 0),
     points bigint NOT NULL CHECK (points >= 0), -- instead of a discount
     paid_on date NOT NULL,
@@ -136,8 +136,8 @@ CREATE TABLE credit_note (
     invoice_id uuid NOT NULL,
     issued_on date NOT NULL,
     total bigint NOT NULL CHECK (total >= 1),
-    tax bigint NOT NULL CHECK (tax BETWEEN 0 AND total),
-    from_open bigint NOT NULL CHECK (from_open BETWEEN 0 AND total),
+    tax bigint NOT NULL CONSTRAINT credit_note_tax_within_total CHECK (tax BETWEEN 0 AND total),
+    from_open bigint NOT NULL CONSTRAINT credit_note_from_open CHECK (from_open BETWEEN 0 AND total),
     overpaid bigint NOT NULL CHECK (overpaid >= 0),
     remaining bigint NOT NULL CHECK (remaining >= 0),
     answer jsonb NOT NULL, -- what it took off each tax group; the points it took back, and the balance after it
