@@ -228,6 +228,27 @@ CREATE TYPE invoice_standing_row AS (
     charged jsonb
 );
 
+-- Facts that rules reward, payments with them. What these earned holds points instead of a discount, too: no line has
+-- them.
+CREATE OR REPLACE VIEW rewarded AS
+SELECT
+    'purchase' AS reason, program_id, customer_id, id, external_id, earned, lines, available_after, pending_after,
+    held_after, debt_after, occurred_at, recorded_at
+FROM purchase
+UNION ALL
+SELECT
+    'activity' AS reason, program_id, customer_id, id, external_id, earned, lines, available_after, pending_after,
+    held_after, debt_after, occurred_at, recorded_at
+FROM activity
+UNION ALL
+SELECT
+    'payment' AS reason, program_id, customer_id, id, external_id, earned,
+    coalesce(rewards -> 'lines', '[]') AS lines, (rewards -> 'balance' ->> 'available')::bigint AS available_after,
+    (rewards -> 'balance' ->> 'pending')::bigint AS pending_after,
+    (rewards -> 'balance' ->> 'held')::bigint AS held_after, (rewards -> 'balance' ->> 'debt')::bigint AS debt_after,
+    occurred_at, recorded_at
+FROM payment;
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON payment_terms TO loyalty_service;
 GRANT SELECT, INSERT, UPDATE ON invoice TO loyalty_service;
 GRANT
@@ -236,6 +257,16 @@ ON invoice_version, payment, settlement, payment_reversal, credit_note, settleme
 TO loyalty_service;
 
 -- migrate: rollback
+CREATE OR REPLACE VIEW rewarded AS
+SELECT
+    'purchase' AS reason, program_id, customer_id, id, external_id, earned, lines, available_after, pending_after,
+    held_after, debt_after, occurred_at, recorded_at
+FROM purchase
+UNION ALL
+SELECT
+    'activity' AS reason, program_id, customer_id, id, external_id, earned, lines, available_after, pending_after,
+    held_after, debt_after, occurred_at, recorded_at
+FROM activity;
 DROP TYPE invoice_standing_row, settlement_taken_row, credit_note_row, settlement_row, payment_row;
 DROP TABLE settlement_taken, credit_note, payment_reversal, settlement, payment, invoice_version, invoice;
 DROP TABLE payment_terms;

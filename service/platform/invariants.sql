@@ -12,7 +12,8 @@ FROM
         ARRAY[
             'transfer', 'lot_entry', 'claim', 'purchase', 'refund', 'program_settings', 'reward_version', 'voucher_use',
             'expiry_notice', 'customer_merge', 'erased_identity', 'opening_balance', 'activity', 'tier_change',
-            'tier_notice', 'brought_tier', 'event'
+            'tier_notice', 'brought_tier', 'event', 'invoice_version', 'payment', 'settlement', 'payment_reversal',
+            'credit_note', 'settlement_taken'
         ]
     ) AS t (name)
 CROSS JOIN

@@ -1,8 +1,10 @@
--- Invariants of purchases, refunds and activities. Each query gives the rows that break it: none, when all is well.
+-- Invariants of purchases, refunds and activities, and of what all facts have alike that rules reward, payments with
+-- them. Each query gives the rows that break it: none, when all is well.
 
 -- name: facts_earned_what_was_issued
--- What a purchase or an activity was answered to have earned was issued for it, and nothing else was; its lines add up
--- to that. The first lot has the fact's own id.
+-- What a purchase, an activity or a payment was answered to have earned was issued for it, and nothing else was; its
+-- lines add up to that, of a payment with points instead of a discount, of which there is no line. The first lot has
+-- the fact's own id, but for payments.
 SELECT coalesce(p.program_id, t.program_id) AS program_id, coalesce(p.id, t.id) AS id, p.earned, t.points
 FROM rewarded AS p
 FULL JOIN (
@@ -10,16 +12,20 @@ FULL JOIN (
         i.program_id, i.customer_id, i.reason, i.cause_id, (array_agg(i.id ORDER BY i.id))[1] AS id,
         sum(i.points) AS points, array_agg(i.id) AS ids
     FROM transfer AS i
-    WHERE i.from_bucket = 'issued' AND i.reason IN ('purchase', 'activity') AND i.cause_type = i.reason
+    WHERE i.from_bucket = 'issued' AND i.reason IN ('purchase', 'activity', 'payment') AND i.cause_type = i.reason
     GROUP BY i.program_id, i.customer_id, i.reason, i.cause_id
 ) AS t
     ON
         p.program_id = t.program_id AND p.customer_id = t.customer_id AND p.reason = t.reason
         AND p.external_id = t.cause_id
+LEFT JOIN (
+    SELECT x.program_id, 'payment' AS reason, x.payment_id, sum(x.points) AS points FROM settlement AS x
+    GROUP BY x.program_id, x.payment_id
+) AS s ON p.program_id = s.program_id AND p.reason = s.reason AND p.id = s.payment_id
 WHERE
     p.earned IS DISTINCT FROM coalesce(t.points, 0)
-    OR NOT p.id = any(t.ids)
-    OR p.earned
+    OR (p.reason != 'payment' AND NOT p.id = any(t.ids))
+    OR p.earned - coalesce(s.points, 0)
     != (SELECT coalesce(sum((l.line ->> 'points')::bigint), 0) FROM jsonb_array_elements(p.lines) AS l (line));
 
 -- name: base_rule_had_its_version
@@ -33,8 +39,8 @@ LEFT JOIN program_settings AS s ON t.program_id = s.program_id AND t.rule_versio
 WHERE s.version IS NULL;
 
 -- name: rules_had_their_versions
--- What any rule gave, the program's own too, names a version of it that there is, and that was valid when the purchase
--- or the activity occurred.
+-- What any rule gave, the program's own too, names a version of it that there is, and that was valid when the purchase,
+-- the activity or the payment occurred.
 SELECT g.program_id, g.rule, g.version
 FROM (
     SELECT
@@ -136,7 +142,8 @@ LEFT JOIN (
 WHERE u.points > coalesce(g.points, 0) OR u.times > coalesce(g.times, 0);
 
 -- name: facts_answered_their_balance
--- The balance that a purchase or an activity was answered with is the one that the last transfer of its booking led to.
+-- The balance that a purchase, an activity or a payment was answered with is the one that the last transfer of its
+-- booking led to.
 SELECT p.program_id, p.id, p.available_after, t.available_after AS booked
 FROM rewarded AS p
 INNER JOIN (
@@ -144,7 +151,7 @@ INNER JOIN (
         x.program_id, x.customer_id, x.cause_type, x.cause_id, x.recorded_at, x.available_after, x.pending_after,
         x.held_after, x.debt_after
     FROM transfer AS x
-    WHERE x.cause_type IN ('purchase', 'activity')
+    WHERE x.cause_type IN ('purchase', 'activity', 'payment')
     ORDER BY
         x.program_id ASC, x.customer_id ASC, x.cause_type ASC, x.cause_id ASC, x.recorded_at ASC,
         x.customer_version DESC
@@ -158,7 +165,8 @@ WHERE
 
 -- name: customer_counts_purchases
 -- Counters of a customer are those of the purchases of the customer and of the records that went into this one,
--- lifetime points what these, the activities and referrals earned, less what refunds and reversals took back.
+-- lifetime points what these, the activities, payments and referrals earned, less what refunds, reversals, bounced
+-- payments and credit notes took back.
 SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned, f.referred
 FROM customer AS c
 LEFT JOIN (
@@ -171,10 +179,19 @@ LEFT JOIN (
     GROUP BY o.program_id, coalesce(o.merged_into, o.id)
 ) AS f ON c.program_id = f.program_id AND c.id = f.customer_id
 LEFT JOIN (
-    SELECT
-        o.program_id, coalesce(o.merged_into, o.id) AS customer_id,
-        sum(r.from_lots + r.to_debt + r.written_off) AS taken
-    FROM refund AS r
+    SELECT o.program_id, coalesce(o.merged_into, o.id) AS customer_id, sum(r.points) AS taken
+    FROM (
+        SELECT f.program_id, f.customer_id, f.from_lots + f.to_debt + f.written_off AS points FROM refund AS f
+        UNION ALL
+        SELECT y.program_id, y.customer_id, v.reversed_points FROM payment_reversal AS v
+        INNER JOIN payment AS y ON v.program_id = y.program_id AND v.payment_id = y.id
+        UNION ALL
+        SELECT
+            n.program_id, n.customer_id,
+            (n.answer -> 'points' ->> 'from_lots')::bigint + (n.answer -> 'points' ->> 'to_debt')::bigint
+            + (n.answer -> 'points' ->> 'written_off')::bigint
+        FROM credit_note AS n
+    ) AS r
     INNER JOIN customer AS o ON r.program_id = o.program_id AND r.customer_id = o.id
     GROUP BY o.program_id, coalesce(o.merged_into, o.id)
 ) AS b ON c.program_id = b.program_id AND c.id = b.customer_id

@@ -69,7 +69,8 @@ LEFT JOIN LATERAL (
         ON
             t.program_id = $1::integer AND o.id = t.customer_id AND t.reason IN ('purchase', 'activity')
             AND w.since <= t.occurred_at AND w.until > t.occurred_at
-    INNER JOIN rewarded AS p ON p.program_id = $1::integer AND t.id = p.id
+    INNER JOIN rewarded AS p
+        ON p.program_id = $1::integer AND t.id = p.id AND p.reason IN ('purchase', 'activity')
     CROSS JOIN LATERAL jsonb_array_elements(p.lines) AS l (line)
     WHERE l.line ->> 'rule' = w.rule AND (l.line ->> 'points')::bigint > 0
 ) AS g ON TRUE
