@@ -135,7 +135,7 @@ class ReversedPaymentOut(msgspec.Struct, frozen=True):
     balance: Balance
 
 
-class TakenBackOut(msgspec.Struct, frozen=True):
+class CreditTakenOut(msgspec.Struct, frozen=True):
     """What a credit note took back of what a payment settled: cash, discount and tax reduction, in proportion."""
 
     payment_id: str
@@ -158,7 +158,7 @@ class CreditNoteOut(msgspec.Struct, frozen=True):
     total: int
     tax: int
     from_open: int
-    taken_back: list[TakenBackOut]
+    taken_back: list[CreditTakenOut]
     discount: int
     tax_reduction: int
     overpaid: int
@@ -282,5 +282,5 @@ def credit_note_out(invoice_id: str, note: CreditNote) -> CreditNoteOut:
     )
 
 
-def _taken_out(its: Left) -> TakenBackOut:
-    return TakenBackOut(its.payment, its.settled, its.cash, its.discount, its.tax_reduction, its.points)
+def _taken_out(its: Left) -> CreditTakenOut:
+    return CreditTakenOut(its.payment, its.settled, its.cash, its.discount, its.tax_reduction, its.points)

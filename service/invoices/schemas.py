@@ -10,7 +10,7 @@ from service.invoices import wording, xrechnung
 from service.invoices.bills import InvoiceLine, TaxGroup
 from service.invoices.discounts import TermsSource, told_days
 from service.invoices.documents import Invoice
-from service.invoices.settling import Quote, Step, YearlyRate
+from service.invoices.settling import PriceStep, Quote, YearlyRate
 from service.invoices.usecases import Recorded
 from service.kernel.times import Time
 from service.programs.payment_terms import PaymentTerms
@@ -96,7 +96,7 @@ class QuoteOut(msgspec.Struct, frozen=True):
     discount: int
     tax_reduction: int
     last_day: date | None
-    steps: list[Step]
+    steps: list[PriceStep]
     yearly_rate: YearlyRate | None
     points: int | None
 

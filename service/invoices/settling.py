@@ -60,7 +60,7 @@ class Price(msgspec.Struct, frozen=True):
         return self.discount + self.tax_reduction
 
 
-class Step(msgspec.Struct, frozen=True):
+class PriceStep(msgspec.Struct, frozen=True):
     """What closes an invoice up to a day; on the next it is another amount."""
 
     until: date
@@ -90,7 +90,7 @@ class Quote(msgspec.Struct, frozen=True):
     discount: int
     tax_reduction: int
     last_day: date | None
-    steps: tuple[Step, ...]
+    steps: tuple[PriceStep, ...]
     yearly_rate: YearlyRate | None
     points: int | None
 
@@ -207,14 +207,14 @@ def _last_day(agreement: Agreement, its: Price) -> date | None:
     return None if its.offer is None or isinstance(agreement.terms, YearlyRateTerms) else its.offer.until
 
 
-def _steps(standing: Standing, paid_on: date) -> Iterable[Step]:
+def _steps(standing: Standing, paid_on: date) -> Iterable[PriceStep]:
     @cache
     def payable(day: date) -> int:
         return price_on(standing, day).payable
 
     for day in _days(standing, paid_on):
         if payable(day) != payable(add_days(day, 1) or day):
-            yield Step(day, payable(day))
+            yield PriceStep(day, payable(day))
 
 
 def _days(standing: Standing, paid_on: date) -> Iterable[date]:

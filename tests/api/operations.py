@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.platform.roles import Role
-from tests import asking, vouchers
+from tests import asking, billing, vouchers
 from tests.activities import activity, declare, report
 from tests.receiver import sending, work
 from tests.shop import Shop, purchase, unique
@@ -20,6 +20,7 @@ NEVER_USED = "key_00000000000070008000000000000000"
 NO_VOUCHER = "0000-0000-0000"
 NO_RULE = "nothing"
 NO_REWARD = "rwd_00000000000070008000000000000000"
+INVOICE = "a known/invoice"
 NO_REFERRAL = "ref_00000000000070008000000000000000"
 NO_WEBHOOK = "whk_00000000000070008000000000000000"
 NO_DELIVERY = f"{NO_WEBHOOK}/deliveries/evt_00000000000070008000000000000000"
@@ -81,6 +82,15 @@ FRESH: dict[str, Callable[[], dict[str, Any]]] = {
     "createEarningRule": lambda: {"id": unique("rule")} | RULE,
     "createReferralOffer": lambda: {"id": unique("offer")} | OFFER,
     "claimReferral": lambda: {"code": CODE, "referee_id": unique("referee")},
+    "putInvoice": lambda: billing.invoice(customer_id=CUSTOMER),
+    "reportPayment": lambda: {"id": unique("pay"), "paid_on": "2026-01-12", "amount": 1},
+    "reportPaymentOnMany": lambda: {
+        "id": unique("pay"),
+        "customer_id": CUSTOMER,
+        "paid_on": "2026-01-12",
+        "allocations": [{"invoice_id": INVOICE, "amount": 1}],
+    },
+    "reportCreditNote": lambda: {"id": unique("credit"), "issued_on": "2026-01-20", "total": 1},
 }
 """What a call of an operation sends, where each must send something else."""
 
@@ -402,6 +412,76 @@ OPERATIONS = (
         _roles("support marketer analyst admin"),
         unknown=NO_RULE,
     ),
+    Operation("putInvoice", "PUT", "/v1/invoices/{id}", _roles("billing admin"), {}, 201),
+    Operation(
+        "getInvoice", "GET", "/v1/invoices/{id}", _roles("billing portal support analyst admin"), unknown="nothing"
+    ),
+    Operation("listInvoices", "GET", "/v1/invoices", _roles("billing portal support analyst admin")),
+    Operation(
+        "quoteInvoice",
+        "GET",
+        "/v1/invoices/{id}/quote",
+        _roles("billing portal support analyst admin"),
+        unknown="nothing",
+    ),
+    Operation(
+        "reportPayment", "POST", "/v1/invoices/{id}/payments", _roles("billing admin"), {}, 201, unknown="nothing"
+    ),
+    Operation(
+        "listPayments",
+        "GET",
+        "/v1/invoices/{id}/payments",
+        _roles("billing portal support analyst admin"),
+        unknown="nothing",
+    ),
+    # The payment that is tried here bears the id of its invoice.
+    Operation(
+        "reversePayment",
+        "POST",
+        "/v1/invoices/{id}/payments/{id}/reverse",
+        _roles("billing admin"),
+        {},
+        unknown="nothing",
+        needs_key=True,
+    ),
+    Operation(
+        "reportCreditNote",
+        "POST",
+        "/v1/invoices/{id}/credit-notes",
+        _roles("billing admin"),
+        {},
+        201,
+        unknown="nothing",
+    ),
+    Operation(
+        "listCreditNotes",
+        "GET",
+        "/v1/invoices/{id}/credit-notes",
+        _roles("billing portal support analyst admin"),
+        unknown="nothing",
+    ),
+    Operation("reportPaymentOnMany", "POST", "/v1/payments", _roles("billing admin"), {}, 201),
+    Operation(
+        "getPayment", "GET", "/v1/payments/{id}", _roles("billing portal support analyst admin"), unknown="nothing"
+    ),
+    Operation(
+        "putPaymentTerms",
+        "PUT",
+        "/v1/customers/{id}/payment-terms",
+        _roles("billing admin"),
+        billing.TWO_PERCENT,
+        unknown="nobody",
+    ),
+    Operation(
+        "getPaymentTerms",
+        "GET",
+        "/v1/customers/{id}/payment-terms",
+        _roles("billing portal support analyst admin"),
+        unknown="nobody",
+    ),
+    Operation(
+        "removePaymentTerms", "DELETE", "/v1/customers/{id}/payment-terms", _roles("billing admin"), unknown="nobody"
+    ),
     Operation("listEarningRules", "GET", "/v1/earning-rules", _roles("support marketer analyst admin")),
     Operation("createEarningRule", "POST", "/v1/earning-rules", _roles("marketer admin"), {}, 201),
     Operation(
@@ -468,6 +548,7 @@ BODY_OPTIONAL = {
     "refuseAdjustment",
     "approveReferral",
     "refuseReferral",
+    "reversePayment",
     "replaceReferralCode",
     "closeReferralCode",
     "rotateWebhookSecret",
@@ -501,6 +582,9 @@ class Known:
             "/referral-offers/": self._offer,
             "/referrals/{id}": self._referral,
             "/webhooks/": self._webhook,
+            "/invoices/": self._invoice,
+            "/payments/{id}": self._payment,
+            "/payment-terms": self._payment_terms,
         }
         for part, make in makers.items():
             if part in operation.path:
@@ -555,6 +639,24 @@ class Known:
         bought = await self.shop.buy(customer_id=unique("referee"), referral_code=CODE)
         return bought.body["referral"]["id"]
 
+    async def _invoice(self, operation: Operation) -> str:
+        """Return the id of an invoice: one that there isn't yet, or is paid in part, or bears its payment's id."""
+        if operation.name == "putInvoice":
+            return unique("inv")
+        named = await billing.issue(self.shop, customer_id=CUSTOMER)
+        if operation.name == "reversePayment":
+            paid = await billing.pay(self.shop, named, 1, "2026-01-12", id=named)
+            assert paid.status == 201, paid.text
+        return named
+
+    async def _payment(self, _: Operation) -> str:
+        return (await billing.pay(self.shop, _in_path(INVOICE), 1, "2026-01-12")).body["id"]
+
+    async def _payment_terms(self, _: Operation) -> str:
+        path = f"/v1/customers/{_in_path(CUSTOMER)}/payment-terms"
+        assert (await self.shop.call("PUT", path, billing.TWO_PERCENT, role=Role.ADMIN)).status == 200
+        return _in_path(CUSTOMER)
+
     async def _voucher(self, _: Operation) -> str:
         return await vouchers.voucher(self.shop)
 
@@ -591,7 +693,7 @@ def _in_path(its_id: str) -> str:
 
 
 async def stocked(shop: Shop) -> Known:
-    """Report the known purchase and the known activity of the known customer, who has a known code."""
+    """Report the known purchase, activity and invoice of the known customer, who has a known code."""
     reported = await shop.buy(id=PURCHASE, customer_id=CUSTOMER)
     assert reported.status == 201, reported.text
     await declare(shop, **TYPE)
@@ -599,4 +701,5 @@ async def stocked(shop: Shop) -> Known:
     code = f"/v1/customers/{_in_path(CUSTOMER)}/referral/code"
     made = await shop.post(code, {"code": CODE}, Role.ADMIN, Idempotency_Key=unique("key"))
     assert made.status == 201, made.text
+    await billing.issue(shop, _in_path(INVOICE), customer_id=CUSTOMER)
     return Known(shop)

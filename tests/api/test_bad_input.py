@@ -54,6 +54,11 @@ async def state(shop: Shop) -> Any:
     paths = ["/v1/program", "/v1/api-keys", "/v1/rewards", "/v1/earning-rules", "/v1/activity-types", "/v1/tiers"]
     paths += ["/v1/customers", "/v1/referrals", "/v1/referral-offers", "/v1/customers/a%20known%2Fcustomer/referral"]
     paths.append("/v1/customers/a%20known%2Fcustomer/transactions")
+    paths += [
+        "/v1/invoices",
+        "/v1/invoices/a%20known%2Finvoice/payments",
+        "/v1/invoices/a%20known%2Finvoice/credit-notes",
+    ]
     return [(await shop.get(path, Role.ADMIN)).text for path in paths]
 
 

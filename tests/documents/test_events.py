@@ -22,7 +22,19 @@ from service.programs.definitions import DefinitionKind
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
 SERVICE = CHECKOUT / "service"
 MOST_BYTES = 20_000
-SPEAK_OF_FACTS = {"usecases", "facts", "bulk", "importing", "booking", "handlers", "schemas", "store", "table", "rules"}
+SPEAK_OF_FACTS = {
+    "usecases",
+    "facts",
+    "bulk",
+    "importing",
+    "booking",
+    "handlers",
+    "schemas",
+    "store",
+    "payment_store",
+    "table",
+    "rules",
+}
 each_kind = pytest.mark.parametrize("kind", list(KINDS), ids=lambda kind: kind.type)
 
 

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from service.invoices.bills import InvoiceLine, Tax
-from service.invoices.settling import Standing, Step, price_on, quote, settle
+from service.invoices.settling import PriceStep, Standing, price_on, quote, settle
 from service.programs.payment_terms import StepTerms, TaxMode, YearlyRateTerms
 from tests.rules.billing import DAY, ISSUED, agreed, invoiced, rated, steps, told
 
@@ -90,7 +90,7 @@ def test_half_of_an_invoice_paid_in_time_leaves_48_parts_of_100() -> None:
     assert (came_to.settled, came_to.discount, came_to.remaining) == (51_020, 1_020, 48_980)
     after = quote(Standing(invoice.agreement, invoice.bill, 48_980), ISSUED)
     assert (after.open, after.payable) == (48_980, 48_000)
-    assert after.steps == (Step(ISSUED + 10 * DAY, 48_000),)
+    assert after.steps == (PriceStep(ISSUED + 10 * DAY, 48_000),)
 
 
 def test_the_lines_of_the_issue_are_computed_to_a_total() -> None:
@@ -99,5 +99,5 @@ def test_the_lines_of_the_issue_are_computed_to_a_total() -> None:
     invoice = invoiced(agreed(steps((7, 300), (14, 200), net_days=30), due_on=ISSUED + 30 * DAY), [line])
     its = quote(invoice, ISSUED)
     assert its.total == 172_505
-    assert its.steps == (Step(ISSUED + 7 * DAY, 167_330), Step(ISSUED + 14 * DAY, 169_055))
+    assert its.steps == (PriceStep(ISSUED + 7 * DAY, 167_330), PriceStep(ISSUED + 14 * DAY, 169_055))
     assert quote(invoice, ISSUED + 15 * DAY).steps == ()
