@@ -94,12 +94,16 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class Reopened(msgspec.Struct, frozen=True):
-    """How much of an invoice is open again, `open` in all, once a payment was taken back."""
+    """How much of an invoice is open again, `open` in all, once a payment was taken back.
+
+    `overpaid` is cash that was told as the customer's, by the payment or by credit notes since, and never came.
+    """
 
     invoice_id: str
     reopened: int
     discount: int
     tax_reduction: int
+    overpaid: int
     open: int
 
 

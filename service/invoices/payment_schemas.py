@@ -116,12 +116,16 @@ class RecordedPaymentOut(msgspec.Struct, frozen=True):
 
 
 class ReopenedOut(msgspec.Struct, frozen=True):
-    """How much of an invoice is open again: `reopened`, with the discount and tax reduction that were taken back."""
+    """How much of an invoice is open again: `reopened`, with the discount and tax reduction that were taken back.
+
+    `overpaid` is cash that was told as the customer's, by the payment or by credit notes since, and never came.
+    """
 
     invoice_id: str
     reopened: int
     discount: int
     tax_reduction: int
+    overpaid: int
     open: int
 
 
@@ -256,7 +260,7 @@ def recorded_payment_out(payment: Payment) -> RecordedPaymentOut:
 def reversed_out(payment_id: str, reversal: Reversal) -> ReversedPaymentOut:
     """Render a payment that was taken back."""
     invoices = [
-        ReopenedOut(each.invoice_id, each.reopened, each.discount, each.tax_reduction, each.open)
+        ReopenedOut(each.invoice_id, each.reopened, each.discount, each.tax_reduction, each.overpaid, each.open)
         for each in reversal.invoices
     ]
     return ReversedPaymentOut(payment_id, "reversed", invoices, reversal.points, reversal.balance)

@@ -14,7 +14,7 @@ from service.invoices.crediting import reduced, reduced_by_lines
 from service.invoices.documents import Charge, CreditNote, Invoice, Payment, Reopened, Reversal
 from service.invoices.payments import INVOICE_SETTLED
 from service.invoices.rules import CreditNoteConflict, NewCreditNote, check_amounts, check_day, reduced_by
-from service.invoices.settling import Left, credit
+from service.invoices.settling import Left, Settlement, credit
 from service.kernel.errors import NotFound
 from service.kernel.ids import GREATEST_ID, randomness_of
 from service.kernel.periods import today_in
@@ -67,8 +67,8 @@ async def reverse(
     after = [_replace(invoices[each], open=invoices[each].open + own[each].settled) for each in ids]
     taken = await _take_back(db, program, account, payment, own)
     reopened = tuple(
-        Reopened(its.external_id, own[its.id].settled, own[its.id].discount, own[its.id].tax_reduction, its.open)
-        for its in after
+        _reopened(its, own[each.invoice], each.settlement)
+        for its, each in zip(after, payment.accepted.settled, strict=True)
     )
     reversal = Reversal(reopened, taken, account.customer.balance)
     followed = tiers.following(program)([account])
@@ -90,6 +90,12 @@ async def reverse(
         ],
     )
     return payment, reversal
+
+
+def _reopened(invoice: Invoice, left: Left, settlement: Settlement) -> Reopened:
+    """Tell what is open again, and which cash that was told as overpaid is the customer's no more."""
+    overpaid = settlement.amount - left.cash
+    return Reopened(invoice.external_id, left.settled, left.discount, left.tax_reduction, overpaid, invoice.open)
 
 
 async def _take_back(db: Db, program: Program, account: Account, payment: Payment, left: dict[UUID, Left]) -> Reversed:

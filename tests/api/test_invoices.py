@@ -36,7 +36,14 @@ async def test_a_part_paid_in_time_settles_more_and_bounces(shop: Shop) -> None:
     bounced = await billing.reverse(shop, invoice_id, paid.body["id"])
     assert bounced.status == 200, bounced.text
     assert bounced.body["invoices"] == [
-        {"invoice_id": invoice_id, "reopened": 51_020, "discount": 1_020, "tax_reduction": 0, "open": 100_000}
+        {
+            "invoice_id": invoice_id,
+            "reopened": 51_020,
+            "discount": 1_020,
+            "tax_reduction": 0,
+            "overpaid": 0,
+            "open": 100_000,
+        }
     ]
     assert (await billing.read(shop, invoice_id))["open"] == 100_000
 
@@ -50,6 +57,8 @@ async def test_a_credit_note_takes_from_what_is_open_then_from_settlements(shop:
     told = {name: credited.body[name] for name in ("from_open", "discount", "overpaid", "remaining")}
     assert told == {"from_open": 50_000, "discount": 200, "overpaid": 9_800, "remaining": 0}
     assert credited.body["taken_back"][0]["payment_id"] == paid.body["id"]
+    (bounced,) = (await billing.reverse(shop, invoice_id, paid.body["id"])).body["invoices"]
+    assert (bounced["reopened"], bounced["overpaid"], bounced["open"]) == (40_000, 9_800, 40_000)
 
 
 async def test_one_payment_closes_many_invoices_and_bounces_as_a_whole(shop: Shop) -> None:
