@@ -44,6 +44,7 @@ from service.platform.http.shell import Shell
 from service.platform.idempotency import Commands, RecentAnswers
 from service.platform.metrics.process import Numbers
 from service.platform.rate_limits import FailedLogins, RateLimiter, WrongCodes
+from service.platform.reporting import Reporting
 from service.platform.settings import Settings
 from service.points import handlers as points
 from service.points.keeping import PointsKeeper
@@ -55,7 +56,6 @@ from service.purchases import simulation_handlers as simulations
 from service.purchases.booking import Purchases
 from service.purchases.keeping import PurchasesKeeper
 from service.purchases.referral_report import handlers as referral_report
-from service.purchases.referral_report.reports import ReferralReports
 from service.purchases.simulations import Simulations
 from service.referrals import handlers as referrals
 from service.referrals.asks import handlers as asks
@@ -124,7 +124,7 @@ class Parts:
             self.catalogue,
             self.purchases,
             self.simulations,
-            ReferralReports(self.database),
+            Reporting(self.database),
             self.balances,
             commands,
             self.numbers,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from service.platform.database import Database
+from service.platform.reporting import for_whole_programs
 from service.platform.settings import CHECKOUT
 from service.platform.statements import Db, Statement, load_file
 from service.points import usecases as points
-from service.purchases.referral_report.store import for_whole_programs
 from service.purchases.usecases import PURCHASES
 from tests.concurrency.till import draft
 from tests.store.conftest import Books

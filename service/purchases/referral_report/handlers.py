@@ -6,11 +6,12 @@ from litestar import Router, get
 
 from service.platform.http.operation import Parameter, operation
 from service.platform.http.request import ApiRequest
+from service.platform.reporting import Reporting
 from service.platform.roles import Right
 from service.programs.catalogue import program_of
 from service.programs.definitions import DEFINITION_ID_PATTERN
+from service.purchases.referral_report import usecases
 from service.purchases.referral_report.figures import ReferralReport
-from service.purchases.referral_report.reports import ReferralReports
 
 _DAY: Final[dict[str, Any]] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 FROM: Final = Parameter(
@@ -35,8 +36,10 @@ async def get_report(request: ApiRequest) -> ReferralReport:
     Who follows a friend differs from who doesn't: a difference is no proof of an effect.
     """
     asked = request.query_params
-    return await request.part(ReferralReports).make(
-        program_of(request), first=asked.get("from"), to=asked.get("to"), offer=asked.get("offer")
+    first, to, offer = (asked.get(name) for name in ("from", "to", "offer"))
+    program = program_of(request)
+    return await request.part(Reporting).make(
+        lambda db: usecases.make(db, program=program, first=first, to=to, offer=offer)
     )
 
 

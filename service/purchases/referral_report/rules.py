@@ -1,6 +1,5 @@
 """The report of referrals: what was asked for, what was booked, and what that comes to. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -10,10 +9,10 @@ import msgspec
 from msgspec.structs import asdict
 
 from service.earning.rules import Limit
-from service.kernel.errors import Invalid
 from service.kernel.periods import start_of_day
 from service.kernel.rounding import Rounding, divide
 from service.kernel.shares import Share, apart, rate
+from service.kernel.spans import span_of
 from service.points.rules import worth
 from service.programs.rules import PointValue, ProgramSettings
 from service.purchases.referral_report.figures import (
@@ -39,11 +38,7 @@ WINDOWS: Final = ((30, 60), (60, 90))
 """Between which days behind their first purchase customers are looked for again."""
 ENOUGH: Final = 100
 """How many customers each of two groups must have, so that what sets them apart isn't mostly chance."""
-_DEFAULT_DAYS: Final = 365
-_MOST_DAYS: Final = 3_660
 _HUNDRED: Final = 100
-_FIRST_DAY: Final = date(1970, 1, 2)
-_DATE: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SIDES: Final = ("referrer", "referee")
 
 
@@ -111,30 +106,8 @@ class Booked(msgspec.Struct, frozen=True):
 
 def asked_for(first: str | None, to: str | None, offer: str | None, *, today: date, zone: ZoneInfo) -> Asked:
     """Read the days that are asked for: without them, the 365 days up to today, which is among them. Raises Invalid."""
-    until = today + timedelta(days=1) if to is None else _day(to, "?to")
-    if until <= _FIRST_DAY:
-        raise Invalid(f"This is after {_FIRST_DAY}.", pointer="?to", reason="out_of_range")
-    since = max(_FIRST_DAY, until - timedelta(days=_DEFAULT_DAYS)) if first is None else _day(first, "?from")
-    if since < _FIRST_DAY:
-        raise Invalid(f"This is {_FIRST_DAY} or later.", pointer="?from", reason="out_of_range")
-    if since >= until:
-        raise Invalid(
-            "Begin before `to`: that day itself is not in the report.", pointer="?from", reason="out_of_range"
-        )
-    if (until - since).days > _MOST_DAYS:
-        detail = f"A report is of at most {_MOST_DAYS:,} days: begin later."
-        raise Invalid(detail, pointer="?from", reason="out_of_range")
-    return Asked(since, until, start_of_day(since, zone), start_of_day(until, zone), offer)
-
-
-def _day(text: str, pointer: str) -> date:
-    try:
-        found = date.fromisoformat(text) if _DATE.fullmatch(text) else None
-    except ValueError:
-        found = None
-    if found is None:
-        raise Invalid("This is a day: 2026-07-01.", pointer=pointer, reason="invalid_format")
-    return found
+    span = span_of(first, to, until=today + timedelta(days=1))
+    return Asked(span.first, span.to, start_of_day(span.first, zone), start_of_day(span.to, zone), offer)
 
 
 def report(asked: Asked, booked: Booked, settings: ProgramSettings) -> ReferralReport:

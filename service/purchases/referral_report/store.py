@@ -23,28 +23,6 @@ _decode_spent = msgspec.json.Decoder(dict[str, int]).decode
 _MARGIN: Final = timedelta(days=1)
 """Ids are of the database's time, and so are the times of the rows; this much they may lie apart."""
 _NO_IDS_BEFORE: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SETTINGS: Final = "; ".join(
-    f"SET LOCAL {setting}"
-    for setting in (
-        "plan_cache_mode = force_custom_plan",
-        "enable_seqscan = off",
-        "enable_nestloop = off",
-        "enable_hashjoin = on",
-        "enable_mergejoin = on",
-        "enable_bitmapscan = on",
-        "max_parallel_workers_per_gather = 0",
-        "work_mem = '32MB'",
-    )
-)
-
-
-async def for_whole_programs(db: Db) -> None:
-    """Set a transaction for statements that go through all that a program has of a time, on one core.
-
-    They are planned for that program alone, and don't read what others have. A login behind a pooler brings settings
-    for look-ups by key, by which a million rows would be looked up one by one.
-    """
-    await db.execute(_SETTINGS)
 
 
 async def read_clicks(db: Db, *, program_id: int, first: date, to: date) -> dict[str | None, int]:

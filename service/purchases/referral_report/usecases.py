@@ -16,16 +16,10 @@ from service.purchases.referral_report.rules import Booked, asked_for, report
 from service.referrals.offers import DEFAULT_OFFER, REFERRAL_OFFER
 
 
-async def begin(db: Db) -> None:
-    """Set the transaction of a report, and see that the database answers: what is read later may take long."""
-    await store.for_whole_programs(db)
-    await database_time(db)
-
-
 async def make(db: Db, *, program: Program, first: str | None, to: str | None, offer: str | None) -> ReferralReport:
     """Make a report, in the snapshot of a transaction: of days as callers write them, of one offer or all.
 
-    It comes behind `begin`. Raises Invalid, with a pointer to what was asked for.
+    That is one of `Reporting`. Raises Invalid, with a pointer to what was asked for.
     """
     now, zone = await database_time(db), ZoneInfo(program.settings.time_zone)
     asked = asked_for(first, to, offer, today=day_of(now, zone), zone=zone)
