@@ -27,6 +27,7 @@ from service.events.following import Following
 from service.invoices import handlers as invoices
 from service.invoices import payment_handlers as payments
 from service.invoices.keeping import InvoicesKeeper
+from service.invoices.report import handlers as early_payment_report
 from service.news import KINDS
 from service.opening_balances import handlers as opening_balances
 from service.opening_balances.keeping import OpeningBalancesKeeper
@@ -180,6 +181,7 @@ def routes() -> Router:
             payments.on_invoices,
             payments.router,
             invoices.terms_router,
+            early_payment_report.router,
             referrals.router,
             referrals.offers,
             referral_report.router,
