@@ -54,6 +54,14 @@ def on_many(new: NewPaymentOnMany) -> PaymentReport:
     return PaymentReport(new.id, new.paid_on, new.allocations, new.customer_id, new.mode, new.currency)
 
 
+def without_defaults(report: PaymentReport, invoices: Mapping[str, Invoice]) -> PaymentReport:
+    """Leave out what would be so anyway, as it is compared: the invoices' own currency, and what their terms say."""
+    named = [invoices[each.invoice_id] for each in report.allocations if each.invoice_id in invoices]
+    currency = None if {each.currency for each in named} == {report.currency} else report.currency
+    mode = None if {each.agreement.terms.mode for each in named} == {report.mode} else report.mode
+    return _replace(report, currency=currency, mode=mode)
+
+
 def settle_all(
     report: PaymentReport, invoices: Mapping[str, Invoice], *, owner: int, today: date
 ) -> list[tuple[Invoice, Settled]]:

@@ -15,7 +15,7 @@ from service.earning.rules import INVOICE_PAID, Line
 from service.earning.terms import Terms, terms_of
 from service.invoices import payment_store, store, streaks
 from service.invoices.documents import Accepted, Invoice, Rewards, Settled
-from service.invoices.paying import PaymentReport, settle_all
+from service.invoices.paying import PaymentReport, settle_all, without_defaults
 from service.invoices.rules import PaymentConflict
 from service.invoices.streaks import Closing
 from service.kernel.errors import NotFound, Refusal
@@ -57,6 +57,9 @@ class _Paying:
         owner = account.customer.id
         if report.is_single and self.invoices[report.allocations[0].invoice_id].owner != owner:
             msg = "the invoice's customer was merged or erased meanwhile"
+            raise RowsMissing(msg)
+        if without_defaults(report, self.invoices) != report:
+            msg = "an invoice's terms or currency were changed meanwhile: its hash would be another"
             raise RowsMissing(msg)
         settled = settle_all(
             report, self.invoices, owner=owner, today=today_in(self.now, self.terms.program.settings.time_zone)
@@ -162,15 +165,17 @@ async def report_payment(
     `randomness` is 62 random bits of this report, by which it knows its own booking again. Raises NotFound where the
     one invoice is unknown, CustomerErased, PaymentConflict, Invalid.
     """
+    named = [each.invoice_id for each in report.allocations]
+    invoices = await store.read(db, program_id=program.id, external_ids=named)
     customer_id = report.customer_id
     if customer_id is None:
-        named = report.allocations[0].invoice_id
-        invoice = (await store.read(db, program_id=program.id, external_ids=[named])).get(named)
+        invoice = invoices.get(named[0])
         if invoice is None:
             raise NotFound
         if invoice.customer_id is None:
             raise CustomerErased
         customer_id = invoice.customer_id
+    report = without_defaults(report, invoices)
     draft = Draft(report.id, customer_id, report, content_hash(report), randomness)
     if dry_run:
         (outcome,) = await PAYMENTS.preview(db, program=program, drafts=[draft])

@@ -2,13 +2,17 @@
 
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-import holidays
 import msgspec
 from msgspec import Meta
 
 from service.kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
+
+# The library takes 45 MB and half a second to load: only programs that have a calendar pay that.
 
 _DAY: Final = timedelta(days=1)
 
@@ -48,10 +52,14 @@ def next_working_day(day: date, calendar: HolidayCalendar | None) -> date:
 
 
 @lru_cache(maxsize=256)
-def _holidays_of(calendar: HolidayCalendar) -> holidays.HolidayBase:
-    return holidays.country_holidays(calendar.country, subdiv=calendar.subdivision)
+def _holidays_of(calendar: HolidayCalendar) -> "HolidayBase":
+    from holidays import country_holidays
+
+    return country_holidays(calendar.country, subdiv=calendar.subdivision)
 
 
 @lru_cache(maxsize=1)
 def _known() -> dict[str, frozenset[str]]:
-    return {country: frozenset(parts) for country, parts in holidays.list_supported_countries().items()}
+    from holidays import list_supported_countries
+
+    return {country: frozenset(parts) for country, parts in list_supported_countries().items()}

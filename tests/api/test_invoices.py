@@ -104,3 +104,14 @@ async def test_an_invoice_is_changed_until_something_was_paid(shop: Shop) -> Non
     await billing.pay(shop, invoice_id, 100, "2026-01-15", id=unique("pay"))
     assert (await billing.put(shop, invoice_id, total=60_000)).code == "invoice_has_payments"
     assert (await billing.put(shop, invoice_id, total=50_000)).status == 200
+
+
+async def test_explicit_defaults_are_no_other_content(shop: Shop) -> None:
+    one, other = await billing.issue(shop), await billing.issue(shop)
+    first = await billing.pay(shop, one, 1_000, "2026-01-15", id="p-said")
+    again = await billing.pay(shop, one, 1_000, "2026-01-15", id="p-said", mode="discount", currency="EUR")
+    assert (again.status, again.replayed, again.text) == (200, True, first.text)
+    assert (await billing.pay(shop, one, 1_000, "2026-01-15", id="p-said", mode="points")).code == "payment_conflict"
+    joint = await billing.pay_many(shop, {one: 1_000, other: 1_000}, "2026-01-15", id="p-both", currency="EUR")
+    again = await billing.pay_many(shop, {one: 1_000, other: 1_000}, "2026-01-15", id="p-both", mode="discount")
+    assert (again.status, again.replayed, again.text) == (200, True, joint.text)
