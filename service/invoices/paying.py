@@ -9,6 +9,7 @@ from service.invoices.bills import Bill, TaxGroup
 from service.invoices.documents import Invoice, Settled
 from service.invoices.rules import Allocation, NewPayment, NewPaymentOnMany, check_day
 from service.invoices.settling import Settlement, settle
+from service.kernel.amounts import BOUND
 from service.kernel.errors import Invalid
 from service.programs.payment_terms import PaymentMode
 
@@ -80,6 +81,8 @@ def settle_all(
         _check(report, invoice, found, pointer)
         check_day(report.paid_on, today=today, issued_on=invoice.issued_on, pointer="/paid_on")
         its = settle(invoice.standing, allocation.amount, report.paid_on, report.mode)
+        if its.points > BOUND:
+            raise Invalid("This would give more than 10^12 points.", pointer=f"{pointer}/amount", reason="out_of_range")
         due_on = invoice.agreement.due_on
         is_early = its.closes and due_on is not None and report.paid_on < due_on
         after = _replace(invoice, open=its.remaining, is_frozen=True)
@@ -106,5 +109,5 @@ def _check(report: PaymentReport, invoice: Invoice, before: list[tuple[Invoice, 
         detail = "All invoices of one payment are in one currency."
         raise Invalid(detail, pointer=f"{pointer}/invoice_id", reason="other_currency")
     if report.mode is PaymentMode.POINTS and invoice.agreement.points is None:
-        detail = "No points were offered instead of a discount when this invoice was recorded."
+        detail = "The program said of no rate of points for this currency when this invoice was recorded."
         raise Invalid(detail, pointer="/mode", reason="points_not_offered")

@@ -19,10 +19,12 @@ from service.programs.payment_terms import (
     NoDiscount,
     PaymentMode,
     PaymentTerms,
+    PointsForDiscount,
     TaxMode,
     YearlyRateTerms,
     check_terms,
 )
+from service.programs.rules import ProgramSettings
 
 _replace = msgspec.structs.replace
 MOST_LINES: Final = 1_000
@@ -185,30 +187,32 @@ def digest(text: str) -> bytes:
 
 
 def agreed(
-    new: NewInvoice, *, own: PaymentTerms | None, of_customer: PaymentTerms | None, policy: EarlyPayment | None
+    new: NewInvoice, *, own: PaymentTerms | None, of_customer: PaymentTerms | None, settings: ProgramSettings
 ) -> Agreement:
     """Fix what holds for an invoice: its own terms, else its customer's, else the program's. Raises Invalid.
 
     `own` are its terms however they were told.
     """
-    of_program = None if policy is None else policy.terms
+    policy = settings.early_payment or EarlyPayment()
     by_source: tuple[tuple[TermsSource, PaymentTerms | None], ...] = (
         ("invoice", own),
         ("customer", of_customer),
-        ("program", of_program),
+        ("program", policy.terms),
     )
     found: list[tuple[TermsSource, PaymentTerms]] = [(name, each) for name, each in by_source if each is not None]
     source, terms = found[0] if found else ("none", NoDiscount())
-    calendar, points = (None, None) if policy is None else (policy.calendar, policy.points)
-    due_on = due_day(terms, issued_on=new.issued_on, due_on=new.due_on, calendar=calendar)
+    points = policy.points
+    if points is None and new.currency == settings.currency:
+        points = PointsForDiscount(settings.point_value.points, settings.point_value.amount)
+    due_on = due_day(terms, issued_on=new.issued_on, due_on=new.due_on, calendar=policy.calendar)
     if due_on is None and isinstance(terms, YearlyRateTerms):
         detail = "A yearly rate needs the day on which the invoice is due: `due_on`, or `net_days` in its terms."
         raise Invalid(detail, pointer="/due_on", reason="missing")
     if terms.mode is PaymentMode.POINTS and points is None:
-        detail = "The program offers no points instead of a discount."
+        detail = "The program says of no rate of points for this currency."
         raise Invalid(detail, pointer="/terms/mode" if own else "/terms", reason="points_not_offered")
-    year_days = terms.year_days if isinstance(terms, YearlyRateTerms) else 365 if policy is None else policy.year_days
-    return Agreement(terms, new.issued_on, due_on, source, calendar, points, year_days)
+    year_days = terms.year_days if isinstance(terms, YearlyRateTerms) else policy.year_days
+    return Agreement(terms, new.issued_on, due_on, source, policy.calendar, points, year_days)
 
 
 def bill_of(new: NewInvoice, agreement: Agreement) -> Bill:

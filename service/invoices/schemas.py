@@ -102,10 +102,15 @@ class QuoteOut(msgspec.Struct, frozen=True):
 
 
 class PaymentTermsOut(msgspec.Struct, frozen=True):
-    """What is agreed with a customer for new invoices that bring no terms of their own."""
+    """What is agreed with a customer for new invoices that bring no terms of their own.
+
+    `text` is the machine-readable text of an XRechnung (BT-20), null where it can't express the terms, or not without an
+    invoice.
+    """
 
     customer_id: str
     terms: PaymentTerms
+    text: str | None
     words: str
 
 
@@ -178,4 +183,5 @@ def quote_out(invoice: Invoice, its: Quote) -> QuoteOut:
 
 def terms_out(customer_id: str, terms: PaymentTerms, currency: str, locale: str | None) -> PaymentTermsOut:
     """Render a customer's own terms."""
-    return PaymentTermsOut(customer_id, terms, wording.in_words(terms, locale=locale, currency=currency))
+    text = None if terms.base else xrechnung.written(terms, currency=currency, net=0, total=0)
+    return PaymentTermsOut(customer_id, terms, text, wording.in_words(terms, locale=locale, currency=currency))

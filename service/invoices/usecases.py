@@ -99,9 +99,9 @@ async def _made(
 ) -> Invoice:
     """Decide what an invoice comes to, with the terms that hold for it."""
     zone = ZoneInfo(program.settings.time_zone)
-    policy = program.at(start_of_day(new.issued_on, zone)).settings.early_payment
+    settings = program.at(start_of_day(new.issued_on, zone)).settings
     of_customer = await store.read_terms(db, program_id=program.id, customer=customer.id)
-    agreement = agreed(new, own=_own_terms(new), of_customer=of_customer, policy=policy)
+    agreement = agreed(new, own=_own_terms(new), of_customer=of_customer, settings=settings)
     bill = bill_of(new, agreement)
     return Invoice(
         id=ids.next() if before is None else before.id,

@@ -117,16 +117,17 @@ PaymentTerms: TypeAlias = StepTerms | YearlyRateTerms | NoDiscount
 class PointsForDiscount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`points` for each `amount` of minor units of the discount that a customer leaves; fractions are dropped."""
 
-    points: Annotated[int, Meta(ge=1, le=10**6)]
+    points: Annotated[int, Meta(ge=1, le=BOUND)]
     amount: Annotated[int, Meta(ge=1, le=BOUND)]
 
 
 class EarlyPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a program treats invoices. An invoice keeps what was so when it was recorded.
+    """How a program treats invoices. An invoice keeps what was so when it was issued.
 
     `terms` are for those that have none of their own and whose customers have none. With a `calendar`, last days that
     are none to work on there move to the next that is. `points` is what is given instead of a discount, where that is
-    asked for; null: that isn't offered. `year_days` is how yearly rates of steps are told.
+    asked for; null: what points are worth, in the program's currency, and nothing in others. `year_days` is how yearly
+    rates of steps are told.
     """
 
     terms: PaymentTerms | None = None
@@ -139,9 +140,6 @@ def check_early_payment(policy: EarlyPayment, within: str) -> None:
     """Refuse terms that contradict themselves and calendars that don't exist. Raises Invalid."""
     if policy.terms is not None:
         check_terms(policy.terms, f"{within}/terms")
-        if policy.terms.mode is PaymentMode.POINTS and policy.points is None:
-            detail = "Points instead of a discount need `points`, the rate."
-            raise Invalid(detail, pointer=f"{within}/terms/mode", reason="contradictory")
     if policy.calendar is not None:
         check_calendar(policy.calendar, f"{within}/calendar")
 

@@ -115,3 +115,42 @@ async def test_explicit_defaults_are_no_other_content(shop: Shop) -> None:
     joint = await billing.pay_many(shop, {one: 1_000, other: 1_000}, "2026-01-15", id="p-both", currency="EUR")
     again = await billing.pay_many(shop, {one: 1_000, other: 1_000}, "2026-01-15", id="p-both", mode="discount")
     assert (again.status, again.replayed, again.text) == (200, True, joint.text)
+
+
+async def test_points_are_worth_what_the_program_says_where_it_says_nothing_else(shop: Shop) -> None:
+    """A point is a cent; in other currencies points have no worth."""
+    invoice_id = await billing.issue(shop, terms=billing.TWO_PERCENT)
+    assert (await billing.quote(shop, invoice_id, "2026-01-15"))["points"] == 2_000
+    paid = await billing.pay(shop, invoice_id, 50_000, "2026-01-15", mode="points")
+    assert (paid.body["settled"], paid.body["points"]["earned"], paid.body["remaining"]) == (50_000, 1_000, 50_000)
+    dollars = await billing.issue(shop, currency="USD", terms=billing.TWO_PERCENT)
+    assert (await billing.quote(shop, dollars, "2026-01-15"))["points"] is None
+    refused = await billing.pay(shop, dollars, 50_000, "2026-01-15", mode="points")
+    assert (refused.pointer, refused.body["errors"][0]["code"]) == ("/mode", "points_not_offered")
+
+
+async def test_terms_are_the_invoices_else_the_customers_else_the_programs(shop: Shop) -> None:
+    program = {"kind": "steps", "steps": [{"days": 5, "basis_points": 100}]}
+    changed = {"settings": {"early_payment": {"terms": program}}, "valid_from": "2026-01-01T00:00:00Z"}
+    assert (await shop.call("PATCH", "/v1/program", changed, role=Role.ADMIN)).status == 200
+    assert (await shop.call("PUT", "/v1/customers/c-42", {"locale": "de-DE"})).status == 201
+    agreed = await shop.call("PUT", "/v1/customers/c-42/payment-terms", billing.TWO_PERCENT, role=Role.BILLING)
+    assert (agreed.status, agreed.body["text"]) == (200, "#SKONTO#TAGE=10#PROZENT=2.00#\n")
+    answers = [
+        await billing.put(shop, unique("inv"), terms=...),
+        await billing.put(shop, unique("inv")),
+        await billing.put(shop, unique("inv"), customer_id="c-43", terms=...),
+        await billing.put(shop, unique("inv"), customer_id="c-43", terms={"kind": "none"}),
+        await billing.put(shop, unique("inv"), terms=..., terms_text="#SKONTO#TAGE=3#PROZENT=4.00#\n"),
+    ]
+    told = [(each.body["agreed"]["source"], each.body["agreed"]["terms"].get("steps", [])) for each in answers]
+    assert told == [
+        ("customer", billing.TWO_PERCENT["steps"]),
+        ("invoice", billing.TWO_STEPS["steps"]),
+        ("program", program["steps"]),
+        ("invoice", []),
+        ("invoice", [{"days": 3, "basis_points": 400}]),
+    ]
+    assert "Skonto" in answers[0].body["agreed"]["words"]
+    assert (await shop.call("DELETE", "/v1/customers/c-42/payment-terms", role=Role.BILLING)).status == 200
+    assert (await billing.put(shop, unique("inv"), terms=...)).body["agreed"]["source"] == "program"

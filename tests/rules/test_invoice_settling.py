@@ -10,7 +10,7 @@ from service.invoices.settling import (
     Missed,
     Settlement,
     Standing,
-    Step,
+    PriceStep,
     points_for,
     price_on,
     quote,
@@ -181,23 +181,23 @@ def test_a_fixed_amount_is_net_and_its_tax_comes_on_top() -> None:
 def test_a_quote_tells_each_day_after_which_the_price_changes() -> None:
     invoice = of_1000(steps((7, 300), (14, 200), net_days=30))
     its = quote(invoice, ISSUED)
-    assert its.steps == (Step(on_day(7), 97_000), Step(on_day(14), 98_000))
+    assert its.steps == (PriceStep(on_day(7), 97_000), PriceStep(on_day(14), 98_000))
     assert (its.last_day, quote(invoice, on_day(8)).last_day) == (on_day(7), on_day(14))
     assert quote(invoice, on_day(7)).steps == its.steps
-    assert quote(invoice, on_day(8)).steps == (Step(on_day(14), 98_000),)
+    assert quote(invoice, on_day(8)).steps == (PriceStep(on_day(14), 98_000),)
     assert (quote(invoice, on_day(15)).steps, quote(invoice, on_day(15)).last_day) == ((), None)
 
 
 def test_a_step_that_is_no_better_than_the_next_is_none() -> None:
     its = quote(of_1000(steps((7, 200), (14, 300))), ISSUED)
-    assert (its.steps, its.last_day) == ((Step(on_day(14), 97_000),), on_day(14))
+    assert (its.steps, its.last_day) == ((PriceStep(on_day(14), 97_000),), on_day(14))
 
 
 def test_by_a_yearly_rate_each_day_has_its_price_and_no_last_day() -> None:
     terms = YearlyRateTerms(basis_points=3_650, year_days=365)
     invoice = told(agreed(terms, due_on=on_day(3)), 100_000)
     its = quote(invoice, ISSUED)
-    assert its.steps == (Step(on_day(0), 99_700), Step(on_day(1), 99_800), Step(on_day(2), 99_900))
+    assert its.steps == (PriceStep(on_day(0), 99_700), PriceStep(on_day(1), 99_800), PriceStep(on_day(2), 99_900))
     assert its.last_day is None
     settlement = settle(invoice, 99_700, ISSUED, None)
     assert told_of(settlement) == (100_000, 300, 0, 0)
