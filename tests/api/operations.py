@@ -464,6 +464,7 @@ OPERATIONS = (
     Operation(
         "getPayment", "GET", "/v1/payments/{id}", _roles("billing portal support analyst admin"), unknown="nothing"
     ),
+    Operation("getEarlyPaymentReport", "GET", "/v1/early-payment-report", _roles("marketer analyst admin")),
     Operation(
         "putPaymentTerms",
         "PUT",

@@ -78,6 +78,7 @@ UNKNOWN_ROUTES = (
     "/v1/invoices/x/payments/y/reverse/z",
     "/v1/invoices/x/credit-notes/y",
     "/v1/payments/x/y",
+    "/v1/early-payment-report/x",
     "/v1/payments/x/reverse",
     "/v1/customers/x/payment-terms/y",
     "/v1/campaigns",

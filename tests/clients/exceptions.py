@@ -157,6 +157,12 @@ EXCEPTIONS: Final = tuple(
             r"\?(from|to) (out_of_range|invalid_format)|\?offer unknown_offer",
             "the days must make a period of the calendar, and the program have the offer",
         ),
+        (
+            "positive_data_acceptance",
+            ("GET /v1/early-payment-report",),
+            r"\?(from|to|compare_from|compare_to) (out_of_range|invalid_format)",
+            "the days must make periods of the calendar, one before the other",
+        ),
         ("positive_data_acceptance", _TAKES_KEYS, " idempotency_key_reused", "the key was another request's before"),
         ("positive_data_acceptance", (_REPORT,), "too_large", "1,000 items may be more than 64 KiB"),
         ("positive_data_acceptance", _FACTS, "/occurred_at in_the_future", "it depends on the clock"),

@@ -370,13 +370,13 @@ async def biller(new_shop: NewShop) -> Biller:
 
 
 async def test_two_half_years_are_told_as_they_were(biller: Biller) -> None:
-    shop, today = biller.shop, biller.today
-    first = today - 150 * DAY
+    shop, first = biller.shop, biller.today - 240 * DAY
     await biller.live(first - HALF_YEAR * DAY, HALF_YEAR, 45, 170, terms={"kind": "none", "net_days": 30})
-    await biller.live(first, 151, 15, 200)
+    await biller.live(first, 241, 15, 200)
     await biller.live(first, 60, 20, 10, terms=...)  # of no terms at all, and so without a due day
     query = f"?from={first}&compare_from={first - HALF_YEAR * DAY}&capital_basis_points=900"
     body = await report(shop, query)
+    today = datetime.fromisoformat(body["made_at"]).date()
     check(body["total"], biller.known, first, today)
     assert (body["groups"], body["others"], body["group_by"]) == ([], None, None)
     eur, its = body["total"][0]["worth"], [each for each in biller.known if each.currency == "EUR"]
@@ -390,6 +390,9 @@ async def test_two_half_years_are_told_as_they_were(biller: Biller) -> None:
     assert eur["more_given"] == pytest.approx(reckoned["more"], abs=1)
     assert eur["break_even_days"] == pytest.approx(reckoned["even"], abs=0.051)
     assert (eur["gain"], eur["low"], eur["high"]) == pytest.approx(reckoned["gain"], rel=1e-5, abs=2)
+    assert (eur["verdict"], eur["why"], eur["low"] > 0) == ("pays", None, True)
+    cheap = (await report(shop, query.replace("=900", "=100")))["total"][0]["worth"]
+    assert (cheap["verdict"], cheap["why"], cheap["high"] < 0) == ("does_not_pay", None, True)
     for group_by, of in (("attributes.region", region_of), ("terms", source_of)):
         body = await report(shop, f"{query}&group_by={group_by}")
         check(body["total"], biller.known, first, today)
