@@ -8,6 +8,7 @@ from service.customers.rules import Profile
 from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.statements import Db
+from tests import billing
 from tests.activities import declare, report
 from tests.conftest import NewShop
 from tests.shop import Answer, Shop, unique
@@ -221,7 +222,18 @@ async def a_full_life(shop: Shop) -> list[dict[str, Any]]:
     assert (await admin(shop, "POST", "/v1/opening-balances", {"balances": [opening]})).status == 200
     await declare(shop, "review", properties={"text": {"type": "string"}})
     assert (await report(shop, type="review", customer_id=name, properties={"text": WORD})).status == 201
+    await be_billed(shop, name)
     return [bought, nothing_earned, refund]
+
+
+async def be_billed(shop: Shop, name: str) -> None:
+    """Let a customer have terms of his own, and an invoice with a payment and a credit note."""
+    agreed = await shop.call("PUT", f"/v1/customers/{name}/payment-terms", billing.TWO_PERCENT, role=Role.BILLING)
+    assert agreed.status == 200, agreed.text
+    lines = [{"net": 100_000, "taxes": [{"name": "VAT", "basis_points": 1900}]}]
+    await billing.issue(shop, "inv-1", customer_id=name, number=WORD, total=..., lines=lines, terms=...)
+    assert (await billing.pay(shop, "inv-1", 100, "2026-01-12")).status == 201
+    assert (await billing.credit(shop, "inv-1", total=100)).status == 201
 
 
 async def traces(owner: Db, shop: Shop, word: str) -> list[str]:
@@ -241,7 +253,7 @@ async def traces(owner: Db, shop: Shop, word: str) -> list[str]:
 
 async def test_of_an_erased_customer_nothing_is_left_and_the_books_still_prove(shop: Shop, owner: Db) -> None:
     name, (bought, nothing_earned, refund) = f"{WORD}@example.com", await a_full_life(shop)
-    assert {"purchase.items", "activity.properties"} <= set(await traces(owner, shop, WORD))
+    assert {"purchase.items", "activity.properties", "invoice.number"} <= set(await traces(owner, shop, WORD))
     dry = await shop.call("DELETE", f"/v1/customers/{name}?dry_run=true", role=Role.ADMIN)
     assert dry.body == {"customer_id": name, "erased": True, "closed": NOTHING | {"available": 48, "held": 10}}
     assert (await shop.get(f"/v1/customers/{name}/balance")).status == 200
@@ -349,6 +361,7 @@ async def test_an_export_has_all_that_is_kept(shop: Shop) -> None:
         "transactions": 8, "lots": 4, "redemptions": 1, "purchases": 3, "refunds": 1, "vouchers": 0,
         "adjustments": 1, "opening_balances": 1, "notices": 0, "activities": 1, "tier_changes": 0,
         "tiers_brought": 0, "suppressions": 1, "referrals": 0, "referral_codes": 0, "referral_asks": 0,
+        "invoices": 1, "payments": 1, "credit_notes": 1, "payment_terms": 1,
     }  # fmt: skip
     assert given["records"]["purchases"][0]["metadata"] == {WORD: WORD}
 

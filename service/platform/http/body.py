@@ -105,7 +105,7 @@ def decode(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Decode JSON whose syntax was checked into a struct, without any leniency. Raises Invalid with a pointer."""
     content = bytes(raw)
     if b"\\u" in content:
-        if issubclass(kind, Envelope):
+        if _is_envelope(kind):
             content = _ESCAPE.sub(_whole, content)
         else:
             _check_characters(_texts.decode(content.decode()), "")
@@ -115,6 +115,11 @@ def decode(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
         raise as_invalid(str(fault), keys=_keys(content, kind, str(fault))) from None
     except msgspec.DecodeError as fault:
         raise Undecodable(str(fault)) from None
+
+
+def _is_envelope(kind: object) -> bool:
+    """Tell whether entries are decoded one by one. What is one of several kinds is no class."""
+    return isinstance(kind, type) and issubclass(kind, Envelope)
 
 
 def _whole(found: re.Match[bytes]) -> bytes:
