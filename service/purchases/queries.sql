@@ -62,8 +62,10 @@ FROM unnest($2::past_period_row[]) AS w
 LEFT JOIN LATERAL (
     SELECT (l.line ->> 'points')::bigint AS points
     FROM (
+        SELECT w.customer_id AS id
+        UNION ALL
         SELECT c.id FROM customer AS c
-        WHERE c.program_id = $1::integer AND (c.id = w.customer_id OR c.merged_into = w.customer_id)
+        WHERE c.program_id = $1::integer AND c.merged_into = w.customer_id
     ) AS o
     INNER JOIN transfer AS t
         ON

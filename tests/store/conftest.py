@@ -90,6 +90,23 @@ INSERT INTO webhook_delivery SELECT $1, (SELECT min(id::text)::uuid FROM webhook
     CASE e.position %% 1000 WHEN 1 THEN 'waiting' WHEN 2 THEN 'dead' ELSE 'delivered' END, 1, now(),
     CASE e.position %% 1000 WHEN 1 THEN now() END, CASE e.position %% 1000 WHEN 1 THEN NULL ELSE now() END, '[{}]'
 FROM event AS e;
+INSERT INTO payment_terms SELECT $1, n, '{}', now() FROM generate_series(1, $2::integer) AS n;
+INSERT INTO invoice (program_id, id, external_id, customer_id, content_hash, number, number_key, likeness, issued_on,
+    currency, agreement, bill, charged, total, tax, open, is_frozen, recorded_at, changed_at)
+SELECT $1, %(id)s, 'old-' || n, n, k.hash, 'old-' || n, k.hash, k.hash, date '2026-01-01', 'EUR', '{}', '{}', '{}', 100,
+    0, CASE n %% 1000 WHEN 1 THEN 100 ELSE 0 END, TRUE, now(), now()
+FROM generate_series(1, $2::integer) AS n
+CROSS JOIN LATERAL (SELECT decode(md5(n::text), 'hex') AS hash) AS k;
+INSERT INTO invoice_version SELECT $1, i.id, i.id, 1, i.customer_id, i.issued_on, NULL, 'EUR', 100, 0, now()
+FROM invoice AS i;
+INSERT INTO payment SELECT $1, i.id, i.external_id, i.customer_id, i.issued_on, 'EUR', 100, NULL, TRUE, 0,
+    '{"lines": []}', now(), now() FROM invoice AS i;
+INSERT INTO settlement SELECT $1, i.id, i.id, 0, 100, 100, 0, 0, 0, 0, 0, i.issued_on, NULL, '{}', TRUE, FALSE
+FROM invoice AS i;
+INSERT INTO payment_reversal SELECT $1, i.id, i.id, 0, '{}', now() FROM invoice AS i;
+INSERT INTO credit_note SELECT $1, i.id, i.external_id, i.customer_id, i.id, i.issued_on, 1, 0, 0, 1, 0, '{}', now()
+FROM invoice AS i;
+INSERT INTO settlement_taken SELECT $1, i.id, i.id, i.id, 1, 1, 0, 0, 0 FROM invoice AS i;
 INSERT INTO webhook_disabling SELECT $1, %(id)s, %(id)s, 'gone', NULL, now()
 FROM generate_series(1, $2::integer) AS n;
 """

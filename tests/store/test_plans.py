@@ -82,6 +82,7 @@ def _statements() -> Iterator[tuple[str, Statement]]:
         "referrals",
         "referrals/asks",
         "referrals/codes",
+        "invoices",
     ):
         for statement in load_file(CHECKOUT / "service" / room / "queries.sql").values():
             yield f"{room}.{statement.name}", statement
@@ -111,6 +112,7 @@ async def test_no_statement_of_a_room_scans_a_filled_table(books: Books, name: s
 @pytest.mark.parametrize(
     "name",
     [
+        "purchases.past_use",
         "purchases.purchases_since",
         "purchases.activities_since",
         "purchases.refunds_of_named",
@@ -128,6 +130,16 @@ async def test_no_statement_of_a_room_scans_a_filled_table(books: Books, name: s
         "referrals.look_again",
         "referrals/asks.ask_read",
         "referrals/asks.told_read",
+        "invoices.invoice_read",
+        "invoices.invoice_list_of_customer",
+        "invoices.payment_answers",
+        "invoices.payment_read",
+        "invoices.payments_of_invoice",
+        "invoices.settlement_left",
+        "invoices.closings_of",
+        "invoices.credit_notes_of_invoice",
+        "invoices.credit_note_read",
+        "invoices.payment_past_use",
     ],
 )
 async def test_what_is_counted_again_is_found_by_its_customers_also_behind_a_pooler(books: Books, name: str) -> None:
