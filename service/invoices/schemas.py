@@ -104,8 +104,8 @@ class QuoteOut(msgspec.Struct, frozen=True):
 class PaymentTermsOut(msgspec.Struct, frozen=True):
     """What is agreed with a customer for new invoices that bring no terms of their own.
 
-    `text` is the machine-readable text of an XRechnung (BT-20), null where it can't express the terms, or not without an
-    invoice.
+    `text` is the machine-readable text of an XRechnung (BT-20), null where it can't express the terms, or needs an
+    invoice for that.
     """
 
     customer_id: str

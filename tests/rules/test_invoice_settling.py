@@ -8,9 +8,9 @@ import pytest
 from service.invoices.bills import InvoiceLine, Tax
 from service.invoices.settling import (
     Missed,
+    PriceStep,
     Settlement,
     Standing,
-    PriceStep,
     points_for,
     price_on,
     quote,
