@@ -18,6 +18,7 @@ from service.platform.database import Database
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
+from tests import billing
 from tests.conftest import Servers, make_shop, new_database
 from tests.ports import free_port
 from tests.shop import Answer, Shop, purchase, unique
@@ -140,6 +141,7 @@ async def good_calls(told: Told) -> None:
     assert (await told.call("POST", "/v1/api-keys", new_key, headers=headers)).status == 201
     assert (await told.call("POST", "/v1/api-keys", new_key | {"name": "canary 2"}, headers=headers)).status == 422
     await good_calls_of_referrals(told)
+    await good_calls_of_invoices(told)
     for path in ("", "/balance", "/transactions", "/lots", "/referral"):
         assert (await told.call("GET", f"/v1/customers/canary%40example.com{path}")).status == 200
     assert (await told.call("GET", "/v1/customers?email=canary@example.com")).status == 200
@@ -162,6 +164,33 @@ async def good_calls_of_referrals(told: Told) -> None:
         answer = await told.call("POST", path, body, headers=headers)
         assert answer.status == status, answer.text
         assert (await told.call("POST", path, body, headers=headers)).status == status
+
+
+async def good_calls_of_invoices(told: Told) -> None:
+    """Put a canary into an invoice's number, its lines and its id, and into ids of payments and credit notes."""
+    invoice = billing.invoice(
+        customer_id="canary@example.com",
+        number="canary@example.com 1",
+        total=...,
+        lines=[{"net": 100_000, "taxes": [{"name": "canary", "basis_points": 1900}]}],
+    )
+    path, terms = "/v1/invoices/canary-invoice", "/v1/customers/canary%40example.com/payment-terms"
+    assert (await told.call("PUT", terms, billing.TWO_PERCENT)).status == 200
+    for status in (201, 200):
+        assert (await told.call("PUT", path, invoice)).status == status
+    assert (await told.call("PUT", "/v1/invoices/canary-2", invoice | {"number": "CANARY@example.com1"})).status == 409
+    payment = {"id": "canary-payment", "paid_on": "2026-01-12", "amount": 100}
+    note = {"id": "canary-note", "issued_on": "2026-01-20", "total": 100}
+    for status in (201, 200):
+        assert (await told.call("POST", f"{path}/payments", payment)).status == status
+        assert (await told.call("POST", f"{path}/credit-notes", note)).status == status
+    for headers in ({"Idempotency-Key": unique("k")},) * 2:
+        answer = await told.call("POST", f"{path}/payments/canary-payment/reverse", {}, headers=headers)
+        assert answer.status == 200, answer.text
+    for each in (path, f"{path}/quote", f"{path}/payments", f"{path}/credit-notes", "/v1/payments/canary-payment"):
+        assert (await told.call("GET", each)).status == 200
+    assert (await told.call("GET", "/v1/invoices?customer_id=canary%40example.com")).status == 200
+    assert (await told.call("GET", terms)).status == 200
 
 
 async def refused_calls(told: Told) -> list[Answer]:
@@ -191,6 +220,42 @@ async def refused_calls(told: Told) -> list[Answer]:
         ("PUT", "/v1/customers/canary%40example.com/marks", {"canary": "canary"}),
         ("PUT", "/v1/customers/canary%40example.com/marks", {"device": "canary" * 100}),
     ]
+    invoice = billing.invoice(customer_id="canary")
+    bodies += [
+        ("PUT", "/v1/invoices/canary-refused", invoice | change)
+        for change in (
+            {"number": "canary" * 50},
+            {"number": "canary\ud800"},
+            {"customer_id": "canary "},
+            {"issued_on": "canary"},
+            {"currency": "canary"},
+            {"terms": {"kind": "canary"}},
+            {"terms": None, "terms_text": "canary"},
+            {"total": None, "lines": [{"net": 1, "taxes": [{"name": "canary"}]}]},
+            {"canary": "canary"},
+        )
+    ]
+    bodies += [
+        ("POST", "/v1/invoices/canary-invoice/payments", {"id": "canary-p", "paid_on": "canary", "amount": 1}),
+        (
+            "POST",
+            "/v1/invoices/canary-invoice/payments",
+            {"id": "canary-payment", "paid_on": "2026-01-12", "amount": 2},
+        ),
+        ("POST", "/v1/invoices/canary-invoice/credit-notes", {"id": "canary-n", "issued_on": "2026-01-20"}),
+        ("POST", "/v1/invoices/canary-nothing/payments", {"id": "canary-p", "paid_on": "2026-01-12", "amount": 1}),
+        (
+            "POST",
+            "/v1/payments",
+            {
+                "id": "canary-p",
+                "customer_id": "canary",
+                "paid_on": "2026-01-12",
+                "allocations": [{"invoice_id": "canary", "amount": 1}],
+            },
+        ),
+        ("PUT", "/v1/customers/canary%40example.com/payment-terms", {"kind": "none", "mode": "canary"}),
+    ]
     bodies += [
         ("PUT", "/v1/customers/canary", change)
         for change in (
@@ -215,6 +280,10 @@ async def refused_calls(told: Told) -> list[Answer]:
         "/v1/customers?cursor=canary",
         "/v1/customers?limit=canary",
         "/v1/customers?email=canary%00",
+        "/v1/invoices/canary-nothing",
+        "/v1/invoices?status=canary",
+        "/v1/invoices/canary-invoice/quote?paid_on=canary",
+        "/v1/payments/canary-nothing",
     ]
     answers += [await told.call("GET", path) for path in paths]
     for key in ("Bearer canary", "Basic canary", f"Bearer {shop.keys[Role.ADMIN]}x"):
@@ -230,11 +299,13 @@ async def faults(told: Told) -> list[Answer]:
     owner, good = told.owner, purchase(customer_id="canary-2", id=unique("canary"))
     await owner.execute("ALTER TABLE customer_profile ADD CONSTRAINT no_bird CHECK (name <> 'canary')")
     await owner.execute("ALTER TABLE purchase ADD CONSTRAINT no_bird CHECK (channel <> 'canary') NOT VALID")
+    await owner.execute("ALTER TABLE invoice ADD CONSTRAINT no_bird CHECK (number <> 'canary')")
     answers = [
         await told.call("PUT", "/v1/customers/canary-2", {"name": "canary"}),
         await told.call("POST", "/v1/purchases", good | {"channel": "canary"}),
         await told.call("POST", "/v1/purchases/batch", {"purchases": [good | {"channel": "canary"}]}),
     ]
+    assert (await told.call("PUT", "/v1/invoices/canary-3", billing.invoice(number="canary"))).status == 503
     await owner.execute("ALTER TABLE customer_profile RENAME COLUMN email TO gone")
     answers += [
         await told.call("PUT", "/v1/customers/canary-2", PERSONAL),
@@ -284,6 +355,21 @@ async def test_no_log_line_and_no_problem_repeats_what_a_caller_sent(told: Told)
     assert all(request_id in written for request_id in request_ids), "a fault is found by the id that the caller got"
 
 
+async def holding(owner: Db, table: str, word: str) -> list[str]:
+    """Name the columns of a table in which a word stands."""
+    columns = [
+        row[0]
+        for row in await owner.fetch(
+            "SELECT column_name::text FROM information_schema.columns WHERE table_name = $1", table
+        )
+    ]
+    return [
+        column
+        for column in columns
+        if await owner.fetchval(f"SELECT count(*) FROM {table} AS c WHERE c.{column}::text ~* $1", word)
+    ]
+
+
 async def test_personal_data_lie_where_an_erasure_can_empty_them(told: Told) -> None:
     await good_calls(told)
     tables = [
@@ -297,19 +383,9 @@ async def test_personal_data_lie_where_an_erasure_can_empty_them(told: Told) -> 
         for table in tables
         if await told.owner.fetchval(f"SELECT count(*) FROM {table} AS t WHERE t::text ~* 'canary(@| bird| 1| yellow)'")
     }
-    assert with_personal_data == {"customer", "customer_profile", "referral_ahead"}
-    columns = [
-        row[0]
-        for row in await told.owner.fetch(
-            "SELECT column_name::text FROM information_schema.columns WHERE table_name = 'customer'"
-        )
-    ]
-    holding = [
-        column
-        for column in columns
-        if await told.owner.fetchval(f"SELECT count(*) FROM customer AS c WHERE c.{column}::text ~* 'canary'")
-    ]
-    assert holding == ["external_id"]
+    assert with_personal_data == {"customer", "customer_profile", "referral_ahead", "invoice"}
+    assert await holding(told.owner, "customer", "canary") == ["external_id"]
+    assert await holding(told.owner, "invoice", "canary@") == ["number"]
     beside = {
         table
         for table in tables
@@ -317,4 +393,6 @@ async def test_personal_data_lie_where_an_erasure_can_empty_them(told: Told) -> 
         and await told.owner.fetchval(f"SELECT count(*) FROM {table} AS t WHERE t::text ~* 'canary'")
     }
     beside -= {"referral_ahead", "referral_code"}  # whom claims name ahead, above, and codes in words
-    assert beside <= {"claim", "lot", "api_key", "command"}, "ids of purchases, and names of keys"
+    of_invoices = {"invoice", "payment", "payment_reversal", "settlement", "credit_note"}
+    names = {"claim", "lot", "api_key", "command"}
+    assert beside <= names | of_invoices, "ids of purchases, invoices and payments, and names of keys and taxes"

@@ -10,7 +10,7 @@ import pytest
 from service.openapi import EXAMPLES, render
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
-from tests import asking
+from tests import asking, billing
 from tests.activities import declare
 from tests.api.test_events import sequenced
 from tests.conftest import NewShop
@@ -35,6 +35,7 @@ TICKET: dict[str, Any] = {
     "points": 60,
     "codes": "third_party",
 }
+FACTS = {"reportPurchase", "reportActivity", "reportPayment", "reportPaymentOnMany", "reportCreditNote"}
 OPERATIONS = [
     (path, method, operation) for path, methods in SPEC["paths"].items() for method, operation in methods.items()
 ]
@@ -102,7 +103,7 @@ def test_answers_tell_their_headers() -> None:
             assert {"RateLimit-Policy", "RateLimit"} & set(headers) == (
                 {"RateLimit-Policy", "RateLimit"} if limited else set()
             )
-            repeats = takes_key or operation["operationId"] in {"reportPurchase", "reportActivity"}
+            repeats = takes_key or operation["operationId"] in FACTS
             if status == "200" and repeats:
                 assert "Idempotent-Replayed" in headers
 
@@ -171,6 +172,8 @@ async def prepare(name: str, shop: Shop, receiver: Receiver, made: dict[str, str
         made["referral_id"] = bought.body["referral"]["id"]
     if name == "getCustomerReferral":
         await asking.reached(shop, "c-42", "purchase:2")
+    if name == "reportPaymentOnMany":
+        await billing.issue(shop, "inv-1002", terms=billing.TWO_PERCENT, issued_on="2026-11-03")
     if name == "mergeCustomer":
         await shop.buy(customer_id="c-43", total=1_000)
 
@@ -180,7 +183,7 @@ async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
     made = {"key_id": "", "redemption_id": "", "reward_id": "", "code": EXAMPLE_CODE, "adjustment_id": ""}
     made |= {"webhook_id": "", "event_id": "", "earning_rule_id": "birthday-week"}
     made |= {"activity_type_id": "webinar", "activity_id": "review-7", "tier_id": "gold", "reason": "open_case"}
-    made |= {"referral_id": "", "referral_offer_id": "friends"}
+    made |= {"referral_id": "", "referral_offer_id": "friends", "invoice_id": "inv-1001", "payment_id": "pay-1"}
     its_id = {
         "createApiKey": "key_id",
         "redeemPoints": "redemption_id",
@@ -200,6 +203,8 @@ async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
         await prepare(name, shop, receiver, made)
         path = path.format(purchase_id="order-1001", customer_id="c-42", **made)
         query = "?limit=1" if name.startswith("list") else ""
+        if name == "quoteInvoice":
+            query = "?paid_on=2026-11-09"
         if name == "listEvents":
             await sequenced(shop)
             query += "&types=purchase.rewarded"
