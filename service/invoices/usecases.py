@@ -153,8 +153,8 @@ async def _write(
     db: Db, program_id: int, made: Invoice, customer: Customer, before: Invoice | None, ids: IdSource
 ) -> None:
     version_id = ids.next()
-    news = INVOICE_RECORDED if before is None else INVOICE_CHANGED
-    events = [*customers.enrolments([customer], ids), Event(ids.next(), news, customer.id, version_id)]
+    news = _news(INVOICE_RECORDED if before is None else INVOICE_CHANGED, ids, customer, version_id)
+    events = [*customers.enrolments([customer], ids), news]
     await write_together(
         db,
         [
@@ -164,6 +164,10 @@ async def _write(
             announcing(program_id, events, made.changed_at),
         ],
     )
+
+
+def _news(kind: str, ids: IdSource, customer: Customer, version_id: UUID) -> Event:
+    return Event(ids.next(), kind, customer.id, version_id)
 
 
 async def _recorded(db: Db, program_id: int, invoice: Invoice, *, is_new: bool = False) -> Recorded:

@@ -40,6 +40,8 @@ EXAMPLES: Final = {
     "reason": "open_case",
     "webhook_id": "whk_019aa5f0601c7b3e8d11223344556677",
     "event_id": "evt_019aa5f0601c7b3e8d11223344556677",
+    "invoice_id": "inv-1001",
+    "payment_id": "pay-1",
 }
 
 _REPORT: Final = "POST /v1/purchases"
@@ -74,9 +76,20 @@ _OPENING: Final = "POST /v1/opening-balances"
 _EVENTS: Final = "GET /v1/events"
 _ACTIVITY: Final = "POST /v1/activities"
 _FACTS: Final = (_REPORT, _REFUND, _ACTIVITY)
+INVOICE: Final = "/v1/invoices/{invoice_id}"
+BOUNCE: Final = f"POST {INVOICE}/payments/{{payment_id}}/reverse"
+PAYMENT_TERMS: Final = "/v1/customers/{customer_id}/payment-terms"
+_BILL: Final = f"PUT {INVOICE}"
+_AGREE: Final = f"PUT {PAYMENT_TERMS}"
+_PAY: Final = f"POST {INVOICE}/payments"
+_PAY_MANY: Final = "POST /v1/payments"
+_CREDIT: Final = f"POST {INVOICE}/credit-notes"
+_PAYMENTS: Final = (_PAY, _PAY_MANY)
+_OF_INVOICES: Final = (_BILL, *_PAYMENTS, _CREDIT)
 _COMMANDS: Final = (
     *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE, MERGE),
     *(_CLAIM, *_REVIEWS, *_CODES, ASKED),
+    BOUNCE,
     "POST /v1/purchases/{purchase_id}/confirm",
 )
 WEBHOOK: Final = "/v1/webhooks/{webhook_id}"
@@ -134,6 +147,9 @@ _LISTS: Final = (
     _EVENTS,
     "GET /v1/webhooks",
     f"GET {WEBHOOK}/deliveries",
+    "GET /v1/invoices",
+    f"GET {INVOICE}/payments",
+    f"GET {INVOICE}/credit-notes",
 )
 
 

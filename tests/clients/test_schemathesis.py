@@ -14,7 +14,7 @@ import pytest
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT
-from tests import asking
+from tests import asking, billing
 from tests.activities import declare, report
 from tests.api.operations import OFFER, RULE, TIER, TYPE
 from tests.clients import exceptions
@@ -80,6 +80,7 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
     told = await report(shop, type="review")
     made["GET /v1/activities/{activity_id}"] = {"activity_id": told.body["id"]}
     made |= await definitions(shop)
+    made |= await billed(shop)
     await shop.call("PUT", "/v1/customers/asked", {}, role=Role.ADMIN)
     await asking.reached(shop, "asked", "purchase:2")  # that of the document's example
     made[exceptions.ASKED] = {"customer_id": "asked"}
@@ -92,6 +93,28 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
     for label in (*its_own, exceptions.RESEND):
         made[label] = {"webhook_id": await unreachable(shop)}
     made[exceptions.RESEND]["event_id"] = await untold(shop, made[exceptions.RESEND]["webhook_id"])
+    return made
+
+
+async def billed(shop: Shop) -> dict[str, dict[str, str]]:
+    """Make an invoice for each call that needs one, with a payment where that is asked for."""
+    path, made = exceptions.INVOICE, dict[str, dict[str, str]]()
+    for label in (f"GET {path}", f"GET {path}/quote", f"POST {path}/payments", f"POST {path}/credit-notes"):
+        made[label] = {"invoice_id": await billing.issue(shop)}
+    for label in (
+        f"GET {path}/payments",
+        f"GET {path}/credit-notes",
+        exceptions.BOUNCE,
+        "GET /v1/payments/{payment_id}",
+    ):
+        invoice_id = await billing.issue(shop)
+        paid = await billing.pay(shop, invoice_id, 100, "2026-01-12")
+        made[label] = {"invoice_id": invoice_id, "payment_id": paid.body["id"]}
+    for number in ("inv-1001", "inv-1002"):  # those of the example of a payment over many
+        await billing.issue(shop, number, issued_on="2026-11-02")
+    await shop.call("PUT", "/v1/customers/agreed", {}, role=Role.ADMIN)
+    await shop.call("PUT", "/v1/customers/agreed/payment-terms", billing.TWO_PERCENT, role=Role.ADMIN)
+    made[f"GET {exceptions.PAYMENT_TERMS}"] = {"customer_id": "agreed"}
     return made
 
 
