@@ -22,7 +22,7 @@ from service.invoices.schemas import (
     terms_out,
 )
 from service.invoices.usecases import Recorded
-from service.kernel.errors import Invalid
+from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import CALLER_ID_PATTERN
 from service.platform.database import Database
 from service.platform.http.operation import CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
@@ -102,7 +102,7 @@ async def get_invoice(request: ApiRequest, invoice_id: FromPath[str]) -> Invoice
 @get(
     "/",
     operation_id="listInvoices",
-    opt=operation(Right.READ_INVOICES, parameters=(LIMIT, CURSOR, STATUS, OF_CUSTOMER)),
+    opt=operation(Right.READ_INVOICES, parameters=(LIMIT, CURSOR, STATUS, OF_CUSTOMER), refusals=(NotFound,)),
 )
 async def list_invoices(request: ApiRequest) -> Page[InvoiceOut]:
     """List invoices, newest first; `?customer_id=` those of a customer, `?status=open` those that aren't settled."""
@@ -145,7 +145,11 @@ def day_asked_for(request: ApiRequest, name: str) -> date | None:
         raise Invalid("This is no day as in 2026-11-25.", pointer=f"?{name}", reason="invalid_format") from None
 
 
-@put("/", operation_id="putPaymentTerms", opt=operation(Right.REPORT_INVOICES, parameters=(DRY_RUN,)))
+@put(
+    "/",
+    operation_id="putPaymentTerms",
+    opt=operation(Right.REPORT_INVOICES, parameters=(DRY_RUN,), refusals=(NotFound,)),
+)
 async def put_terms(request: ApiRequest, customer_id: FromPath[str], data: JSONBody[PaymentTerms]) -> PaymentTermsOut:
     """Agree on terms with a customer, for new invoices that bring none of their own. They replace earlier ones."""
     named, program = caller_id(customer_id), program_of(request)
