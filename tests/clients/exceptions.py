@@ -232,12 +232,6 @@ EXCEPTIONS: Final = tuple(
         ),
         (
             "positive_data_acceptance",
-            (_PROGRAM,),
-            "/settings/early_payment/terms/mode contradictory",
-            "points need a rate, which is another field",
-        ),
-        (
-            "positive_data_acceptance",
             (_BILL, _CREDIT),
             "/(total|tax) (missing|exclusive|out_of_range)",
             "it is one of two fields, and a schema compares no amounts",
