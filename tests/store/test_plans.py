@@ -174,11 +174,15 @@ ARGUMENTS = {
     "integer": ("%(program)s", "30", "60", "90"),
     "uuid": ("'00000000-0000-0000-0000-000000000000'", "'ffffffff-0000-0000-0000-000000000000'"),
     "timestamp with time zone": ("now() - interval '1 year'", "now()", "now()"),
-    "date": ("current_date - 365", "current_date"),
-    "text": ("NULL",),
+    "date": ("current_date - 365", "current_date", "current_date", "current_date", "current_date"),
+    "text": ("NULL", "NULL"),
 }
 """By their types, what statements of reports are planned with: each is planned for its own program and time."""
-REPORT = load_file(CHECKOUT / "service" / "purchases" / "referral_report" / "queries.sql")
+REPORT = {
+    name: statement
+    for room in ("purchases/referral_report", "invoices/report")
+    for name, statement in load_file(CHECKOUT / "service" / room / "queries.sql").items()
+}
 
 
 @pytest.mark.parametrize("name", REPORT)
@@ -199,6 +203,11 @@ async def test_what_goes_through_a_program_reads_nothing_of_others_behind_a_pool
     if name == "report_groups":
         assert sum(node["Node Type"] == "Nested Loop" for node in nodes) == 1  # over what one customer bought
         assert any(node.get("Relation Name", "").startswith("purchase_") for node in nodes)
+    if name == "report_invoices":
+        loops = [node["Plans"][1] for node in nodes if node["Node Type"] == "Nested Loop"]
+        assert {each["Node Type"] for each in loops} <= {"Result"}  # over nothing: what isn't grouped by
+        (settlements,) = (node for node in nodes if node.get("Relation Name") == "settlement")
+        assert "payment_id >=" in settlements["Index Cond"]  # of an old program only what was paid since
 
 
 def _nodes(explained: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
