@@ -53,7 +53,7 @@ taken AS MATERIALIZED (
     GROUP BY t.invoice_id, t.payment_id
 ),
 
-stood AS MATERIALIZED (
+stood AS NOT MATERIALIZED (
     SELECT
         l.id, s.paid_on, s.paid_on - l.issued_on AS days, l.due_on - s.paid_on AS gained,
         s.settled - coalesce(t.settled, 0) AS settled, s.amount - s.overpaid - coalesce(t.cash, 0) AS cash,
