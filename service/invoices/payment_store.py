@@ -178,10 +178,15 @@ async def credit_note(db: Db, *, program_id: int, invoice: UUID, external_id: st
     return None if row is None else _credit_note(row)
 
 
-async def closings(db: Db, *, program_id: int, customers: Sequence[int]) -> list[bool]:
-    """Tell of the newest invoices that records closed by payments that stand, in their order: which were early."""
-    rows = await db.fetch(_STATEMENTS["closings_of"].sql, program_id, customers)
-    return [row["is_early"] for row in reversed(rows)]
+async def closings(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[UUID, bool]:
+    """Tell of the newest invoices that records closed by payments that stand, as first closed: which were early.
+
+    Where an earlier part of an invoice bounced, several closed it: it was early where all of them were.
+    """
+    found = dict[UUID, bool]()
+    for row in reversed(await db.fetch(_STATEMENTS["closings_of"].sql, program_id, customers)):
+        found[row["invoice_id"]] = found.get(row["invoice_id"], True) and row["is_early"]
+    return found
 
 
 async def news_of_credit_notes(db: Db, *, program_id: int, credit_note_ids: Sequence[UUID]) -> list[Record]:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from service.customers import usecases as customers
 from service.customers.rules import CustomerErased, with_activity
@@ -19,7 +18,7 @@ from service.invoices.paying import PaymentReport, settle_all, without_defaults
 from service.invoices.rules import PaymentConflict
 from service.invoices.streaks import Closing
 from service.kernel.errors import NotFound, Refusal
-from service.kernel.periods import end_of_day, today_in
+from service.kernel.periods import moment_of, today_in
 from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, RowsMissing, Write
 from service.points.account import Account
@@ -33,7 +32,6 @@ from service.tiers import usecases as tiers
 INVOICE_SETTLED: Final = "invoice.settled"
 PAYMENT_RECORDED: Final = "payment.recorded"
 PAYMENT: Final = "payment"
-_MOMENT: Final = timedelta(microseconds=1)
 PaymentDraft: TypeAlias = Draft[PaymentReport]
 AcceptedPayment: TypeAlias = AcceptedFact[PaymentReport, Accepted]
 
@@ -45,8 +43,8 @@ class _Paying:
     terms: Terms
     now: datetime
     invoices: dict[str, Invoice]
-    closings: dict[int, list[bool]]
-    """How customers closed their invoices so far, by internal ids; of those for whom a rule may ask."""
+    closings: dict[int, dict[UUID, bool]]
+    """Which invoices customers closed so far, by internal ids, and whether early; of those for whom a rule may ask."""
     booked: list[tuple[UUID, PaymentReport, Accepted]] = field(
         default_factory=list[tuple[UUID, PaymentReport, Accepted]]
     )
@@ -64,7 +62,7 @@ class _Paying:
         settled = settle_all(
             report, self.invoices, owner=owner, today=today_in(self.now, self.terms.program.settings.time_zone)
         )
-        at = _moment(self.terms.program, report.paid_on, self.now)
+        at = moment_of(report.paid_on, self.terms.program.settings.time_zone, self.now)
         rewards = self._reward(report, account, settled, at)
         for after, its in settled:
             self.invoices[after.external_id] = after
@@ -88,7 +86,7 @@ class _Paying:
                 lot_id = account.ids.next()
                 _grant(self.terms.program, account, points, lot_id, cause, at)
                 lots[lot_id.hex], instead[invoice.id.hex] = points, lot_id.hex
-            if its.settlement.closes:
+            if its.settlement.closes and self._is_first(account.customer.id, its):
                 closing = self._closing(report, account.customer.id, invoice, its, at)
                 given = streaks.reward(closing, account, self.terms, row_id=account.ids.next(), cause=cause)
                 lines += given.lines
@@ -96,9 +94,18 @@ class _Paying:
         balance = account.customer.balance
         return Rewards(sum(lots.values()), max(0, balance.pending - pending), balance, tuple(lines), lots, instead)
 
+    def _is_first(self, owner: int, its: Settled) -> bool:
+        """Take down that an invoice is closed; tell whether no payment did so that stands.
+
+        One that was opened again because another part of it bounced has been rewarded: it is once, and early where all
+        that closed it was.
+        """
+        known = self.closings.setdefault(owner, {})
+        is_first = its.invoice not in known
+        known[its.invoice] = known.get(its.invoice, True) and its.is_early
+        return is_first
+
     def _closing(self, report: PaymentReport, owner: int, invoice: Invoice, its: Settled, at: datetime) -> Closing:
-        before = self.closings.setdefault(owner, [])
-        before.append(its.is_early)
         return Closing(
             occurred_at=at,
             currency=invoice.currency,
@@ -107,7 +114,7 @@ class _Paying:
             due_on=invoice.agreement.due_on,
             paid_on=report.paid_on,
             discounted=its.settlement.pays,
-            streak=streaks.streak_of(before),
+            streak=streaks.streak_of([*self.closings[owner].values()]),
         )
 
     def sharing(self) -> Sequence[Write]:
@@ -129,7 +136,8 @@ async def _prepare(
     now = facts[0][1].now if facts else datetime.min.replace(tzinfo=UTC)
     named = sorted({each.invoice_id for report, _ in facts for each in report.allocations})
     found = await store.read(db, program_id=program.id, external_ids=named) if named else {}
-    asked = [Asked(INVOICE_PAID, _moment(program, report.paid_on, now), account) for report, account in facts]
+    zone = program.settings.time_zone
+    asked = [Asked(INVOICE_PAID, moment_of(report.paid_on, zone, now), account) for report, account in facts]
     await prepare(db, terms, asked, past_use=payment_store.past_use, at_once=at_once)
     asking = {
         each.account.customer.id: each.account.customer
@@ -175,7 +183,7 @@ async def report_payment(
         if invoice.customer_id is None:
             raise CustomerErased
         customer_id = invoice.customer_id
-    report = without_defaults(report, invoices)
+    given, report = report, without_defaults(report, invoices)
     draft = Draft(report.id, customer_id, report, content_hash(report), randomness)
     if dry_run:
         (outcome,) = await PAYMENTS.preview(db, program=program, drafts=[draft])
@@ -183,6 +191,12 @@ async def report_payment(
         (outcome,) = await PAYMENTS.report(db, program=program, drafts=[draft], entropy=entropy)
     if isinstance(outcome, Refusal):
         raise outcome
+    if given != report and not outcome.replayed:
+        # What was left out held for the invoices as they were read, before the wait for the lock.
+        invoices = await store.read(db, program_id=program.id, external_ids=named)
+        if without_defaults(given, invoices) != report:
+            msg = "an invoice's terms or currency were changed meanwhile: they aren't those that were named"
+            raise RowsMissing(msg)
     return customer_id, outcome
 
 
@@ -191,12 +205,3 @@ def _grant(program: Program, account: Account, points: int, lot_id: UUID, cause:
     account.customer = with_activity(account.customer, points)
     life = life_of(program.at(at).settings, "at_once", at)
     account.grant(points, transfer_id=lot_id, cause=cause, rule=None, rule_version=None, occurred_at=at, life=life)
-
-
-def _moment(program: Program, paid_on: date, now: datetime) -> datetime:
-    """Return the moment by whose rules a payment of a day is rewarded: now, or if it is over the day's last one.
-
-    So it is rewarded by the same rules whether it is reported in the evening or a day later.
-    """
-    end = end_of_day(paid_on, ZoneInfo(program.settings.time_zone))
-    return now if end is None else min(now, end - _MOMENT)

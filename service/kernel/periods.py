@@ -14,6 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 _DAY: Final = timedelta(days=1)
+_MOMENT: Final = timedelta(microseconds=1)
 _MONTHS_IN_YEAR: Final = 12
 
 
@@ -93,6 +94,15 @@ def _days_around(day: date, zone: ZoneInfo) -> Sequence[tuple[datetime, datetime
         if end is not None:
             found.append((start_of_day(near, zone), end, near))
     return found
+
+
+def moment_of(day: date, time_zone: str, now: datetime) -> datetime:
+    """Return the moment by whose rules what is dated by a day is treated: now, or if the day is over its last one.
+
+    So it is treated alike whether it is reported in the evening or a day later.
+    """
+    end = end_of_day(day, ZoneInfo(time_zone))
+    return now if end is None else min(now, end - _MOMENT)
 
 
 def add_days(day: date, days: int) -> date | None:
