@@ -189,7 +189,7 @@ async def report_credit_note(
     return Response(
         credit_note_out(named, note),
         status_code=200 if dry_run or note.replayed else 201,
-        headers=REPLAYED if note.replayed else None,
+        headers=REPLAYED if note.replayed and not dry_run else None,
     )
 
 

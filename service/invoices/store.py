@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from asyncpg import Record
+from asyncpg import Record, UniqueViolationError
 
 from service.invoices.bills import Bill, InvoiceLine
 from service.invoices.discounts import Agreement
 from service.invoices.documents import Invoice
 from service.invoices.rules import digest, key_of, likeness_of
 from service.invoices.settling import Left
-from service.platform.statements import Db, Write, load
+from service.platform.statements import Db, RowsMissing, Write, load, write_together
 from service.programs.payment_terms import PaymentTerms
 
 _STATEMENTS = load(__file__)
@@ -59,6 +59,17 @@ def _content(invoice: Invoice) -> tuple[object, ...]:
         invoice.bill.total,
         invoice.bill.tax,
     )
+
+
+async def write(db: Db, writes: Sequence[Write]) -> None:
+    """Write an invoice with what goes with it. Raises RowsMissing, also where another one takes its number meanwhile.
+
+    A new one passes over that by itself, a changed one can't.
+    """
+    try:
+        await write_together(db, writes)
+    except UniqueViolationError as fault:
+        raise RowsMissing(str(fault)) from None
 
 
 def adding_version(program_id: int, version_id: UUID, invoice: Invoice) -> Write:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -24,11 +23,11 @@ from service.invoices.rules import (
 from service.invoices.settling import Quote, quote
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
-from service.kernel.periods import start_of_day, today_in
+from service.kernel.periods import moment_of, today_in
 from service.platform.claims import content_hash
 from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
-from service.platform.statements import Db, RowsMissing, write_together
+from service.platform.statements import Db, RowsMissing
 from service.programs.payment_terms import PaymentTerms, check_terms
 from service.programs.rules import Enrolment, Program
 
@@ -98,8 +97,7 @@ async def _made(
     now: datetime,
 ) -> Invoice:
     """Decide what an invoice comes to, with the terms that hold for it."""
-    zone = ZoneInfo(program.settings.time_zone)
-    settings = program.at(start_of_day(new.issued_on, zone)).settings
+    settings = program.at(moment_of(new.issued_on, program.settings.time_zone, now)).settings
     of_customer = await store.read_terms(db, program_id=program.id, customer=customer.id)
     agreement = agreed(new, own=_own_terms(new), of_customer=of_customer, settings=settings)
     bill = bill_of(new, agreement)
@@ -108,7 +106,7 @@ async def _made(
         external_id=invoice_id,
         customer=customer.id,
         owner=customer.id,
-        customer_id=new.customer_id,
+        customer_id=customer.external_id,
         content_hash=b"",
         number=new.number,
         issued_on=new.issued_on,
@@ -155,7 +153,7 @@ async def _write(
     version_id = ids.next()
     news = _news(INVOICE_RECORDED if before is None else INVOICE_CHANGED, ids, customer, version_id)
     events = [*customers.enrolments([customer], ids), news]
-    await write_together(
+    await store.write(
         db,
         [
             *customers.storing(program_id, [customer] if customer.is_new else []),

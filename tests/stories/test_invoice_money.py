@@ -8,10 +8,11 @@ import pytest
 
 from service.invoices import usecases
 from service.invoices.rules import NewInvoice
+from service.platform.roles import Role
 from service.platform.statements import Db
 from tests import billing
 from tests.rulebook import set_rule
-from tests.shop import Answer, Shop
+from tests.shop import Answer, Shop, unique
 
 PAID_ON = "2026-01-15"
 EARLY = {"expression": "activity.properties.early"}
@@ -48,6 +49,50 @@ async def test_an_invoice_that_is_closed_again_is_one_of_a_streak(shop: Shop, pa
     assert (await billing.read(shop, invoice_id))["open"] == 0
     await set_rule(shop, "streak", activity="invoice.paid", effect=bonus, conditions={"expression": expression})
     assert (await billing.pay(shop, next_one, 100_000, PAID_ON)).body["points"]["earned"] == 100
+
+
+async def test_terms_that_are_set_today_hold_for_an_invoice_of_today(shop: Shop) -> None:
+    assert shop.database is not None
+    async with shop.database.connection() as db:
+        today = await db.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
+    settings = {"early_payment": {"terms": billing.TWO_PERCENT}}
+    changed = await shop.call("PATCH", "/v1/program", {"settings": settings}, role=Role.ADMIN)
+    assert changed.status == 200, changed.text
+    answer = await billing.put(shop, "inv-today", issued_on=today.isoformat(), terms=...)
+    assert answer.body["agreed"]["source"] == "program"
+    before = await billing.put(shop, "inv-before", terms=...)
+    assert before.body["agreed"]["source"] == "none"
+
+
+async def test_an_invoice_of_a_merged_customer_is_told_as_it_stands(shop: Shop) -> None:
+    """Put for the record that went into another one, it is that other customer's from the first answer on."""
+    for name in ("c-source", "c-target"):
+        await shop.call("PUT", f"/v1/customers/{name}", {}, role=Role.ADMIN)
+    merged = await shop.post(
+        "/v1/customers/c-source/merge", {"into": "c-target"}, Role.ADMIN, Idempotency_Key=unique("key")
+    )
+    assert merged.status == 200, merged.text
+    put = await billing.put(shop, "inv-merged", customer_id="c-source")
+    assert (put.status, put.body["customer_id"]) == (201, "c-target")
+    assert put.body == await billing.read(shop, "inv-merged")
+
+
+async def test_a_dry_run_of_a_credit_note_that_is_booked_is_no_repetition(shop: Shop) -> None:
+    invoice_id = await billing.issue(shop)
+    booked = await billing.credit(shop, invoice_id, id="cn-1", total=100)
+    body = {"id": "cn-1", "issued_on": "2026-01-20", "total": 100}
+    tried = await shop.post(f"/v1/invoices/{invoice_id}/credit-notes?dry_run=true", body, Role.BILLING)
+    assert (tried.status, tried.replayed, tried.text) == (200, False, booked.text)
+
+
+async def test_of_invoices_that_change_to_one_number_at_once_one_gets_it(shop: Shop) -> None:
+    for _ in range(5):
+        ids = [await billing.issue(shop, customer_id=unique("c")) for _ in range(8)]
+        number = unique("RE")
+        changes = [billing.put(shop, each, customer_id=f"c-{each}", number=number) for each in ids]
+        answers = await asyncio.gather(*changes)
+        assert sorted(answer.status for answer in answers) == [200] + [409] * 7
+        assert {answer.code for answer in answers if answer.status == 409} == {"invoice_number_taken"}
 
 
 @pytest.mark.parametrize(
