@@ -23,7 +23,7 @@ from service.invoices.rules import (
 from service.invoices.settling import Quote, quote
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import GREATEST_ID, IdSource
-from service.kernel.periods import moment_of, today_in
+from service.kernel.periods import today_in
 from service.platform.claims import content_hash
 from service.platform.clock import database_time
 from service.platform.outbox import Event, announcing
@@ -97,9 +97,8 @@ async def _made(
     now: datetime,
 ) -> Invoice:
     """Decide what an invoice comes to, with the terms that hold for it."""
-    settings = program.at(moment_of(new.issued_on, program.settings.time_zone, now)).settings
     of_customer = await store.read_terms(db, program_id=program.id, customer=customer.id)
-    agreement = agreed(new, own=_own_terms(new), of_customer=of_customer, settings=settings)
+    agreement = agreed(new, own=_own_terms(new), of_customer=of_customer, settings=program.settings)
     bill = bill_of(new, agreement)
     return Invoice(
         id=ids.next() if before is None else before.id,

@@ -122,7 +122,7 @@ class PointsForDiscount(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class EarlyPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a program treats invoices. An invoice keeps what was so when it was issued.
+    """How a program treats invoices. An invoice keeps what was so when it was recorded.
 
     `terms` are for those that have none of their own and whose customers have none. With a `calendar`, last days that
     are none to work on there move to the next that is. `points` is what is given instead of a discount, where that is
