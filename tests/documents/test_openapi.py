@@ -116,7 +116,7 @@ def masked(example: Any, name: str = "") -> Any:
             items = items | {"at": "...", "milliseconds": "..."}
         if "milestone" in items:  # which was reached just now
             items = items | {name: "..." for name in ("since", "until", "reached_at") if name in items}
-        if {"retention", "compare_from"} & items.keys():  # a report of months, which a shop of some minutes doesn't have
+        if {"retention", "compare_from"} & items.keys():  # a report of months: a shop of some minutes has none
             return dict.fromkeys(items, "...")
         if {"waiting", "attempts"} & items.keys():  # of a webhook: how much happened before
             items = items | {"position": "..."}
