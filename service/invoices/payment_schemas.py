@@ -129,13 +129,22 @@ class ReopenedOut(msgspec.Struct, frozen=True):
     open: int
 
 
+class TakenPointsOut(msgspec.Struct, frozen=True):
+    """Points that were taken back, `reversed` in all: from lots, as debt, or written off."""
+
+    reversed: int
+    from_lots: int
+    to_debt: int
+    written_off: int
+
+
 class ReversedPaymentOut(msgspec.Struct, frozen=True):
     """A payment that was taken back as a whole, and what that came to."""
 
     id: str
     status: Literal["reversed"]
     invoices: list[ReopenedOut]
-    points: Reversed
+    points: TakenPointsOut
     balance: Balance
 
 
@@ -167,7 +176,7 @@ class CreditNoteOut(msgspec.Struct, frozen=True):
     tax_reduction: int
     overpaid: int
     remaining: int
-    points: Reversed
+    points: TakenPointsOut
     balance: Balance
 
 
@@ -257,13 +266,18 @@ def recorded_payment_out(payment: Payment) -> RecordedPaymentOut:
     )
 
 
+def _taken_points(its: Reversed) -> TakenPointsOut:
+    together = its.from_lots + its.to_debt + its.written_off
+    return TakenPointsOut(together, its.from_lots, its.to_debt, its.written_off)
+
+
 def reversed_out(payment_id: str, reversal: Reversal) -> ReversedPaymentOut:
     """Render a payment that was taken back."""
     invoices = [
         ReopenedOut(each.invoice_id, each.reopened, each.discount, each.tax_reduction, each.overpaid, each.open)
         for each in reversal.invoices
     ]
-    return ReversedPaymentOut(payment_id, "reversed", invoices, reversal.points, reversal.balance)
+    return ReversedPaymentOut(payment_id, "reversed", invoices, _taken_points(reversal.points), reversal.balance)
 
 
 def credit_note_out(invoice_id: str, note: CreditNote) -> CreditNoteOut:
@@ -281,7 +295,7 @@ def credit_note_out(invoice_id: str, note: CreditNote) -> CreditNoteOut:
         tax_reduction=sum(each.tax_reduction for each in taken),
         overpaid=note.overpaid,
         remaining=note.remaining,
-        points=note.charge.points,
+        points=_taken_points(note.charge.points),
         balance=note.charge.balance,
     )
 

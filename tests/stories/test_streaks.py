@@ -59,7 +59,7 @@ async def test_a_bounce_takes_back_what_the_streak_brought_and_leaves_it_out_of_
     assert captured.status == 200
     (payment,) = (await shop.get(f"/v1/invoices/{third}/payments", Role.BILLING)).body["data"]
     bounced = await billing.reverse(shop, third, payment["id"])
-    assert bounced.body["points"] == {"from_lots": 40, "to_debt": 60, "written_off": 0}
+    assert bounced.body["points"] == {"reversed": 100, "from_lots": 40, "to_debt": 60, "written_off": 0}
     assert bounced.body["balance"]["debt"] == 60
     again = await billing.pay(shop, third, 100_000, "2026-03-20")
     assert again.body["points"]["earned"] == 0  # once a month: what was taken back counts
