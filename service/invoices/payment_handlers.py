@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
-from service.customers.rules import CustomerErased
+from service.customers.rules import CustomerErased, CustomerUnknown
 from service.invoices import payments, taking_back
 from service.invoices.crediting import CreditNoteExceedsInvoice
 from service.invoices.documents import CreditNote
@@ -69,7 +69,7 @@ async def report_payment(
     opt=operation(
         Right.REPORT_INVOICES,
         parameters=(DRY_RUN,),
-        refusals=(PaymentConflict, CustomerErased),
+        refusals=(PaymentConflict, CustomerUnknown, CustomerErased),
         statuses=(200, 201),
         links=(Link("getPayment", "payment_id", "$response.body#/id"),),
         fact=True,

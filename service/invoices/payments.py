@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from service.customers import usecases as customers
-from service.customers.rules import CustomerErased, with_activity
+from service.customers.rules import CustomerErased, CustomerUnknown, with_activity
 from service.earning import usecases as earning
 from service.earning.preparing import Asked, prepare
 from service.earning.rules import INVOICE_PAID, Line
@@ -189,6 +189,9 @@ async def report_payment(
         (outcome,) = await PAYMENTS.preview(db, program=program, drafts=[draft])
     else:
         (outcome,) = await PAYMENTS.report(db, program=program, drafts=[draft], entropy=entropy)
+    if isinstance(outcome, CustomerUnknown) and report.is_single:
+        msg = "the invoice's customer was erased meanwhile"
+        raise RowsMissing(msg)
     if isinstance(outcome, Refusal):
         raise outcome
     if given != report and not outcome.replayed:

@@ -2,21 +2,26 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from datetime import date
 
 import msgspec
 import pytest
 
-from service.invoices import usecases
-from service.invoices.rules import NewInvoice
+from service.customers.rules import CustomerErased
+from service.invoices import payments, taking_back, usecases
+from service.invoices.paying import on_one
+from service.invoices.rules import NewCreditNote, NewInvoice, NewPayment
 from service.platform.roles import Role
 from service.platform.statements import Db
+from service.programs.rules import Enrolment
 from tests import billing
+from tests.concurrency.office import erase, interrupted, merge, queue_behind
 from tests.rulebook import set_rule
-from tests.shop import Answer, Shop, unique
+from tests.shop import Shop, unique
 
 PAID_ON = "2026-01-15"
 EARLY = {"expression": "activity.properties.early"}
-_WAITING = "SELECT count(*) FROM pg_locks AS l WHERE NOT l.granted AND l.pid != pg_backend_pid()"
 
 
 async def test_an_invoice_that_is_closed_again_is_rewarded_once(shop: Shop) -> None:
@@ -68,9 +73,7 @@ async def test_an_invoice_of_a_merged_customer_is_told_as_it_stands(shop: Shop) 
     """Put for the record that went into another one, it is that other customer's from the first answer on."""
     for name in ("c-source", "c-target"):
         await shop.call("PUT", f"/v1/customers/{name}", {}, role=Role.ADMIN)
-    merged = await shop.post(
-        "/v1/customers/c-source/merge", {"into": "c-target"}, Role.ADMIN, Idempotency_Key=unique("key")
-    )
+    merged = await merge(shop, "c-source", "c-target")
     assert merged.status == 200, merged.text
     put = await billing.put(shop, "inv-merged", customer_id="c-source")
     assert (put.status, put.body["customer_id"]) == (201, "c-target")
@@ -113,7 +116,7 @@ async def test_what_a_payment_names_holds_also_where_the_invoice_changes_meanwhi
         new = msgspec.convert(billing.invoice(terms=billing.TWO_PERCENT) | change, NewInvoice)
         await usecases.put(db, program=shop.program, invoice_id=invoice_id, new=new, entropy=random.getrandbits(62))
         paying = asyncio.create_task(billing.pay(shop, invoice_id, 98_000, PAID_ON, **named))
-        await _until_somebody_waits(watching, paying)
+        await queue_behind(watching, db.get_server_pid())
         await db.execute("COMMIT")
     paid = await paying
     if refused is None:
@@ -122,7 +125,48 @@ async def test_what_a_payment_names_holds_also_where_the_invoice_changes_meanwhi
         assert paid.pointer == refused
 
 
-async def _until_somebody_waits(db: Db, call: asyncio.Task[Answer]) -> None:
-    while not await db.fetchval(_WAITING):
-        assert not call.done(), call.result().text
-        await asyncio.sleep(0.01)
+_Act = Callable[[Db, Shop, str], Awaitable[object]]
+
+
+async def _pay(db: Db, shop: Shop, invoice_id: str) -> object:
+    settings = msgspec.structs.replace(shop.program.settings, enrolment=Enrolment.EXPLICIT)
+    newest = msgspec.structs.replace(shop.program.newest, settings=settings)
+    program = msgspec.structs.replace(shop.program, newest=newest)
+    report = on_one(invoice_id, NewPayment(unique("pay"), date(2026, 1, 15), 1_000))
+    entropy = random.getrandbits(62)
+    return await payments.report_payment(db, program=program, report=report, randomness=entropy, entropy=entropy)
+
+
+async def _credit(db: Db, shop: Shop, invoice_id: str) -> object:
+    note, entropy = NewCreditNote(unique("credit"), date(2026, 1, 20), 1_000), random.getrandbits(62)
+    return await taking_back.report_credit_note(
+        db, program=shop.program, invoice_id=invoice_id, note=note, randomness=entropy, entropy=entropy
+    )
+
+
+async def _put(db: Db, shop: Shop, invoice_id: str) -> object:
+    new = msgspec.convert(billing.invoice(total=50_000), NewInvoice)
+    return await usecases.put(db, program=shop.program, invoice_id=invoice_id, new=new, entropy=random.getrandbits(62))
+
+
+@pytest.mark.parametrize("act", [_pay, _credit, _put])
+async def test_an_invoice_whose_customer_is_erased_at_that_moment_is_of_nobody(shop: Shop, act: _Act) -> None:
+    """Right behind the look at the invoice, also where only `PUT /v1/customers/{id}` enrols: 410, not 422."""
+    invoice_id = await billing.issue(shop)
+    with pytest.raises(CustomerErased):
+        await interrupted(shop, lambda db: act(db, shop, invoice_id), "FROM invoice", lambda: erase(shop, "c-42"))
+    assert (await shop.get("/v1/customers/c-42", Role.ADMIN)).status == 404
+
+
+@pytest.mark.parametrize(("act", "is_open"), [(_pay, 99_000), (_credit, 99_000), (_put, 50_000)])
+async def test_an_invoice_whose_customer_is_merged_at_that_moment_is_the_others(
+    shop: Shop, act: _Act, is_open: int
+) -> None:
+    await shop.call("PUT", "/v1/customers/c-target", {}, role=Role.ADMIN)
+    invoice_id = await billing.issue(shop, terms={"kind": "none"})
+    await interrupted(
+        shop, lambda db: act(db, shop, invoice_id), "FROM invoice", lambda: merge(shop, "c-42", "c-target")
+    )
+    assert (await billing.read(shop, invoice_id))["open"] == is_open
+    listed = await shop.get("/v1/invoices?customer_id=c-target", Role.BILLING)
+    assert [each["id"] for each in listed.body["data"]] == [invoice_id]
