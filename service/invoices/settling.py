@@ -33,6 +33,8 @@ MOST_STEPS_TOLD: Final = 400
 """A yearly rate has a price for each day: more of them aren't told."""
 _MOST_RECKONED: Final = 20_000
 """Nor are so many that an invoice of very many tax groups would take long."""
+_MOST_MISSED: Final = 2_000
+"""Of steps that are over on such an invoice the last ones are looked at: a payment may be over very many invoices."""
 _DAY: Final = timedelta(days=1)
 
 
@@ -298,7 +300,8 @@ def _missed(standing: Standing, amount: int, paid_on: date) -> date | None:
     over = [
         each for each in offers(standing.agreement, standing.bill.net) if each.until < paid_on
     ]  # of a yearly rate every day has its own price: none is missed
-    for offer in sorted(over, reverse=True):
+    most = max(1, _MOST_MISSED // (1 + len(standing.bill.groups)))
+    for offer in sorted(over, reverse=True)[:most]:
         its = price(standing, offer)
         if its.given and amount >= its.payable:
             return offer.until
