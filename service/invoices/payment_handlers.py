@@ -155,7 +155,8 @@ async def reverse_payment(
         )
         return reversed_out(named, reversal)
 
-    return await command(request, f"reversePayment {named} on {on}", data, work, ReversedPaymentOut)
+    # No id holds a line feed.
+    return await command(request, f"reversePayment {named}\n{on}", data, work, ReversedPaymentOut)
 
 
 @post(

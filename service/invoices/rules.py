@@ -29,6 +29,8 @@ from service.programs.rules import ProgramSettings
 _replace = msgspec.structs.replace
 MOST_LINES: Final = 1_000
 MOST_ALLOCATIONS: Final = 200
+MOST_TAX_GROUPS: Final = 100
+"""Every price of a day is reckoned by tax group; real invoices have some few."""
 _LOOK_ALIKES: Final = str.maketrans("oil", "011")
 
 Number = Annotated[
@@ -201,9 +203,10 @@ def agreed(
     )
     found: list[tuple[TermsSource, PaymentTerms]] = [(name, each) for name, each in by_source if each is not None]
     source, terms = found[0] if found else ("none", NoDiscount())
-    points = policy.points
-    if points is None and new.currency == settings.currency:
-        points = PointsForDiscount(settings.point_value.points, settings.point_value.amount)
+    points = None
+    if new.currency == settings.currency:
+        worth = settings.point_value
+        points = policy.points or PointsForDiscount(worth.points, worth.amount)
     due_on = due_day(terms, issued_on=new.issued_on, due_on=new.due_on, calendar=policy.calendar)
     if due_on is None and isinstance(terms, YearlyRateTerms):
         detail = "A yearly rate needs the day on which the invoice is due: `due_on`, or `net_days` in its terms."
@@ -222,7 +225,11 @@ def bill_of(new: NewInvoice, agreement: Agreement) -> Bill:
     """
     if new.lines is None:
         return printed(new.total or 0, new.tax or 0)
-    return itemised(new.lines, reduced_by=reduced_by(agreement, sum(line.net for line in new.lines)))
+    bill = itemised(new.lines, reduced_by=reduced_by(agreement, sum(line.net for line in new.lines)))
+    if len(bill.groups) > MOST_TAX_GROUPS:
+        detail = f"An invoice has lines of at most {MOST_TAX_GROUPS} different sets of taxes."
+        raise Invalid(detail, pointer="/lines", reason="too_many")
+    return bill
 
 
 def reduced_by(agreement: Agreement, net: int) -> Fraction:

@@ -25,6 +25,7 @@ from service.invoices.discounts import (
     offers,
     yearly_rate,
 )
+from service.kernel.amounts import BOUND
 from service.kernel.periods import add_days
 from service.kernel.rounding import Rounding, divide
 from service.programs.payment_terms import Partial, PaymentMode, YearlyRateTerms
@@ -200,8 +201,14 @@ def quote(standing: Standing, paid_on: date) -> Quote:
         _last_day(agreement, its),
         tuple(_steps(standing, paid_on)),
         rate,
-        None if agreement.points is None else points_for(agreement, its.given),
+        _worth(agreement, its.given),
     )
+
+
+def _worth(agreement: Agreement, given: int) -> int | None:
+    """Return the points that are offered instead of a discount; None: none are, or more than can be given."""
+    points = points_for(agreement, given)
+    return None if agreement.points is None or points > BOUND else points
 
 
 def _last_day(agreement: Agreement, its: Price) -> date | None:

@@ -115,7 +115,10 @@ PaymentTerms: TypeAlias = StepTerms | YearlyRateTerms | NoDiscount
 
 
 class PointsForDiscount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`points` for each `amount` of minor units of the discount that a customer leaves; fractions are dropped."""
+    """`points` for each `amount` of minor units, of the program's currency, that a customer leaves of a discount.
+
+    Fractions are dropped.
+    """
 
     points: Annotated[int, Meta(ge=1, le=BOUND)]
     amount: Annotated[int, Meta(ge=1, le=BOUND)]
@@ -126,7 +129,7 @@ class EarlyPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `terms` are for those that have none of their own and whose customers have none. With a `calendar`, last days that
     are none to work on there move to the next that is. `points` is what is given instead of a discount, where that is
-    asked for; null: what points are worth, in the program's currency, and nothing in others. `year_days` is how yearly
+    asked for, on invoices in the program's currency; null: what points are worth. `year_days` is how yearly
     rates of steps are told.
     """
 

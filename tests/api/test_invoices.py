@@ -152,3 +152,10 @@ async def test_terms_are_the_invoices_else_the_customers_else_the_programs(shop:
     assert "Skonto" in answers[0].body["agreed"]["words"]
     assert (await shop.call("DELETE", "/v1/customers/c-42/payment-terms", role=Role.BILLING)).status == 200
     assert (await billing.put(shop, unique("inv"), terms=...)).body["agreed"]["source"] == "program"
+
+
+async def test_an_invoice_has_some_tax_groups_and_not_any_number(shop: Shop) -> None:
+    lines = [{"net": 100, "taxes": [{"name": f"tax {each}", "basis_points": 1}]} for each in range(101)]
+    refused = await billing.put(shop, "inv-groups", total=..., lines=lines)
+    assert (refused.pointer, refused.body["errors"][0]["code"]) == ("/lines", "too_many")
+    assert (await billing.put(shop, "inv-groups", total=..., lines=lines[1:])).status == 201
