@@ -308,6 +308,7 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
         "adjustment_limit": None,
         "tiers": None,
         "referral_link": None,
+        "early_payment": None,
     }
 
 
@@ -363,6 +364,11 @@ WRONG_CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"settings": {"time_zone": "Mars/\u0000"}}, "/settings/time_zone"),
     ({"settings": {"debt_limit": 10**400}}, "/settings"),
     ({"settings": {"referral_link": "shop.example"}}, "/settings/referral_link"),
+    ({"settings": {"early_payment": {"calendar": {"country": "XX"}}}}, "/settings/early_payment/calendar/country"),
+    (
+        {"settings": {"early_payment": {"terms": {"kind": "steps", "steps": [{"days": 7}]}}}},
+        "/settings/early_payment/terms/steps/0",
+    ),
     ({"settings": {"referral_link": "https://ann@shop.example/"}}, "/settings/referral_link"),
     ({"settings": {"referral_link": "https://x/" + "a" * 500}}, "/settings/referral_link"),
     ({"settings": {"nope": 1}}, "/settings/nope"),
