@@ -121,7 +121,7 @@ CREATE TABLE payment_reversal (
     payment_id uuid NOT NULL,
     id uuid NOT NULL,
     reversed_points bigint NOT NULL CHECK (reversed_points >= 0),
-    answer jsonb NOT NULL, -- what it opened again, and the balance after it
+    answer jsonb NOT NULL, -- what it opened again, the points it took back, and the balance after it
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (program_id, payment_id),
     CONSTRAINT payment_reversal_id UNIQUE (program_id, id)
@@ -140,7 +140,7 @@ CREATE TABLE credit_note (
     from_open bigint NOT NULL CONSTRAINT credit_note_from_open CHECK (from_open BETWEEN 0 AND total),
     overpaid bigint NOT NULL CHECK (overpaid >= 0),
     remaining bigint NOT NULL CHECK (remaining >= 0),
-    answer jsonb NOT NULL, -- what it took off each tax group; the points it took back, and the balance after it
+    answer jsonb NOT NULL, -- the bill it left, what it took of settlements and of points, the balance after it
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (program_id, id)
 );

@@ -74,7 +74,7 @@ class InvoicePaid(msgspec.Struct, frozen=True):
         int,
         Meta(description="How many in a row were paid early, this one included; 0 where it wasn't early."),
     ]
-    total: Annotated[int, Meta(description="What it charged, gross.")]
+    total: Annotated[int, Meta(description="What it charged, gross, less credit notes.")]
     currency: Annotated[str, Meta(description="ISO 4217: EUR.")]
 
 

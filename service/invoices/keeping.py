@@ -30,7 +30,7 @@ class InvoicesKeeper:
     async def merge(self, db: Db, merging: Merging) -> None:
         """Leave documents as they were reported; what was agreed with the target holds, else what was with the source.
 
-        The record that documents name stands for the other one.
+        Documents go on naming the record that they were reported for; the target stands for it.
         """
         source, target = merging.source.id, merging.target.id
         if source != target:

@@ -60,12 +60,16 @@ class PaymentRecorded(msgspec.Struct, frozen=True):
 
 
 class ReopenedPart(msgspec.Struct, frozen=True):
-    """How much of an invoice is open again, and the discount and tax reduction that were taken back with it."""
+    """How much of an invoice is open again, and the discount and tax reduction that were taken back with it.
+
+    `overpaid` is cash that was told as the customer's and never came.
+    """
 
     invoice_id: str
     reopened: int
     discount: int
     tax_reduction: int
+    overpaid: int
     open: int
 
 
@@ -150,7 +154,9 @@ async def _reversed(db: Db, program_id: int, events: Sequence[Placed]) -> Mappin
             its.external_id,
             sum(msgspec.structs.astuple(its.reversal.points)),
             [
-                ReopenedPart(each.invoice_id, each.reopened, each.discount, each.tax_reduction, each.open)
+                ReopenedPart(
+                    each.invoice_id, each.reopened, each.discount, each.tax_reduction, each.overpaid, each.open
+                )
                 for each in its.reversal.invoices
             ],
         )
@@ -207,7 +213,7 @@ KINDS: Final = (
     EventKind(
         PAYMENT_REVERSED,
         "A payment bounced: what it settled is open again.",
-        PaymentReversed("pay-1", 0, [ReopenedPart("inv-1001", 119000, 3000, 570, 119000)]),
+        PaymentReversed("pay-1", 0, [ReopenedPart("inv-1001", 119000, 3000, 570, 0, 119000)]),
         _reversed,
     ),
     EventKind(

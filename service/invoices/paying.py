@@ -45,13 +45,16 @@ def on_one(invoice_id: str, new: NewPayment) -> PaymentReport:
 
 
 def on_many(new: NewPaymentOnMany) -> PaymentReport:
-    """Take a payment over several invoices. Raises Invalid where one stands in it twice."""
+    """Take a payment over several invoices. Raises Invalid where one stands in it twice, and beyond 10^12."""
     seen = set[str]()
     for number, each in enumerate(new.allocations):
         if each.invoice_id in seen:
             pointer = f"/allocations/{number}/invoice_id"
             raise Invalid("This invoice stands here already.", pointer=pointer, reason="duplicate")
         seen.add(each.invoice_id)
+    if sum(each.amount for each in new.allocations) > BOUND:
+        detail = "All allocations together come to more than 10^12."
+        raise Invalid(detail, pointer="/allocations", reason="out_of_range")
     return PaymentReport(new.id, new.paid_on, new.allocations, new.customer_id, new.mode, new.currency)
 
 
@@ -81,7 +84,7 @@ def settle_all(
         _check(report, invoice, found, pointer)
         check_day(report.paid_on, today=today, issued_on=invoice.issued_on, pointer="/paid_on")
         its = settle(invoice.standing, allocation.amount, report.paid_on, report.mode)
-        if its.points > BOUND:
+        if its.points + sum(each.settlement.points for _, each in found) > BOUND:
             raise Invalid("This would give more than 10^12 points.", pointer=f"{pointer}/amount", reason="out_of_range")
         due_on = invoice.agreement.due_on
         is_early = its.closes and due_on is not None and report.paid_on < due_on

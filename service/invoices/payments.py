@@ -51,7 +51,10 @@ class _Paying:
     changed: set[str] = field(default_factory=set[str])
 
     def decide(self, report: PaymentReport, account: Account, row_id: UUID, /) -> Accepted:
-        """Settle invoices, and give points where that was agreed or rules say so. Raises Invalid, RowsMissing."""
+        """Settle invoices, and give points where that was agreed or rules say so. Raises Invalid, RowsMissing.
+
+        A refusal may leave points moved: payments are reported one at a time, and a refusal rolls all back.
+        """
         owner = account.customer.id
         if report.is_single and self.invoices[report.allocations[0].invoice_id].owner != owner:
             msg = "the invoice's customer was merged or erased meanwhile"
@@ -109,7 +112,7 @@ class _Paying:
         return Closing(
             occurred_at=at,
             currency=invoice.currency,
-            total=invoice.bill.total,
+            total=invoice.charged.total,
             issued_on=invoice.issued_on,
             due_on=invoice.agreement.due_on,
             paid_on=report.paid_on,

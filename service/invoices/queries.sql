@@ -79,7 +79,7 @@ CROSS JOIN
     ) AS c;
 
 -- name: invoice_list
--- A page of a program's invoices, newest first; only those with something open where that is asked for.
+-- A page of a program's invoices, newest first; only those open, or those settled, where that is asked for.
 SELECT
     i.id, i.external_id, i.customer_id AS customer, coalesce(c.merged_into, c.id) AS owner,
     c.external_id AS customer_id, i.content_hash, i.number, i.issued_on, i.due_on, i.currency, i.lines, i.terms,

@@ -180,7 +180,7 @@ def key_of(number: str) -> str:
 
 def likeness_of(number: str) -> str:
     """Bring a number into the form in which two look alike: O like 0, I and L like 1, whatever stands between them."""
-    return "".join(each for each in key_of(number).translate(_LOOK_ALIKES) if each.isalnum())
+    return "".join(each for each in key_of(number).translate(_LOOK_ALIKES) if each.isalnum()) or key_of(number)
 
 
 def digest(text: str) -> bytes:

@@ -13,7 +13,7 @@ from service.invoices.documents import Invoice
 from service.invoices.settling import PriceStep, Quote, YearlyRate
 from service.invoices.usecases import Recorded
 from service.kernel.times import Time
-from service.programs.payment_terms import PaymentTerms
+from service.programs.payment_terms import PaymentMode, PaymentTerms
 
 
 class TaxOut(msgspec.Struct, frozen=True):
@@ -55,7 +55,8 @@ class TermsOut(msgspec.Struct, frozen=True):
 class InvoiceOut(msgspec.Struct, frozen=True):
     """An invoice as it stands. `total` and `tax` are as it was recorded, `credited` is what credit notes took of it.
 
-    `open` isn't settled yet. `due_on` is the day that holds. Who was erased has no `customer_id` and no `number`.
+    `open` isn't settled yet. `due_on` is the day that holds. Who was erased has no `customer_id` and
+    no `number`. `warnings` are told where one invoice is put or read.
     """
 
     id: str
@@ -84,12 +85,14 @@ class QuoteOut(msgspec.Struct, frozen=True):
 
     `total` is that of the whole invoice, less credit notes. `last_day` is that of the step that applies; `steps` are
     the days after which the price changes, with what closes the invoice until then. `points` is what would be given
-    instead, null where that isn't offered.
+    instead, null where that isn't offered. All this is for a payment of the mode `discount`; `mode` is what is agreed:
+    where that is `points`, a payment that names no other settles what it is, and brings points.
     """
 
     invoice_id: str
     paid_on: date
     currency: str
+    mode: PaymentMode
     total: int
     open: int
     payable: int
@@ -178,7 +181,8 @@ def quote_out(invoice: Invoice, its: Quote) -> QuoteOut:
     """Render a quote."""
     amounts = (its.total, its.open, its.payable, its.discount, its.tax_reduction)
     rest = (its.last_day, [*its.steps], its.yearly_rate, its.points)
-    return QuoteOut(invoice.external_id, its.paid_on, invoice.currency, *amounts, *rest)
+    mode = invoice.agreement.terms.mode
+    return QuoteOut(invoice.external_id, its.paid_on, invoice.currency, mode, *amounts, *rest)
 
 
 def terms_out(customer_id: str, terms: PaymentTerms, currency: str, locale: str | None) -> PaymentTermsOut:

@@ -71,7 +71,7 @@ class PriceStep(msgspec.Struct, frozen=True):
 
 
 class YearlyRate(msgspec.Struct, frozen=True):
-    """What paying on a day instead of the due day earns a year, in basis points; null: beyond all bounds.
+    """What paying on a day instead of the due day earns a year, in basis points; null: no bounds hold it.
 
     `basis_points` is simple, discount / payable x year_days / days gained; `compounded_basis_points` has interest on
     interest.

@@ -21,7 +21,7 @@ from service.programs.rules import ProgramSettings
 
 
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
-    """That a payment closed an invoice, which charged a `total`, gross, in minor units of `currency`.
+    """That a payment closed an invoice, which charged a `total`, less credit notes, in minor units of `currency`.
 
     `occurred_at` is the moment by whose rules it is rewarded. An invoice without the day `due_on` is never paid early.
     It was `discounted` where a discount was earned on it, or points instead of one. `streak` is how many invoices in a

@@ -98,7 +98,8 @@ async def _made(
 ) -> Invoice:
     """Decide what an invoice comes to, with the terms that hold for it."""
     of_customer = await store.read_terms(db, program_id=program.id, customer=customer.id)
-    agreement = agreed(new, own=_own_terms(new), of_customer=of_customer, settings=program.settings)
+    own = _own_terms(new)
+    agreement = agreed(new, own=own, of_customer=of_customer, settings=program.settings)
     bill = bill_of(new, agreement)
     return Invoice(
         id=ids.next() if before is None else before.id,
@@ -112,7 +113,7 @@ async def _made(
         due_on=new.due_on,
         currency=new.currency,
         lines=new.lines,
-        terms=_own_terms(new),
+        terms=own,
         agreement=agreement,
         bill=bill,
         charged=bill,

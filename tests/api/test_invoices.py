@@ -154,6 +154,23 @@ async def test_terms_are_the_invoices_else_the_customers_else_the_programs(shop:
     assert (await billing.put(shop, unique("inv"), terms=...)).body["agreed"]["source"] == "program"
 
 
+async def test_a_quote_tells_what_is_agreed_where_that_is_points(shop: Shop) -> None:
+    invoice_id = await billing.issue(shop, terms=billing.TWO_PERCENT | {"mode": "points"})
+    quoted = await billing.quote(shop, invoice_id, "2026-01-15")
+    assert (quoted["mode"], quoted["payable"], quoted["points"]) == ("points", 98_000, 2_000)
+    assert (await billing.pay(shop, invoice_id, 98_000, "2026-01-15")).body["remaining"] == 2_000
+    other = await billing.issue(shop, terms=billing.TWO_PERCENT | {"mode": "points"})
+    assert (await billing.pay(shop, other, 98_000, "2026-01-15", mode="discount")).body["remaining"] == 0
+
+
+async def test_all_that_is_paid_at_once_is_bounded(shop: Shop) -> None:
+    ids = [await billing.issue(shop, total=10**12) for _ in range(2)]
+    refused = await billing.pay_many(shop, {ids[0]: 10**12, ids[1]: 1}, "2026-01-15")
+    assert (refused.pointer, refused.body["errors"][0]["code"]) == ("/allocations", "out_of_range")
+    points = await billing.pay_many(shop, {ids[0]: 10**12 - 1, ids[1]: 1}, "2026-03-15", mode="points")
+    assert points.status == 201, points.text
+
+
 async def test_an_invoice_has_some_tax_groups_and_not_any_number(shop: Shop) -> None:
     lines = [{"net": 100, "taxes": [{"name": f"tax {each}", "basis_points": 1}]} for each in range(101)]
     refused = await billing.put(shop, "inv-groups", total=..., lines=lines)

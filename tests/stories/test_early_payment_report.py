@@ -317,7 +317,8 @@ class Biller:
             await self.pay(known, days // 2, 0.4)
             await self.pay(known, days)
         elif what < 0.3:
-            await self.pay(known, days, mode="points")
+            # Points are for invoices in the program's currency.
+            await self.pay(known, days, mode="points" if known.currency == "EUR" else "discount")
         elif what < 0.36:
             paid = await self.pay(known, days)
             if paid is not None:

@@ -75,6 +75,21 @@ async def test_many_close_at_once_and_each_knows_those_before(shop: Shop) -> Non
     assert sorted(points for _, points in told) == [0] * 8 + [100]
 
 
+async def test_rules_see_what_credit_notes_left(shop: Shop) -> None:
+    large = "activity.properties.total >= 100000"
+    await set_rule(
+        shop,
+        "large",
+        activity="invoice.paid",
+        effect={"kind": "bonus", "points": 7},
+        conditions={"expression": large},
+    )
+    invoice_id = await billing.issue(shop, issued_on="2026-01-01")
+    assert (await billing.credit(shop, invoice_id, issued_on="2026-01-02", total=99_900)).status == 201
+    assert (await billing.pay(shop, invoice_id, 100, "2026-01-10")).body["points"]["earned"] == 0
+    assert (await close(shop, "2026-01-11"))[1] == 7
+
+
 async def test_one_payment_over_three_invoices_is_a_streak(shop: Shop) -> None:
     ids = [await billing.issue(shop, issued_on="2026-06-01") for _ in range(3)]
     paid = await billing.pay_many(shop, dict.fromkeys(ids, 100_000), "2026-06-10")

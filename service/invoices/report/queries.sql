@@ -1,4 +1,4 @@
--- Statements of the report of early payment: they only read. On a session that is set for whole programs.
+-- Statements of the report of early payment: they only read. In a transaction that is set for whole programs.
 
 -- name: report_invoices
 -- Invoices issued in two times, [$2, $3) and [$4, $5), as they stand on the day $6, by group, currency and time. $7 is
@@ -76,7 +76,7 @@ paid AS MATERIALIZED (
         sum(s.settled * greatest(0, $10::integer - s.days))::bigint AS spared,
         sum(s.discount)::bigint AS discount, sum(s.tax_reduction)::bigint AS tax_reduction,
         sum(s.points)::bigint AS points,
-        coalesce(sum((s.points * s.rate_amount + s.rate_points - 1) / s.rate_points), 0)::bigint AS instead,
+        coalesce(sum(div(s.points::numeric * s.rate_amount + s.rate_points - 1, s.rate_points)), 0)::bigint AS instead,
         coalesce(sum(s.cash) FILTER (WHERE s.discount + s.tax_reduction > 0), 0)::bigint AS cash,
         coalesce(sum(s.cash * s.days) FILTER (WHERE s.discount + s.tax_reduction > 0), 0)::bigint AS cash_days,
         coalesce(sum(s.cash * s.gained) FILTER (WHERE s.discount + s.tax_reduction > 0), 0)::bigint AS cash_gained
