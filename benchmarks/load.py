@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -53,6 +54,7 @@ class Seen(msgspec.Struct):
 def calls(plan: Plan) -> Iterator[bytes]:
     """Make the bytes of calls, one after the other."""
     chance = random.Random(plan.run)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # campaigns draw for what has just happened
     common = f"Host: 127.0.0.1\r\nAuthorization: Bearer {plan.key}\r\n"
     number = 0
     while True:
@@ -63,7 +65,7 @@ def calls(plan: Plan) -> Iterator[bytes]:
             continue
         body = (
             f'{{"id":"{plan.run}-{number}","customer_id":"c-{customer}",'
-            f'"occurred_at":"2026-11-21T10:00:00Z","currency":"EUR","total":{chance.randint(100, 20000)},'
+            f'"occurred_at":"{now}","currency":"EUR","total":{chance.randint(100, 20000)},'
             '"tax":2074,"shipping":490,"channel":"web","items":[{"id":"1","sku":"TEA-1","category":"tea",'
             '"quantity":2,"amount":12500}]}'
         )

@@ -58,6 +58,7 @@ from service.purchases.booking import Purchases
 from service.purchases.keeping import PurchasesKeeper
 from service.purchases.referral_report import handlers as referral_report
 from service.purchases.simulations import Simulations
+from service.purchases.surprise_report import handlers as surprise_report
 from service.referrals import handlers as referrals
 from service.referrals.asks import handlers as asks
 from service.referrals.codes import handlers as customer_referrals
@@ -65,6 +66,11 @@ from service.referrals.keeping import ReferralsKeeper
 from service.rewards import handlers as rewards
 from service.rewards import redemptions
 from service.rewards.keeping import RewardsKeeper
+from service.surprises import fairness_handlers as fairness
+from service.surprises import gift_handlers as surprises
+from service.surprises import handlers as campaigns
+from service.surprises import stop_handlers as stops
+from service.surprises.keeping import SurprisesKeeper
 from service.tiers import handlers as tiers
 from service.tiers import usecases as tiers_usecases
 from service.tiers.balances import Balances
@@ -95,6 +101,7 @@ KEEPERS: Final = Keepers(
         InvoicesKeeper(),
         EarningKeeper(),
         RewardsKeeper(),
+        SurprisesKeeper(),
         WebhooksKeeper(),
     )
 )
@@ -190,6 +197,14 @@ def routes() -> Router:
             tiers.tiers,
             customers.router,
             suppressions.router,
+            campaigns.router,
+            fairness.router,
+            surprises.on_campaigns,
+            stops.router,
+            surprises.router,
+            surprises.of_customers,
+            surprise_report.on_campaigns,
+            surprise_report.router,
             tiers.balance,
             points.router,
             transactions.router,

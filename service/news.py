@@ -14,6 +14,7 @@ from service.programs import news as programs
 from service.purchases import news as purchases
 from service.referrals import news as referrals
 from service.rewards import news as rewards
+from service.surprises import news as surprises
 from service.tiers import news as tiers
 from service.webhooks import news as webhooks
 
@@ -30,6 +31,7 @@ KINDS: Final = EventKinds(
         *rewards.KINDS,
         *earning.KINDS,
         *referrals.KINDS,
+        *surprises.KINDS,
         *purchases.KINDS,
         *invoices.KINDS,
     ),

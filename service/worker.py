@@ -33,6 +33,7 @@ from service.purchases import jobs as purchases
 from service.purchases import referees
 from service.referrals.asks import jobs as asks
 from service.rewards import jobs as rewards
+from service.surprises import jobs as surprises
 from service.tiers import usecases as tiers
 from service.webhooks import jobs as webhooks
 from service.webhooks import usecases as webhook_usecases
@@ -67,6 +68,19 @@ JOBS: Final[tuple[Job, ...]] = (
         subjects=asks.programs_behind,
     ),
     Job(name="announce_asks", cron="* * * * *", run=asks.announce_asks, subjects=asks.programs_waiting),
+    Job(
+        name="notice_occasions",
+        looks_every=1.0,
+        run=partial(surprises.notice_occasions, kinds=KINDS),
+        subjects=surprises.programs_behind,
+    ),
+    Job(name="reveal_gifts", looks_every=1.0, run=surprises.reveal_gifts, subjects=surprises.programs_due),
+    Job(
+        name="plan_occasions",
+        cron="*/10 * * * *",
+        run=surprises.plan_occasions,
+        subjects=surprises.campaigns_to_plan,
+    ),
     Job(name="give_back_lapsed", cron="*/5 * * * *", run=rewards.give_back_lapsed, subjects=each_program),
     Job(name="forget_commands", cron="23 2 * * *", run=platform.forget_commands, subjects=each_program),
     Job(name="forget_queue_log", cron="1-59/10 * * * *", run=platform.forget_queue_log),

@@ -12,6 +12,7 @@ from service.purchases import jobs as purchases
 from service.purchases import referees
 from service.referrals.asks import jobs as asks
 from service.rewards import jobs as rewards
+from service.surprises import jobs as surprises
 from service.tiers import usecases as tiers
 
 
@@ -48,3 +49,13 @@ async def _for_each_program(database: Database, run: Callable[[Database, Turn], 
     for turn in turns:
         assert await run(database, turn)
     return sum(turn.done for turn in turns)
+
+
+async def surprise(database: Database) -> int:
+    """Look for occasions in all feeds and calendars, then reveal what is due; returns how much was done."""
+    noticed = await _for_each_program(database, partial(surprises.notice_occasions, kinds=KINDS))
+    async with database.connection() as db:
+        turns = [Turn(subject.program_id, subject.id) for subject in await surprises.campaigns_to_plan(db)]
+    for turn in turns:
+        assert await surprises.plan_occasions(database, turn)
+    return noticed + sum(turn.done for turn in turns) + await _for_each_program(database, surprises.reveal_gifts)

@@ -29,7 +29,8 @@ locked AS MATERIALIZED (
             c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt,
             c.lifetime_earned, c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at,
             c.alive_until, c.sliding, c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier,
-            c.tier_state, c.tier_due_at, c.open_referral, c.merged_into
+            c.tier_state, c.tier_due_at, c.open_referral, c.surprises,
+            c.suppressed_until > clock_timestamp() AS is_suppressed, c.merged_into
         FROM customer AS c
         WHERE c.program_id = $1::integer AND c.id = o.id
         FOR NO KEY UPDATE
@@ -43,19 +44,19 @@ SELECT
     l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
     l.next_expiry_at, l.next_expiry_points, l.notify_at, l.limits_used, l.tier, l.tier_state, l.tier_due_at,
-    l.open_referral, l.merged_into, NULL::text AS claim_id,
+    l.open_referral, l.surprises, l.is_suppressed, l.merged_into, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM locked AS l
 UNION ALL
 SELECT
     n.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, n.external_id, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, n.external_id, NULL, NULL, NULL
 FROM known AS n
 WHERE n.is_merged
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -66,7 +67,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp()
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp()
 FROM all_locked;
 
 -- name: booking_look
@@ -75,19 +76,19 @@ SELECT
     l.id, l.written_by, l.external_id, l.version, l.available, l.pending, l.held, l.debt, l.lifetime_earned,
     l.purchase_count, l.first_purchase_at, l.last_purchase_at, l.enrolled_at, l.next_due_at, l.alive_until, l.sliding,
     l.next_expiry_at, l.next_expiry_points, l.notify_at, l.limits_used, l.tier, l.tier_state, l.tier_due_at,
-    l.open_referral, l.merged_into, NULL::text AS claim_id,
+    l.open_referral, l.surprises, l.is_suppressed, l.merged_into, NULL::text AS claim_id,
     NULL::bytea AS content_hash, NULL::uuid AS subject_id, NULL::timestamptz AS now
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN
     LATERAL (
-        SELECT c.xmin AS written_by, c.* FROM customer AS c
+        SELECT c.xmin AS written_by, c.suppressed_until > clock_timestamp() AS is_suppressed, c.* FROM customer AS c
         WHERE c.program_id = $1::integer AND c.external_id = w.external_id
         OFFSET 0
     ) AS l
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.id, k.content_hash, k.subject_id, NULL
 FROM (SELECT DISTINCT u.claim_id FROM unnest($3::text[]) AS u (claim_id)) AS f
 CROSS JOIN
     LATERAL (
@@ -98,7 +99,7 @@ CROSS JOIN
 UNION ALL
 SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp();
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, clock_timestamp();
 
 -- name: customer_reserve
 -- Internal ids for customers to enrol; the ones that come to nothing leave gaps.
@@ -110,15 +111,14 @@ FROM generate_series(1, $1::integer);
 INSERT INTO customer (
     program_id, id, external_id, version, available, pending, held, debt, lifetime_earned, purchase_count,
     first_purchase_at, last_purchase_at, enrolled_at, next_due_at, alive_until, sliding, next_expiry_at,
-    next_expiry_points, notify_at, limits_used, tier, tier_state, tier_due_at,
-    open_referral
+    next_expiry_points, notify_at, limits_used, tier, tier_state, tier_due_at, open_referral, surprises
 )
 SELECT
     $1::integer, n.id, n.external_id, n.version, n.available, n.pending, n.held, n.debt, n.lifetime_earned,
     n.purchase_count, n.first_purchase_at, n.last_purchase_at, n.enrolled_at, n.next_due_at, n.alive_until, n.sliding,
     n.next_expiry_at, n.next_expiry_points, n.notify_at, n.limits_used, n.tier, n.tier_state, n.tier_due_at,
-    n.open_referral
-FROM unnest($2::customer_row_5[]) AS n
+    n.open_referral, n.surprises
+FROM unnest($2::customer_row_6[]) AS n
 ORDER BY n.external_id
 ON CONFLICT DO NOTHING;
 
@@ -144,8 +144,9 @@ UPDATE customer AS c SET
     tier = u.tier,
     tier_state = u.tier_state,
     tier_due_at = u.tier_due_at,
-    open_referral = u.open_referral
-FROM unnest($2::customer_row_5[]) AS u
+    open_referral = u.open_referral,
+    surprises = u.surprises
+FROM unnest($2::customer_row_6[]) AS u
 WHERE c.program_id = $1::integer AND c.id = u.id AND c.xmin = u.written_by;
 
 -- name: customer_read
@@ -155,7 +156,8 @@ SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
     c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
-    c.open_referral, c.merged_into, w.external_id AS named
+    c.open_referral, c.surprises,
+    c.suppressed_until > clock_timestamp() AS is_suppressed, c.merged_into, w.external_id AS named
 FROM (SELECT DISTINCT u.external_id FROM unnest($2::text[]) AS u (external_id)) AS w
 CROSS JOIN
     LATERAL (
@@ -174,7 +176,8 @@ SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
     c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
-    c.open_referral, c.merged_into
+    c.open_referral, c.surprises,
+    c.suppressed_until > clock_timestamp() AS is_suppressed, c.merged_into
 FROM (SELECT DISTINCT u.id FROM unnest($2::bigint[]) AS u (id)) AS w
 CROSS JOIN LATERAL (
     SELECT r.xmin, r.* FROM customer AS r
@@ -211,6 +214,22 @@ WHERE c.program_id = $1::integer AND c.id = u.id;
 UPDATE customer AS c SET tier = u.tier, tier_state = u.tier_state, tier_due_at = u.tier_due_at
 FROM unnest($2::bigint[], $3::text[], $4::jsonb[], $5::timestamptz[]) AS u (id, tier, tier_state, tier_due_at)
 WHERE c.program_id = $1::integer AND c.id = u.id;
+
+-- name: surprises_keep
+-- Writes what customers had of campaigns; they are locked.
+UPDATE customer AS c SET surprises = u.had
+FROM unnest($2::bigint[], $3::jsonb[]) AS u (id, had)
+WHERE c.program_id = $1::integer AND c.id = u.id;
+
+-- name: suppressed_keep
+-- Writes until when customers, who are locked, are suppressed for whatever reason: a booking reads it with the row, and
+-- one that read it before finds another row now.
+UPDATE customer AS c SET
+    suppressed_until = (
+        SELECT max(coalesce(s.until, 'infinity')) FROM suppression AS s
+        WHERE s.program_id = $1::integer AND s.customer_id = c.id AND s.ended_at IS NULL
+    )
+WHERE c.program_id = $1::integer AND c.id = any($2::bigint[]);
 
 -- name: open_referral_keep
 -- Writes by which referrals customers came that are open; they are locked.
@@ -249,8 +268,9 @@ SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
     c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
-    c.open_referral, c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
-    p.attributes
+    c.open_referral, c.surprises,
+    c.suppressed_until > clock_timestamp() AS is_suppressed, c.merged_into, p.email, p.phone, p.name, p.birthday,
+    p.locale, p.attributes
 FROM customer AS c
 LEFT JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE
@@ -267,8 +287,9 @@ SELECT
     c.id, c.xmin AS written_by, c.external_id, c.version, c.available, c.pending, c.held, c.debt, c.lifetime_earned,
     c.purchase_count, c.first_purchase_at, c.last_purchase_at, c.enrolled_at, c.next_due_at, c.alive_until, c.sliding,
     c.next_expiry_at, c.next_expiry_points, c.notify_at, c.limits_used, c.tier, c.tier_state, c.tier_due_at,
-    c.open_referral, c.merged_into, p.email, p.phone, p.name, p.birthday, p.locale,
-    p.attributes
+    c.open_referral, c.surprises,
+    c.suppressed_until > clock_timestamp() AS is_suppressed, c.merged_into, p.email, p.phone, p.name, p.birthday,
+    p.locale, p.attributes
 FROM customer AS c
 INNER JOIN customer_profile AS p ON c.program_id = p.program_id AND c.id = p.customer_id
 WHERE

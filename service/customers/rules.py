@@ -77,6 +77,10 @@ class Customer(msgspec.Struct, frozen=True):
     """When time alone changes something about the tier next, or a little earlier."""
     open_referral: UUID | None = None
     """The referral by which the customer came, as long as facts are waited for that qualify it."""
+    surprises: str | None = None
+    """What the customer had of campaigns, as their room writes it."""
+    is_suppressed: bool | None = None
+    """Whether a reason held for no message and no surprise when the row was read; `suppressed` tells which."""
     merged_into: int | None = None
     """The record that this one went into, by its internal id: it keeps its history and nothing else."""
     is_new: bool = False

@@ -50,7 +50,7 @@ async def open_booking(
 
 
 def _customer(row: Record) -> Customer:
-    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:25], written_by=row[1])
+    return Customer(row[0], row[2], row[3], Balance(*row[4:8]), *row[8:27], written_by=row[1])
 
 
 async def reserve_ids(db: Db, *, count: int) -> list[int]:
@@ -95,6 +95,7 @@ def _rows(customers: Sequence[Customer]) -> Sequence[tuple[object, ...]]:
             customer.tier_state,
             customer.tier_due_at,
             customer.open_referral,
+            customer.surprises,
         )
         for customer in customers
     ]
@@ -151,6 +152,16 @@ async def read_profile(db: Db, *, program_id: int, customer_id: int) -> Profile:
 async def keep_limits(db: Db, *, program_id: int, used: Mapping[int, str | None]) -> None:
     """Write what customers used of limits, by their internal ids; they are locked."""
     await db.execute(_STATEMENTS["limits_keep"].sql, program_id, list(used), list(used.values()))
+
+
+async def keep_suppressed(db: Db, *, program_id: int, customers: Sequence[int]) -> None:
+    """Write until when customers, who are locked, are suppressed."""
+    await db.execute(_STATEMENTS["suppressed_keep"].sql, program_id, customers)
+
+
+async def keep_surprises(db: Db, *, program_id: int, had: Mapping[int, str | None]) -> None:
+    """Write what customers, who are locked, had of campaigns."""
+    await db.execute(_STATEMENTS["surprises_keep"].sql, program_id, list(had), list(had.values()))
 
 
 async def keep_tiers(

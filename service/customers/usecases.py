@@ -158,6 +158,21 @@ async def keep_open_referrals(db: Db, *, program_id: int, referrals: Mapping[int
     await store.keep_open_referrals(db, program_id=program_id, referrals=referrals)
 
 
+async def keep_suppressed(db: Db, *, program_id: int, customers: Sequence[int]) -> None:
+    """Note in the rows of customers, who are locked, until when they are suppressed, after a change of that."""
+    await store.keep_suppressed(db, program_id=program_id, customers=customers)
+
+
+async def keep_surprises(db: Db, *, program_id: int, had: Mapping[int, str | None]) -> None:
+    """Write what customers had of campaigns, by their internal ids; they are locked."""
+    await store.keep_surprises(db, program_id=program_id, had=had)
+
+
+async def secret(db: Db, *, program_id: int) -> bytes:
+    """Read the program's own secret, under which customers have other names than their own. It never changes."""
+    return await store.identity_key(db, program_id=program_id)
+
+
 async def read_profiles(db: Db, *, program_id: int, customers: Sequence[int]) -> dict[int, Profile]:
     """Read the profiles of customers by their internal ids, unlocked; those of whom nothing was told are missing."""
     return await store.read_profiles(db, program_id=program_id, customers=customers)

@@ -9,7 +9,7 @@ from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from service.earning.conditions import Holds, Test, tests_of
+from service.earning.conditions import Holds, Test, asks_profile, tests_of
 from service.earning.contexts import Fault, Selection
 from service.earning.effects import Given, Places, given, placing
 from service.earning.expressions import Expression, stored_expression
@@ -59,6 +59,11 @@ class CompiledRule(Generic[Does]):
     """Gives the places of the items because of which it applies; None where it asks for none."""
     bonus: bool
     """Whether it gives the same whatever is bought. What a multiplier gives is a bonus where it multiplies one."""
+
+    @property
+    def references(self) -> frozenset[str]:
+        """What its expression names."""
+        return frozenset() if self.expression is None else self.expression.references
 
     def applies(self, occasion: Occasion, shown: Selection) -> bool:
         """Tell whether all conditions hold. Expressions are `shown` what those of all rules ask for."""
@@ -160,9 +165,9 @@ class RuleBook:
         counted = dict[str | None, list[CountedLimit]]()
         for rule in applying:
             counted.setdefault(rule.content.activity, []).extend(limit for limit in rule.limits if not limit.of_fact)
-        asks_profile = any(_asks_profile(rule) for rule in applying)
+        asking = any(asks_profile(rule.content.conditions, rule.references) for rule in applying)
         shown = Selection(rule.expression.references for rule in applying if rule.expression is not None)
-        return RuleSet(givers, multipliers, shown, asks_profile, counted)
+        return RuleSet(givers, multipliers, shown, asking, counted)
 
 
 class _Rule:
@@ -243,16 +248,6 @@ def rules_of(program: Program) -> RuleBook:
 
 def _book(definitions: Definitions) -> RuleBook:
     return RuleBook(definitions.of(EARNING_RULE))
-
-
-def _asks_profile(rule: Giver | MultiplyingRule) -> bool:
-    of = rule.content.conditions.customer
-    asks = of is not None and (bool(of.attributes) or of.birthday is not None)
-    return asks or (rule.expression is not None and any(_is_of_profile(each) for each in rule.expression.references))
-
-
-def _is_of_profile(member: str) -> bool:
-    return member.startswith(("customer.attributes", "customer.has_birthday"))
 
 
 def _valid_from(version: DefinitionVersion) -> datetime:

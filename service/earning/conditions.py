@@ -1,6 +1,6 @@
-"""Whether a rule's conditions hold for an occasion, and if not, which one doesn't. Pure."""
+"""Whether the conditions of a rule or an audience hold for an occasion, and if not, which one doesn't. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TypeAlias
 
@@ -46,6 +46,13 @@ def tests_of(conditions: Conditions) -> list[Test]:
     if conditions.items is not None:
         tests.append(_of_items(conditions.items))
     return tests
+
+
+def asks_profile(conditions: Conditions, references: Iterable[str]) -> bool:
+    """Tell whether conditions, or an expression with these references, ask for what only a customer's profile tells."""
+    of = conditions.customer
+    asks = of is not None and (bool(of.attributes) or of.birthday is not None)
+    return asks or any(each.startswith(("customer.attributes", "customer.has_birthday")) for each in references)
 
 
 def _of_purchase(of: OfPurchase) -> Iterator[Test]:

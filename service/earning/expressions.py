@@ -1,4 +1,4 @@
-"""Conditions of earning rules that need more than fields: CEL, checked when a rule is saved. Pure.
+"""Conditions of rules and audiences that need more than fields: CEL, checked when they are saved. Pure.
 
 An expression that fails, because it asks what isn't there or adds a number to a text, doesn't hold; why is told. What
 it may cost is bounded in `scanning`, before the library sees it; what a fact may make it cost in `contexts`.
@@ -21,7 +21,7 @@ from service.earning.vocabulary import (
     BUILT_IN,
     FREE,
     ActivityFacts,
-    CustomerFacts,
+    AudienceCustomer,
     FactKind,
     Facts,
     InvoicePaid,
@@ -79,7 +79,7 @@ class Expression:
 
 
 def compile_expression(source: str, *, pointer: str, kind: FactKind = "purchase") -> Expression:
-    """Check and compile the condition of a rule that rewards purchases, activities or the paying of invoices.
+    """Check and compile the condition of a rule that rewards facts of this kind, or of an audience.
 
     Raises Invalid for one of the reasons too_long, syntax, unknown_variable, unknown_function, too_costly, not_boolean.
     """
@@ -95,7 +95,7 @@ def compile_expression(source: str, *, pointer: str, kind: FactKind = "purchase"
 def stored_expression(source: str, kind: FactKind) -> Expression:
     """Compile a condition that was checked when it was saved.
 
-    One that is no longer taken never holds, and says so: a stored rule must keep no fact from being booked.
+    One that is no longer taken never holds, and says so: what is stored must keep no fact from being booked.
     """
     try:
         scanned = scan(words_of(source), kind)
@@ -125,6 +125,8 @@ _FULL: Final[Mapping[FactKind, str]] = {
     "purchase": "a purchase",
     "activity": "an activity",
     "invoice": "a paid invoice",
+    "audience": "a customer",
+    "audience_of_purchase": "a purchase",
 }
 _SAMPLES: Final = ("text", 1, 1.5, True, ["text"], None)
 """What a value of the caller's may be."""
@@ -161,14 +163,16 @@ def _samples(named: list[str], kind: FactKind) -> list[Facts]:
     time = time_facts(datetime(2026, 11, 21, 10, 30, tzinfo=UTC))
     keys = [each.removeprefix(f"{free}.") for each in named for free in FREE if each.startswith(f"{free}.")]
     samples = [
-        Facts(CustomerFacts(), time, PurchaseFacts("EUR", 0), _paid(_PAID_LATE) if is_paid else ActivityFacts("visit"))
+        Facts(
+            AudienceCustomer(), time, PurchaseFacts("EUR", 0), _paid(_PAID_LATE) if is_paid else ActivityFacts("visit")
+        )
     ]
     items = [ItemFacts(100 * number, number, f"A-{number}", "tea") for number in range(1, MOST_ENTRIES + 1)]
     for value in _SAMPLES if keys else (None,):
         given = dict.fromkeys(keys, value)
         samples.append(
             Facts(
-                CustomerFacts(7, "gold", given, 30, 400, has_birthday=True),
+                AudienceCustomer(7, "gold", given, 30, 400, has_birthday=True, purchases=7, lifetime_earned=12_990),
                 time,
                 PurchaseFacts("EUR", 12_990, 2_074, 490, 500, "web", items),
                 _paid(_PAID_EARLY) if is_paid else ActivityFacts("review", given),

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from service.customers.rules import Customer, Profile
 from service.earning.contexts import Context
 from service.kernel.periods import day_of
+
+NO_PROFILE: Final = Profile()
 
 
 class Piece(Protocol):
@@ -46,6 +49,22 @@ class Known:
         default_factory=dict[str, str | bool | int | float | None]
     )
     birthday: date | None = None
+    lifetime_earned: int = 0
+    """What was earned in the customer's lifetime, pending points included; rules don't see it, audiences do."""
+
+
+def known_of(customer: Customer, profile: Profile | None) -> Known:
+    """Tell what a customer's row tells. The relation began with the first purchase, if not before."""
+    first, told = customer.first_purchase_at, NO_PROFILE if profile is None else profile
+    return Known(
+        customer.purchase_count,
+        customer.enrolled_at if first is None else min(first, customer.enrolled_at),
+        customer.last_purchase_at,
+        customer.tier,
+        told.attributes,
+        told.birthday,
+        customer.lifetime_earned,
+    )
 
 
 @dataclass(slots=True)
@@ -93,3 +112,19 @@ class Occasion:
     def purchase_number(self) -> int:
         """Which of the customer's purchases it is: 1 for the first; of an activity, the next one."""
         return self.known.purchase_count + 1
+
+    @property
+    def purchases(self) -> int:
+        """How many purchases of the customer there are, with this one where it is one."""
+        return self.known.purchase_count + (self.type is None)
+
+
+class CustomerOccasion(Occasion):
+    """A customer at some moment, by whatever a surprise was occasioned: nothing is bought, and its type is empty."""
+
+    __slots__ = ()
+
+    @property
+    def purchase_number(self) -> int:
+        """Which of the customer's purchases was the last; 0 before the first."""
+        return self.known.purchase_count

@@ -262,26 +262,34 @@ def checked(content: RuleContent) -> RuleContent:
 
     Raises Invalid.
     """
-    effect, of = content.effect, content.conditions
+    effect = content.effect
     if isinstance(effect, ByAmount):
         _check_currencies(effect.rates, "/effect/rates")
     if content.activity is not None:
         _check_of_activity(content)
-    if of.purchase is not None:
-        _check_currencies(of.purchase.minimum, "/conditions/purchase/minimum")
-        _check_currencies(of.purchase.currencies, "/conditions/purchase/currencies")
-    if of.time is not None:
-        for number, dates in enumerate(of.time.dates):
-            if dates.last < dates.first:
-                pointer = f"/conditions/time/dates/{number}/to"
-                raise Invalid("This is before the first day.", pointer=pointer, reason="out_of_range")
-    if of.customer is not None:
-        for name in ("purchase_numbers", "enrolled_days", "days_since_last_purchase"):
-            _check_range(getattr(of.customer, name), f"/conditions/customer/{name}")
+    check_conditions(content.conditions, "/conditions")
     _check_limits(content.limits)
     if content.expiry is not None:
         check_expiry(content.expiry, "/expiry")
     return content
+
+
+def check_conditions(of: Conditions, within: str) -> None:
+    """Refuse of conditions what the types can't, but for the expression. `within` is the pointer to them.
+
+    Raises Invalid.
+    """
+    if of.purchase is not None:
+        _check_currencies(of.purchase.minimum, f"{within}/purchase/minimum")
+        _check_currencies(of.purchase.currencies, f"{within}/purchase/currencies")
+    if of.time is not None:
+        for number, dates in enumerate(of.time.dates):
+            if dates.last < dates.first:
+                pointer = f"{within}/time/dates/{number}/to"
+                raise Invalid("This is before the first day.", pointer=pointer, reason="out_of_range")
+    if of.customer is not None:
+        for name in ("purchase_numbers", "enrolled_days", "days_since_last_purchase"):
+            _check_range(getattr(of.customer, name), f"{within}/customer/{name}")
 
 
 def _check_of_activity(content: RuleContent) -> None:

@@ -6,7 +6,10 @@ looked at. What passes is written anew from the words, with each text literal es
 here and nothing else, whatever quotes, comments or characters the source has.
 """
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from service.earning.lexing import Unfit, Word
 from service.earning.vocabulary import (
@@ -16,7 +19,7 @@ from service.earning.vocabulary import (
     ITEMS,
     LOOPS,
     METHODS,
-    SEEN_AS,
+    SEEN,
     VARIABLES,
     FactKind,
     ItemFacts,
@@ -64,7 +67,7 @@ def scan(words: list[Word], kind: FactKind) -> Scanned:
     A variable and its member become one name, `flat_name`, and an item a list of its fields: to give the library maps
     takes more than twice as long.
     """
-    reader = _Reader(words, frozenset(VARIABLES) - {*SEEN_AS.values()} | {SEEN_AS[kind]}, BUILT_IN.get(kind))
+    reader = _Reader(words, SEEN[kind], BUILT_IN.get(kind))
     reader.read()
     within = {at + behind for at in reader.members for behind in (1, 2)}
     flat = [word._replace(text=reader.members.get(at, word.text)) for at, word in enumerate(words) if at not in within]
@@ -79,7 +82,9 @@ def flat_name(path: str) -> str:
 class _Reader:
     """Looks at the words of one expression."""
 
-    def __init__(self, words: list[Word], variables: frozenset[str], properties: tuple[str, ...] | None) -> None:
+    def __init__(
+        self, words: list[Word], variables: Mapping[str, type[Struct]], properties: tuple[str, ...] | None
+    ) -> None:
         self._words = words
         self._variables = variables
         self._properties = properties
@@ -268,7 +273,7 @@ class _Reader:
         if name not in self._variables:
             known = ", ".join(sorted(self._variables))
             raise self._unfit("unknown_variable", at, f"stands the name of no variable: there are {known}.")
-        path = self._refer(at, name, VARIABLES[name].__struct_fields__)
+        path = self._refer(at, name, self._variables[name].__struct_fields__)
         self.members[at] = flat_name(path)
         if path == ITEMS:
             self._check_items(at)

@@ -12,7 +12,7 @@ from service.earning.vocabulary import Facts
 
 
 class _Customer:
-    """The customer, as `CustomerFacts` tells of one."""
+    """The customer, as `AudienceCustomer` tells of one; rules can't name all of it."""
 
     __slots__ = ("_of",)
 
@@ -43,6 +43,14 @@ class _Customer:
     def has_birthday(self) -> bool:
         return has_birthday(self._of)
 
+    @property
+    def purchases(self) -> int:
+        return self._of.purchases
+
+    @property
+    def lifetime_earned(self) -> int:
+        return self._of.known.lifetime_earned
+
 
 class _Time:
     """When it occurred, as `TimeFacts` tells of it."""
@@ -68,7 +76,7 @@ class _Shown:
     def __init__(self, occasion: Occasion) -> None:
         self.customer, self.time = _Customer(occasion), _Time(occasion)
         self.purchase = occasion if occasion.type is None else None
-        self.activity = occasion if occasion.type is not None else None
+        self.activity = occasion if occasion.type else None
 
 
 def facts_of(occasion: Occasion) -> Facts:

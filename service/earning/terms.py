@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from service.customers.rules import Customer, Profile
 from service.earning.book import RuleBook, rules_of
 from service.earning.deciding import Candidate, Decided, decide
 from service.earning.limits import Allowance, Shared
-from service.earning.occasion import Known, Occasion
+from service.earning.occasion import Known, Occasion, known_of
 from service.earning.rules import Line
 from service.points.account import Account
 from service.points.policies import life_of
@@ -20,7 +20,6 @@ from service.programs.policies import ExpiryPolicy, OwnPending, PendingUntilConf
 from service.programs.rules import Program, SettingsVersion
 from service.tiers.climbing import Climbing
 
-NO_PROFILE: Final = Profile()
 _Life: TypeAlias = tuple[OwnPending | None, ExpiryPolicy | None]
 
 
@@ -40,16 +39,8 @@ class Terms:
         self.climbing = Climbing(self.program)
 
     def known(self, customer: Customer) -> Known:
-        """Tell rules what is known of a customer. The relation began with the first purchase, if not before."""
-        profile, first = self.profiles.get(customer.id, NO_PROFILE), customer.first_purchase_at
-        return Known(
-            customer.purchase_count,
-            customer.enrolled_at if first is None else min(first, customer.enrolled_at),
-            customer.last_purchase_at,
-            customer.tier,
-            profile.attributes,
-            profile.birthday,
-        )
+        """Tell rules what is known of a customer."""
+        return known_of(customer, self.profiles.get(customer.id))
 
     def allowance(self, customer: Customer) -> Allowance:
         """Tell what limits leave the customer. What the row holds of it is read once, and again where it is another."""

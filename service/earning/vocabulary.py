@@ -1,4 +1,4 @@
-"""What conditions of earning rules may name: the variables, their members and types, and the functions. Pure.
+"""What conditions of rules and audiences may name: the variables, their members and types, and the functions. Pure.
 
 The structs are the one list of variables: their fields are what expressions find under those names, their descriptions
 are the documentation. Money is in minor units of the purchase's, or the invoice's, currency.
@@ -11,8 +11,12 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-FactKind = Literal["purchase", "activity", "invoice"]
-"""What a rule rewards; its expressions see this one beside the customer and the time: a paid invoice as an activity."""
+FactKind = Literal["purchase", "activity", "invoice", "audience", "audience_of_purchase"]
+"""What an expression is about: what a rule rewards, a paid invoice being an activity, or who is in an audience.
+
+Audiences see more of the customer than rules do: what a rule saw is worked out again later, from the fact that it
+rewarded; what an audience saw never is.
+"""
 
 
 class ItemFacts(msgspec.Struct, frozen=True):
@@ -51,6 +55,19 @@ class CustomerFacts(msgspec.Struct, frozen=True):
     days_since_last_purchase: Annotated[int | None, Meta(description="Whole local days; null before the first.")] = None
     days_enrolled: Annotated[int, Meta(description="Whole local days since the enrolment.")] = 0
     has_birthday: Annotated[bool, Meta(description="Whether it is the day.")] = False
+
+
+class AudienceCustomer(CustomerFacts, frozen=True):
+    """The customer, as the occasion of a surprise finds them. Where nothing is bought, `purchase_number` is the last.
+
+    So it is what `purchases` is, there and with a purchase.
+    """
+
+    purchases: Annotated[int, Meta(description="How many so far, with the one that is the occasion.")] = 0
+    lifetime_earned: Annotated[
+        int,
+        Meta(description="The points of the customer's lifetime, pending ones included, before this occasion."),
+    ] = 0
 
 
 class ActivityFacts(msgspec.Struct, frozen=True):
@@ -107,8 +124,16 @@ VARIABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
 FREE: Final = frozenset({"customer.attributes", "activity.properties"})
 """Maps whose keys are the caller's; expressions name one key at a time."""
 ITEMS: Final = "purchase.items"
-SEEN_AS: Final[Mapping[FactKind, str]] = {"purchase": "purchase", "activity": "activity", "invoice": "activity"}
-"""The variable that a fact is."""
+_OF_PURCHASE: Final = {each: VARIABLES[each] for each in ("purchase", "customer", "time")}
+_OF_ACTIVITY: Final = {each: VARIABLES[each] for each in ("activity", "customer", "time")}
+SEEN: Final[Mapping[FactKind, Mapping[str, type[msgspec.Struct]]]] = {
+    "purchase": _OF_PURCHASE,
+    "activity": _OF_ACTIVITY,
+    "invoice": _OF_ACTIVITY,
+    "audience": {"customer": AudienceCustomer, "time": TimeFacts},
+    "audience_of_purchase": _OF_PURCHASE | {"customer": AudienceCustomer},
+}
+"""The variables that an expression may name, by what it is about."""
 BUILT_IN: Final[Mapping[FactKind, tuple[str, ...]]] = {"invoice": InvoicePaid.__struct_fields__}
 """All properties of facts whose properties are not the caller's."""
 

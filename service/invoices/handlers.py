@@ -4,7 +4,7 @@ import random
 import re
 from datetime import date
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from litestar import Response, Router, delete, get, put
 from litestar.params import FromPath, JSONBody
@@ -25,7 +25,7 @@ from service.invoices.usecases import Recorded
 from service.kernel.errors import Invalid, NotFound
 from service.kernel.ids import CALLER_ID_PATTERN
 from service.platform.database import Database
-from service.platform.http.operation import CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
+from service.platform.http.operation import CURSOR, DAY, DRY_RUN, LIMIT, Link, Parameter, operation
 from service.platform.http.paging import Page, limit_and_before, page
 from service.platform.http.request import ApiRequest, caller_id, choice, customer_asked_for, flag, new_caller_id
 from service.platform.roles import Right
@@ -35,7 +35,6 @@ from service.programs.catalogue import program_of
 from service.programs.payment_terms import PaymentTerms
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-DAY: Final[dict[str, Any]] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 
 
 class Status(Enum):

@@ -30,10 +30,16 @@ class InvoiceRecorded(msgspec.Struct, frozen=True):
 
 
 class InvoiceSettled(msgspec.Struct, frozen=True):
-    """An invoice of which nothing is open."""
+    """An invoice of which nothing is open.
+
+    `settled_on` is the day of the payment that closed it, null where a credit note did. `days_early` are the whole days
+    from that day to the one on which it is due, 0 where it wasn't early; null also where it has no due day.
+    """
 
     invoice_id: str
     currency: str
+    settled_on: date | None
+    days_early: int | None
 
 
 class SettledPart(msgspec.Struct, frozen=True):
@@ -113,8 +119,19 @@ async def _recorded(db: Db, program_id: int, events: Sequence[Placed]) -> Mappin
 
 
 async def _settled(db: Db, program_id: int, events: Sequence[Placed]) -> Mapping[UUID, InvoiceSettled]:
-    rows = await store.news_of_invoices(db, program_id=program_id, invoice_ids=[each.subject_id for each in events])
-    return by_event(events, {row["id"]: InvoiceSettled(row["external_id"], row["currency"]) for row in rows})
+    # One that a bounce opened may be closed again: each event tells of its own closing, booked at the same moment.
+    told = [(each.id, each.subject_id, each.recorded_at) for each in events]
+    rows = await store.news_of_settled(db, program_id=program_id, events=told)
+    return {
+        event: InvoiceSettled(
+            row["external_id"], row["currency"], row["paid_on"], _days_early(row["paid_on"], row["due_on"])
+        )
+        for event, row in rows.items()
+    }
+
+
+def _days_early(paid_on: date | None, due_on: date | None) -> int | None:
+    return None if paid_on is None or due_on is None else max(0, (due_on - paid_on).days)
 
 
 async def _payments(db: Db, program_id: int, events: Sequence[Placed]) -> list[Payment]:
@@ -207,7 +224,7 @@ KINDS: Final = (
     EventKind(
         INVOICE_SETTLED,
         "Nothing of an invoice is open any more. A payment that bounces opens it again.",
-        InvoiceSettled("inv-1001", "EUR"),
+        InvoiceSettled("inv-1001", "EUR", _PAID, 24),
         _settled,
     ),
     EventKind(

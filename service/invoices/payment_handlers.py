@@ -150,7 +150,7 @@ async def reverse_payment(
     on, named, program = caller_id(invoice_id), caller_id(payment_id), program_of(request)
 
     async def work(db: Db) -> ReversedPaymentOut:
-        _, reversal = await taking_back.reverse(
+        reversal = await taking_back.reverse(
             db, program=program, invoice_id=on, payment_id=named, entropy=random.getrandbits(62)
         )
         return reversed_out(named, reversal)

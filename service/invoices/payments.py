@@ -23,7 +23,7 @@ from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, RowsMissing, Write
 from service.points.account import Account
 from service.points.facts import Accepted as AcceptedFact
-from service.points.facts import Draft, Facts
+from service.points.facts import Draft, Facts, Mode
 from service.points.policies import life_of
 from service.points.rules import Cause
 from service.programs.rules import Program
@@ -132,7 +132,7 @@ class _Paying:
 
 
 async def _prepare(
-    db: Db, program: Program, facts: Sequence[tuple[PaymentReport, Account]], /, *, at_once: bool
+    db: Db, program: Program, facts: Sequence[tuple[PaymentReport, Account]], /, *, mode: Mode
 ) -> _Paying:
     """Read the invoices that payments are for, whose customers are locked, and how these closed others before."""
     terms = terms_of(program)
@@ -141,7 +141,7 @@ async def _prepare(
     found = await store.read(db, program_id=program.id, external_ids=named) if named else {}
     zone = program.settings.time_zone
     asked = [Asked(INVOICE_PAID, moment_of(report.paid_on, zone, now), account) for report, account in facts]
-    await prepare(db, terms, asked, past_use=payment_store.past_use, at_once=at_once)
+    await prepare(db, terms, asked, past_use=payment_store.past_use, at_once=mode is Mode.AT_ONCE)
     asking = {
         each.account.customer.id: each.account.customer
         for each in asked

@@ -391,15 +391,37 @@ CROSS JOIN
         OFFSET 0
     ) AS i;
 
--- name: invoice_news
-SELECT i.id, i.external_id, i.currency
-FROM unnest($2::uuid[]) AS w (id)
+-- name: settled_news
+-- What is told of invoices of which nothing was open any more, by the events that tell of it: the payment that was
+-- booked at that very moment closed it, or none did, and it was a credit note. Something paid on it keeps the due day
+-- as it is.
+SELECT w.event_id, i.external_id, i.currency, v.due_on, p.paid_on
+FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) AS w (event_id, id, recorded_at)
 CROSS JOIN
     LATERAL (
-        SELECT o.* FROM invoice AS o
+        SELECT o.id, o.external_id, o.currency FROM invoice AS o
         WHERE o.program_id = $1::integer AND o.id = w.id
         OFFSET 0
-    ) AS i;
+    ) AS i
+CROSS JOIN
+    LATERAL (
+        SELECT n.due_on FROM invoice_version AS n
+        WHERE n.program_id = $1::integer AND n.invoice_id = w.id
+        ORDER BY n.version DESC
+        LIMIT 1
+    ) AS v
+LEFT JOIN
+    LATERAL (
+        SELECT s.paid_on FROM settlement AS s
+        WHERE
+            s.program_id = $1::integer AND s.invoice_id = w.id AND s.closes
+            AND EXISTS (
+                SELECT FROM payment AS m
+                WHERE m.program_id = $1::integer AND m.id = s.payment_id AND m.recorded_at = w.recorded_at
+            )
+        LIMIT 1
+    ) AS p
+    ON TRUE;
 
 -- name: credit_note_news
 SELECT

@@ -173,9 +173,16 @@ async def news_of_versions(db: Db, *, program_id: int, version_ids: Sequence[UUI
     return await db.fetch(_STATEMENTS["version_news"].sql, program_id, version_ids)
 
 
-async def news_of_invoices(db: Db, *, program_id: int, invoice_ids: Sequence[UUID]) -> list[Record]:
-    """Read what is told of invoices, whatever becomes of them."""
-    return await db.fetch(_STATEMENTS["invoice_news"].sql, program_id, invoice_ids)
+async def news_of_settled(
+    db: Db, *, program_id: int, events: Sequence[tuple[UUID, UUID, datetime]]
+) -> dict[UUID, Record]:
+    """Read what is told of invoices of which nothing is open: by events' ids, with the invoices and the moments.
+
+    `paid_on` is None where no payment closed it then.
+    """
+    columns = [each for each, _, _ in events], [each for _, each, _ in events], [each for _, _, each in events]
+    rows = await db.fetch(_STATEMENTS["settled_news"].sql, program_id, *columns)
+    return {row["event_id"]: row for row in rows}
 
 
 def _invoice(row: Record) -> Invoice:

@@ -41,9 +41,7 @@ class _Content(msgspec.Struct, frozen=True, omit_defaults=True):
     note: NewCreditNote
 
 
-async def reverse(
-    db: Db, *, program: Program, invoice_id: str, payment_id: str, entropy: int
-) -> tuple[Payment, Reversal]:
+async def reverse(db: Db, *, program: Program, invoice_id: str, payment_id: str, entropy: int) -> Reversal:
     """Take back a payment that bounced, on all its invoices, in the caller's transaction.
 
     What it settled is open again, but for what credit notes took back of that; its discounts and points are taken back.
@@ -59,7 +57,7 @@ async def reverse(
     account = points.owned(opened, found.customer_id, found.owner)
     (payment,) = await payment_store.read(db, program_id=program.id, payment_ids=[found.id])
     if payment.reversal is not None:
-        return payment, payment.reversal
+        return payment.reversal
     ids = [each.invoice for each in payment.accepted.settled]
     invoices = await store.read_by_id(db, program_id=program.id, ids=ids)
     left = await store.left(db, program_id=program.id, invoices=ids)
@@ -89,7 +87,7 @@ async def reverse(
             ),
         ],
     )
-    return payment, reversal
+    return reversal
 
 
 def _reopened(invoice: Invoice, left: Left, settlement: Settlement) -> Reopened:

@@ -10,7 +10,7 @@ from service.opening_balances.rules import Brought, OpeningBalance, OpeningBalan
 from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, Write
 from service.points.account import Account
-from service.points.facts import Accepted, Draft, Facts, Outcome
+from service.points.facts import Accepted, Draft, Facts, Mode, Outcome
 from service.programs.rules import Program
 from service.tiers import usecases as tiers
 from service.tiers.climbing import Climbing
@@ -41,7 +41,7 @@ async def _prepare(
     __: Sequence[tuple[OpeningBalance, Account]],
     /,
     *,
-    at_once: bool,  # noqa: ARG001
+    mode: Mode,  # noqa: ARG001
 ) -> _Deciding:
     return _Deciding(Climbing(program))
 

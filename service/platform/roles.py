@@ -57,6 +57,14 @@ class Right(Enum):
     REPORT_INVOICES = "invoices.report"
     """Invoices, payments, their reversals, credit notes, and what is agreed with a customer."""
     READ_INVOICES = "invoices.read"
+    READ_CAMPAIGNS = "campaigns.read"
+    MANAGE_CAMPAIGNS = "campaigns.manage"
+    READ_FAIRNESS = "fairness.read"
+    """How draws came about, for anybody to recompute."""
+    PLAY = "games.play"
+    GRANT_PLAYS = "games.grant"
+    READ_SURPRISES = "surprises.read"
+    """A customer's gifts, once they are revealed."""
     READ_REPORTS = "reports.read"
     """Numbers of all customers together, without names."""
     READ_VOUCHERS = "vouchers.read"
@@ -85,6 +93,9 @@ _READS: Final = frozenset(
         Right.READ_REFERRALS,
         Right.LIST_REFERRALS,
         Right.READ_INVOICES,
+        Right.READ_CAMPAIGNS,
+        Right.READ_FAIRNESS,
+        Right.READ_SURPRISES,
     }
 )
 
@@ -106,6 +117,10 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_CUSTOMER_REFERRALS,
             Right.TELL_REFERRALS_ASKED,
             Right.READ_REFERRALS,
+            Right.READ_FAIRNESS,
+            Right.PLAY,
+            Right.GRANT_PLAYS,
+            Right.READ_SURPRISES,
         }
     ),
     Role.BILLING: frozenset(
@@ -115,6 +130,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_EVENTS,
             Right.REPORT_INVOICES,
             Right.READ_INVOICES,
+            Right.READ_FAIRNESS,
         }
     ),
     Role.PORTAL: frozenset(
@@ -126,6 +142,8 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.READ_CUSTOMER_REFERRALS,
             Right.TELL_REFERRALS_ASKED,
             Right.READ_INVOICES,
+            Right.READ_FAIRNESS,
+            Right.READ_SURPRISES,
         }
     ),
     Role.SUPPORT: _READS | {Right.ADJUST, Right.SUPPRESS, Right.EXPORT_CUSTOMERS},
@@ -146,6 +164,8 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
         Right.REVIEW_REFERRALS,
         Right.MANAGE_REFERRAL_OFFERS,
         Right.MANAGE_REFERRAL_CODES,
+        Right.MANAGE_CAMPAIGNS,
+        Right.GRANT_PLAYS,
         Right.READ_REPORTS,
         Right.TELL_REFERRALS_ASKED,
     },

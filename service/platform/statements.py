@@ -43,11 +43,16 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A statement that writes, with its arguments, not sent yet; `rows` is how many rows it must write."""
+    """A statement that writes, with its arguments, not sent yet; `rows` is how many rows it must write.
+
+    One `also_empty` is sent though it writes none: each set of statements that are sent together is prepared for
+    itself, so those that come mostly, but not always, together are better sent always.
+    """
 
     statement: Statement
     arguments: Sequence[object]
     rows: int
+    also_empty: bool = False
 
 
 class RowsMissing(Exception):  # noqa: N818 - raised where a write met somebody else's, which the caller expects
@@ -103,7 +108,7 @@ async def write_together(db: Db, writes: Sequence[Write]) -> None:
 
     All see the same snapshot and none sees another's rows, so each table may be written by one of them only.
     """
-    due = [write for write in writes if write.rows]
+    due = [write for write in writes if write.rows or write.also_empty]
     if not due:
         return
     arguments = [argument for write in due for argument in write.arguments]

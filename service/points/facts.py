@@ -7,6 +7,7 @@ again. All else is the same for all of them, and stands here: customers, claims,
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -67,6 +68,17 @@ _Told_contra = TypeVar("_Told_contra", contravariant=True)
 _Answered_co = TypeVar("_Answered_co", covariant=True)
 
 
+class Mode(Enum):
+    """For what deciding is prepared."""
+
+    LOCKED = "locked"
+    """Facts are booked in a transaction that holds their customers' locks."""
+    AT_ONCE = "at_once"
+    """They are booked by one statement, which proves what was read before."""
+    PREVIEW = "preview"
+    """Nothing is booked, and so nothing is drawn."""
+
+
 class Deciding(Protocol[_Told_contra, _Answered_co]):
     """Decides on the new facts of one batch, one after the other. Pure: what it needs was read before."""
 
@@ -83,7 +95,7 @@ class Preparing(Protocol[_Told_contra, _Answered_co]):
     """Reads what deciding on new facts needs."""
 
     async def __call__(
-        self, db: Db, program: Program, facts: Sequence[tuple[_Told_contra, Account]], /, *, at_once: bool
+        self, db: Db, program: Program, facts: Sequence[tuple[_Told_contra, Account]], /, *, mode: Mode
     ) -> Deciding[_Told_contra, _Answered_co]:
         """Read it, and give who decides."""
         ...
@@ -106,7 +118,7 @@ class Facts(Generic[Content, Answer]):
     """One kind of fact, by what is its own.
 
     `prepare` reads what deciding on new ones needs beside their customers' accounts, with which they are given. Where
-    they are booked `at_once`, it may go by what was read before of rows that all share, if the write proves it.
+    they are booked at once, it may go by what was read before of rows that all share, if the write proves it.
     `adding` writes rows. `answered` reads the first answers by the rows' ids, None for those of erased customers.
     `event` is the type of the news of a new one.
     """
@@ -137,7 +149,9 @@ class Facts(Generic[Content, Answer]):
         opened = await self._open(db, program, drafts, entropy, lock=lock)
         unknown = _to_enrol(program, drafts, opened)
         enrolled = await customers.enrol(db, customer_ids=unknown, now=opened.now) if unknown else {}
-        batch = await self._batch(db, program, drafts, opened, enrolled.values(), at_once=not lock)
+        batch = await self._batch(
+            db, program, drafts, opened, enrolled.values(), mode=Mode.LOCKED if lock else Mode.AT_ONCE
+        )
         outcomes = [self._decide(batch, each) for each in drafts]
         await self._write(db, batch)
         return outcomes
@@ -157,7 +171,7 @@ class Facts(Generic[Content, Answer]):
         opened = await self._open(db, program, drafts, entropy=0, lock=False)
         unknown = _to_enrol(program, drafts, opened)
         nobody = [newcomer(-1 - place, customer_id, opened.now) for place, customer_id in enumerate(unknown)]
-        batch = await self._batch(db, program, drafts, opened, nobody, at_once=False)
+        batch = await self._batch(db, program, drafts, opened, nobody, mode=Mode.PREVIEW)
         return [self._decide(batch, each) for each in drafts]
 
     async def take_each(
@@ -199,7 +213,7 @@ class Facts(Generic[Content, Answer]):
         opened: Opened,
         enrolled: Iterable[Customer],
         *,
-        at_once: bool,
+        mode: Mode,
     ) -> _Batch[Content, Answer]:
         known = await self._known(db, program, drafts, opened)
         new = points.newcomers(enrolled, opened.now, opened.ids)
@@ -209,7 +223,7 @@ class Facts(Generic[Content, Answer]):
             for each in drafts
             if each.id not in opened.claims and each.customer_id in accounts
         ]
-        deciding = await self.prepare(db, program, to_decide, at_once=at_once)
+        deciding = await self.prepare(db, program, to_decide, mode=mode)
         return _Batch(program, opened, deciding, known, accounts)
 
     async def _known(

@@ -128,6 +128,11 @@ def news(accounts: Sequence[Account], ids: IdSource) -> list[Event]:
     ]
 
 
+def announcing_news(program_id: int, accounts: Sequence[Account], opened: Opened) -> Write:
+    """Tell what happened in accounts of an open booking; together with what `booking` writes."""
+    return announcing(program_id, news(accounts, opened.ids), opened.now)
+
+
 async def confirm(
     db: Db,
     *,

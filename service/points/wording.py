@@ -67,6 +67,7 @@ SENTENCES: Final[Mapping[tuple[str, Bucket, Bucket], str]] = {
     ("adjustment", Bucket.ISSUED, _A): "{Cause} gave {points} by hand.",
     ("adjustment", _A, Bucket.ISSUED): "{Cause} took {points} away by hand.",
     ("referral", Bucket.ISSUED, _A): "{Cause} brought {points}: it was rewarded.",
+    ("surprise", Bucket.ISSUED, _A): "{Cause} brought {points}: a gift.",
     ("opening_balance", Bucket.ISSUED, _A): "{Cause} brought {points} from elsewhere.",
     ("opening_balance", Bucket.ISSUED, _P): "{Cause} brought {points} from elsewhere. {held_back}",
     ("opening_balance", Bucket.DEBT, Bucket.ISSUED): "{Cause} brought a debt of {points} from elsewhere.",

@@ -22,6 +22,7 @@ from service.platform.roles import Role
 from service.programs.definitions import NO_DEFINITIONS, Definitions
 from service.programs.payment_terms import EarlyPayment, check_early_payment
 from service.programs.policies import ExpiryPolicy, OwnPending, PendingPolicy, check_expiry
+from service.programs.surprise_policy import SurprisePolicy, check_surprises
 from service.programs.tier_policy import TierPolicy, check_tiers
 from service.programs.versions import applying
 
@@ -159,6 +160,9 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         EarlyPayment | None,
         Meta(description="What is given for paying invoices early, where nothing else is agreed; null: nothing."),
     ] = None
+    surprises: Annotated[SurprisePolicy, Meta(description="What holds for all campaigns of surprises together.")] = (
+        SurprisePolicy()
+    )
 
 
 class SettingsVersion(msgspec.Struct, frozen=True):
@@ -319,6 +323,7 @@ def checked(settings: ProgramSettings, *, live: bool) -> ProgramSettings:
         check_tiers(settings.tiers, "/settings/tiers")
     if settings.early_payment is not None:
         check_early_payment(settings.early_payment, "/settings/early_payment")
+    check_surprises(settings.surprises, "/settings/surprises")
     if settings.referral_link is not None:
         _check_link(settings.referral_link, "/settings/referral_link", live=live)
     return settings

@@ -1,5 +1,6 @@
 """Which days are worked on in a country, by the calendar of a library. Pure."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final
@@ -29,7 +30,7 @@ class HolidayCalendar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
 
 def check_calendar(calendar: HolidayCalendar, pointer: str) -> None:
     """Refuse a country or a part of it whose holidays aren't known. Raises Invalid."""
-    subdivisions = _known().get(calendar.country)
+    subdivisions = parts_of_countries().get(calendar.country)
     if subdivisions is None:
         detail = "The holidays of this country aren't known."
         raise Invalid(detail, pointer=f"{pointer}/country", reason="unknown_calendar")
@@ -59,7 +60,8 @@ def _holidays_of(calendar: HolidayCalendar) -> "HolidayBase":
 
 
 @lru_cache(maxsize=1)
-def _known() -> dict[str, frozenset[str]]:
+def parts_of_countries() -> Mapping[str, frozenset[str]]:
+    """Return the countries whose holidays are known, each with the parts whose own are, by their ISO 3166 codes."""
     from holidays import list_supported_countries
 
     return {country: frozenset(parts) for country, parts in list_supported_countries().items()}

@@ -143,15 +143,28 @@ WHERE u.points > coalesce(g.points, 0) OR u.times > coalesce(g.times, 0);
 
 -- name: facts_answered_their_balance
 -- The balance that a purchase, an activity or a payment was answered with is the one that the last transfer of its
--- booking led to.
+-- booking led to; what was drawn for a purchase, and what of that repaid debt, is of its booking.
 SELECT p.program_id, p.id, p.available_after, t.available_after AS booked
 FROM rewarded AS p
 INNER JOIN (
     SELECT DISTINCT ON (x.program_id, x.customer_id, x.cause_type, x.cause_id, x.recorded_at)
         x.program_id, x.customer_id, x.cause_type, x.cause_id, x.recorded_at, x.available_after, x.pending_after,
         x.held_after, x.debt_after
-    FROM transfer AS x
-    WHERE x.cause_type IN ('purchase', 'activity', 'payment')
+    FROM (
+        SELECT
+            o.program_id, o.customer_id, o.cause_type, o.cause_id, o.recorded_at, o.customer_version,
+            o.available_after, o.pending_after, o.held_after, o.debt_after
+        FROM transfer AS o
+        WHERE o.cause_type IN ('purchase', 'activity', 'payment')
+        UNION ALL
+        SELECT
+            o.program_id, o.customer_id, 'purchase', q.external_id, o.recorded_at, o.customer_version,
+            o.available_after, o.pending_after, o.held_after, o.debt_after
+        FROM transfer AS o
+        INNER JOIN surprise AS g ON o.program_id = g.program_id AND substr(o.cause_id, 5)::uuid = g.id
+        INNER JOIN purchase AS q ON g.program_id = q.program_id AND g.draw_id = q.id
+        WHERE o.cause_type = 'surprise'
+    ) AS x
     ORDER BY
         x.program_id ASC, x.customer_id ASC, x.cause_type ASC, x.cause_id ASC, x.recorded_at ASC,
         x.customer_version DESC
@@ -165,17 +178,17 @@ WHERE
 
 -- name: customer_counts_purchases
 -- Counters of a customer are those of the purchases of the customer and of the records that went into this one,
--- lifetime points what these, the activities, payments and referrals earned, less what refunds, reversals, bounced
+-- lifetime points what these, activities, payments, referrals and surprises gave, less what refunds, reversals, bounced
 -- payments and credit notes took back.
-SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned, f.referred
+SELECT c.program_id, c.id AS customer_id, c.purchase_count, c.lifetime_earned, s.purchases, s.earned, f.given
 FROM customer AS c
 LEFT JOIN (
     SELECT
         o.program_id, coalesce(o.merged_into, o.id) AS customer_id,
-        sum(CASE t.from_bucket WHEN 'issued' THEN t.points ELSE -t.points END) AS referred
+        sum(CASE t.from_bucket WHEN 'issued' THEN t.points ELSE -t.points END) AS given
     FROM transfer AS t
     INNER JOIN customer AS o ON t.program_id = o.program_id AND t.customer_id = o.id
-    WHERE t.cause_type = 'referral' AND (t.from_bucket = 'issued' OR t.to_bucket = 'reversed')
+    WHERE t.cause_type IN ('referral', 'surprise') AND (t.from_bucket = 'issued' OR t.to_bucket = 'reversed')
     GROUP BY o.program_id, coalesce(o.merged_into, o.id)
 ) AS f ON c.program_id = f.program_id AND c.id = f.customer_id
 LEFT JOIN (
@@ -207,7 +220,7 @@ LEFT JOIN (
 ) AS s ON c.program_id = s.program_id AND c.id = s.customer_id
 WHERE
     (c.purchase_count, c.lifetime_earned)
-    != (coalesce(s.purchases, 0), coalesce(s.earned, 0) - coalesce(b.taken, 0) + coalesce(f.referred, 0))
+    != (coalesce(s.purchases, 0), coalesce(s.earned, 0) - coalesce(b.taken, 0) + coalesce(f.given, 0))
     OR c.first_purchase_at IS DISTINCT FROM s.first_at
     OR c.last_purchase_at IS DISTINCT FROM s.last_at;
 

@@ -4,19 +4,19 @@
 INSERT INTO purchase (
     program_id, customer_id, id, external_id, currency, total, tax, shipping, points_paid, channel, referral_code,
     items, metadata, earned, pending, lines, available_after, pending_after, held_after, debt_after, occurred_at,
-    recorded_at, seen, tier, referral
+    recorded_at, seen, tier, referral, surprises
 )
 SELECT
     $1::integer, p.customer_id, p.id, p.external_id, p.currency, p.total, p.tax, p.shipping, p.points_paid, p.channel,
     p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.occurred_at, $2::timestamptz, p.seen, p.tier, p.referral
-FROM unnest($3::purchase_row_3[]) AS p;
+    p.held_after, p.debt_after, p.occurred_at, $2::timestamptz, p.seen, p.tier, p.referral, p.surprises
+FROM unnest($3::purchase_row_4[]) AS p;
 
 -- name: purchase_earnings
 -- What purchases were answered with, for repetitions of them.
 SELECT
     p.id, p.earned, p.pending, p.lines, p.available_after, p.pending_after, p.held_after, p.debt_after, p.seen,
-    p.tier, p.referral, o.is_erased
+    p.tier, p.referral, p.surprises, o.is_erased
 FROM (SELECT DISTINCT u.id FROM unnest($2::uuid[]) AS u (id)) AS w
 CROSS JOIN
     LATERAL (
@@ -35,7 +35,8 @@ CROSS JOIN LATERAL (
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.seen, p.tier, p.referral, p.recorded_at, p.id,
+    p.held_after, p.debt_after, p.seen, p.tier, p.referral, p.surprises, p.recorded_at,
+    p.id,
     coalesce(c.merged_into, c.id) AS owner_id
 FROM claim AS k
 INNER JOIN purchase AS p ON k.program_id = p.program_id AND k.subject_id = p.id
@@ -47,7 +48,8 @@ WHERE k.program_id = $1::integer AND k.kind = $2::smallint AND k.id = $3::text;
 SELECT
     p.external_id, c.external_id AS customer_id, p.currency, p.total, p.occurred_at, p.tax, p.shipping, p.points_paid,
     p.channel, p.referral_code, p.items, p.metadata, p.earned, p.pending, p.lines, p.available_after, p.pending_after,
-    p.held_after, p.debt_after, p.seen, p.tier, p.referral, p.recorded_at, p.id,
+    p.held_after, p.debt_after, p.seen, p.tier, p.referral, p.surprises, p.recorded_at,
+    p.id,
     coalesce(c.merged_into, c.id) AS owner_id
 FROM purchase AS p
 INNER JOIN customer AS c ON p.program_id = c.program_id AND p.customer_id = c.id

@@ -205,6 +205,12 @@ def restorable(purchase: Refundable, refunded: Refunded) -> int:
     return max(0, due - refunded.restored)
 
 
+def returned_of(purchase: Refundable, refunded: Refunded) -> tuple[int, int]:
+    """Return how much of a purchase came back: so many parts of so many, at least one; also where nothing was paid."""
+    share = _whole_left(purchase, refunded)
+    return share.of - share.left, share.of
+
+
 def is_whole(purchase: Refundable, refunded: Refunded) -> bool:
     """Tell whether nothing is left of a purchase."""
     return _whole_left(purchase, refunded).left == 0

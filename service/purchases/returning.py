@@ -35,10 +35,12 @@ from service.purchases.refunding import (
     check_request,
     is_whole,
     refund,
+    returned_of,
 )
 from service.purchases.rules import Item, check_occurred
 from service.purchases.store import Recorded, Refund
 from service.referrals import usecases as referrals
+from service.surprises import giving as surprises
 from service.tiers import usecases as tiers
 from service.tiers.climbing import Climber, Climbing
 from service.tiers.rules import Reason, refund_counts
@@ -99,7 +101,7 @@ async def report_refund(
     occurred_at = report.occurred_at or opened.now
     check_occurred(occurred_at, now=opened.now, oldest_fact_days=program.settings.oldest_fact_days)
     climbing = Climbing(program)
-    made = await _book(db, climbing, recorded, report, booked, account, opened.ids.next(randomness), occurred_at)
+    made, drawn = await _book(db, climbing, recorded, report, booked, account, opened.ids.next(randomness), occurred_at)
     await write_together(
         db,
         [
@@ -107,6 +109,7 @@ async def report_refund(
             claiming(program.id, ClaimKind.REFUND, [Claim(report.id, hashed, made.id)]),
             store.adding_refund(program.id, account.customer.id, recorded.row_id, made, opened.now),
             *tiers.writing(climbing),
+            *surprises.writing_gifts(program.id, drawn),
             announcing(
                 program.id,
                 [
@@ -118,6 +121,7 @@ async def report_refund(
         ],
     )
     await referrals.look_again(db, program_id=program.id, customer=account.customer.id, now=opened.now)
+    await surprises.finish_taking_back(db, program_id=program.id, changed=drawn, entropy=entropy ^ randomness)
     return made
 
 
@@ -130,7 +134,7 @@ async def _book(
     account: Account,
     refund_id: UUID,
     occurred_at: datetime,
-) -> Refund:
+) -> tuple[Refund, Sequence[surprises.Change]]:
     program, purchase, earned = climbing.program, recorded.purchase, recorded.earnings.lines
     spent = await points.read_spent_on(db, program_id=program.id, account=account, order_id=purchase.id)
     refundable = Refundable(purchase.total, purchase.items, [_earned(line, purchase.items) for line in earned], spent)
@@ -147,6 +151,10 @@ async def _book(
         cause=Cause("refund", report.id),
         at=occurred_at,
     )
+    back, of = returned_of(refundable, returned.after)
+    drawn = await surprises.taken_back(
+        db, program=program, account=account, draw_id=recorded.row_id, returned=back, of=of
+    )
     besides = list[tuple[datetime, int]]()
     if climber.ladder is not None and CountedPoints.EXPIRY in climber.ladder.movements:
         earlier = [each.taken for each in booked]
@@ -161,7 +169,7 @@ async def _book(
         by_lot = {each.lot_id.hex: each.before + _sum(its) for each, its in zip(granted, taken, strict=True)}
         returned = msgspec.structs.replace(returned, after=msgspec.structs.replace(returned.after, taken=by_lot))
     together = Reversed(*(sum(part) for part in zip(*map(msgspec.structs.astuple, taken), strict=True)))
-    return _made(refund_id, report, returned, together, account.customer.balance, occurred_at)
+    return _made(refund_id, report, returned, together, account.customer.balance, occurred_at), drawn
 
 
 def _counts(climber: Climber, recorded: Recorded, refundable: Refundable, returned: Returned, before: Refunded) -> int:

@@ -25,6 +25,8 @@ from service.programs.rules import Label, Program, ProgramSettings
 from service.purchases.terms import ReferringTerms
 from service.referrals.claiming import Told
 from service.referrals.rules import Fact
+from service.surprises.gifts import ToldSurprise
+from service.surprises.occurring import bought
 from service.tiers.climbing import TierName
 from service.tiers.rules import Ladder, Reason, purchase_counts
 
@@ -82,7 +84,7 @@ class Earnings(msgspec.Struct, frozen=True):
     """What a purchase is answered with, for ever. `earned` includes what is `pending`.
 
     `seen` is what the rules saw of the customer, where there were any beside the program's own; `tier` is the one
-    after it, `referral` what became of the code that a purchase came with.
+    after it, `referral` what became of the code that a purchase came with, `surprises` what was drawn for it.
     """
 
     earned: int
@@ -92,6 +94,7 @@ class Earnings(msgspec.Struct, frozen=True):
     seen: Seen | None = None
     tier: TierName | None = None
     referral: Told | None = None
+    surprises: tuple[ToldSurprise, ...] = ()
 
 
 def normalised(purchase: Purchase) -> Purchase:
@@ -152,13 +155,18 @@ def book(purchase: Purchase, account: Account, terms: ReferringTerms, purchase_i
     pending_before = account.customer.balance.pending
     cause = Cause("purchase", purchase.id)
     lines = terms.reward(decided, account, applied, occasion=occasion, row_id=purchase_id, cause=cause)
+    pending = account.customer.balance.pending - pending_before
+    surprises = (
+        ()
+        if terms.surprising is None
+        else bought(terms.surprising, account, occasion, purchase_id=purchase.id, row_id=purchase_id)
+    )
     amount = 0 if climber.ladder is None else _counts(purchase, lines, climber.ladder)
     tier = terms.climbing.count(
         account, climber, occurred_at=purchase.occurred_at, amount=amount, reason=Reason.PURCHASE
     )
-    balance = account.customer.balance
     seen = None if decided.by_base_alone else Seen.of(occasion.known)
-    return Earnings(decided.points, balance.pending - pending_before, lines, balance, seen, tier, referral)
+    return Earnings(decided.points, pending, lines, account.customer.balance, seen, tier, referral, surprises)
 
 
 def _counts(purchase: Purchase, lines: Sequence[Line], ladder: Ladder) -> int:

@@ -16,6 +16,7 @@ from service.purchases.rules import Earnings, Item, Purchase
 from service.purchases.store import Recorded, RecordedActivity, Refund
 from service.purchases.usecases import AcceptedActivity, AcceptedPurchase
 from service.referrals.rules import ReferralState
+from service.surprises.gift_schemas import DrawnSurprise, drawn_out
 from service.tiers.climbing import TierName
 
 
@@ -51,7 +52,7 @@ class PurchaseOut(msgspec.Struct, frozen=True):
     balance: Balance
     tier: Annotated[TierName | None, Meta(description="The customer's tier after it.")] = None
     referral: PurchaseReferralOut | None = None
-    surprises: list[dict[str, Any]] = []
+    surprises: list[DrawnSurprise] = []
     quote: Annotated[Quote | UnsetType, Meta(description="Of a dry run of a new purchase: what to show of it.")] = UNSET
 
 
@@ -182,6 +183,7 @@ def purchase_out(accepted: AcceptedPurchase, quote: Quote | UnsetType = UNSET) -
         earnings.balance,
         earnings.tier,
         referral=_referral(purchase, earnings),
+        surprises=[drawn_out(each) for each in earnings.surprises],
         quote=quote,
     )
 

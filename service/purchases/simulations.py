@@ -11,8 +11,8 @@ import msgspec
 
 from service.customers import usecases as customers
 from service.customers.rules import Customer
+from service.earning.occasion import NO_PROFILE
 from service.earning.rules import EARNING_RULE, RuleContent
-from service.earning.terms import NO_PROFILE
 from service.kernel.errors import Invalid, Kind, NotFound, Refusal, Unavailable
 from service.kernel.ids import lowest_id_at
 from service.kernel.times import GREATEST_LEAD

@@ -23,6 +23,7 @@ from service.purchases.rules import Earnings, Item, Purchase, Seen
 from service.purchases.simulating import GivenLine
 from service.referrals.claiming import Told
 from service.referrals.rules import Fact
+from service.surprises.gifts import ToldSurprise
 from service.tiers.climbing import TierName
 
 _STATEMENTS = load(__file__)
@@ -33,6 +34,7 @@ _decode_tier = msgspec.json.Decoder(TierName).decode
 _decode_told = msgspec.json.Decoder(Told).decode
 _decode_state = msgspec.json.Decoder(Refunded).decode
 _decode_given = msgspec.json.Decoder(list[GivenLine]).decode
+_decode_surprises = msgspec.json.Decoder(tuple[ToldSurprise, ...]).decode
 _encoder = msgspec.json.Encoder()
 
 
@@ -127,6 +129,7 @@ def _row(row_id: UUID, customer_id: int, purchase: Purchase, earnings: Earnings)
         None if earnings.seen is None else _text(earnings.seen),
         None if earnings.tier is None else _text(earnings.tier),
         None if earnings.referral is None else _text(earnings.referral),
+        _text(earnings.surprises) if earnings.surprises else None,
     )
 
 
@@ -136,7 +139,9 @@ def _reward(row: Record) -> Earnings:
     tier = None if row["tier"] is None else _decode_tier(row["tier"])
     told = row.get("referral")  # activities have none
     referral = None if told is None else _decode_told(told)
-    return Earnings(row["earned"], row["pending"], _decode_lines(row["lines"]), balance, seen, tier, referral)
+    drawn = row.get("surprises")
+    lines, surprises = _decode_lines(row["lines"]), () if drawn is None else _decode_surprises(drawn)
+    return Earnings(row["earned"], row["pending"], lines, balance, seen, tier, referral, surprises)
 
 
 async def earnings(db: Db, program_id: int, row_ids: Sequence[UUID]) -> dict[UUID, Earnings | None]:

@@ -1,4 +1,4 @@
-"""The terms on which purchases and activities are rewarded: those of earning, and what is known of referrals. Pure."""
+"""The terms on which purchases and activities are rewarded: those of earning, of referrals, of surprises. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -6,6 +6,7 @@ from service.earning.book import rules_of
 from service.earning.terms import Terms
 from service.programs.rules import Program
 from service.referrals.claiming import Referring
+from service.surprises.drawing import Drawing
 
 
 @dataclass(slots=True)
@@ -13,6 +14,8 @@ class ReferringTerms(Terms):
     """Terms by which facts may besides be those of somebody who was referred."""
 
     referring: Referring = field(init=False)
+    surprising: Drawing | None = None
+    """The draws of campaigns; None where nothing is drawn."""
 
     def __post_init__(self) -> None:
         """Begin with nobody's tier changed, and with nothing known of referrals."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from service.customers import usecases as customers
 from service.customers.rules import Balance, CustomerErased, newcomer
 from service.earning import usecases as earning
 from service.earning.activity_types import types_of
@@ -17,7 +18,7 @@ from service.platform.claims import ClaimKind, content_hash
 from service.platform.statements import Db, Write
 from service.points import usecases as points
 from service.points.account import Account
-from service.points.facts import Accepted, Draft, Facts, Outcome
+from service.points.facts import Accepted, Draft, Facts, Mode, Outcome
 from service.programs.rules import Program
 from service.purchases import store
 from service.purchases.engaging import (
@@ -34,6 +35,8 @@ from service.purchases.rules import Earnings, Purchase, PurchaseConflict, book, 
 from service.purchases.store import Recorded, RecordedActivity
 from service.purchases.terms import ReferringTerms
 from service.referrals import usecases as referrals
+from service.surprises import usecases as surprises
+from service.surprises.campaigns import OnMilestone, OnPurchase
 from service.tiers import usecases as tiers
 
 PurchaseDraft: TypeAlias = Draft[Purchase]
@@ -60,23 +63,44 @@ class _Deciding(Generic[_Told, _Answered]):
         return self.by(content, account, self.terms, row_id)
 
     def sharing(self) -> Sequence[Write]:
-        """Write referrals that were claimed and qualified, how tiers changed, and what was used of limits for all."""
+        """Write referrals that were claimed and qualified, how tiers changed, what was used of limits, and drawn."""
         used = earning.adding_use(self.terms.program.id, self.terms.shared)
-        return [*referrals.writing(self.terms.referring), *tiers.writing(self.terms.climbing), *used]
+        drawn = [] if self.terms.surprising is None else surprises.writing(self.terms.surprising)
+        return [*referrals.writing(self.terms.referring), *tiers.writing(self.terms.climbing), *used, *drawn]
 
 
 async def _prepare(
-    db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]], /, *, at_once: bool
+    db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]], /, *, mode: Mode
 ) -> _Deciding[Purchase, Earnings]:
     asked = [Asked(None, purchase.occurred_at, account) for purchase, account in facts]
-    terms = await prepare(db, program, asked, at_once=at_once)
+    terms = await prepare(db, program, asked, at_once=mode is Mode.AT_ONCE)
     came_with = [(purchase.referral_code, account) for purchase, account in facts]
     terms.referring = await referrals.look(db, program=program, came_with=came_with, facts_of=facts_of)
+    if facts and mode is not Mode.PREVIEW:
+        await _look_for_surprises(db, terms, [account for _, account in facts], at_once=mode is Mode.AT_ONCE)
     return _Deciding(terms, book)
 
 
+async def _look_for_surprises(db: Db, terms: ReferringTerms, accounts: Sequence[Account], *, at_once: bool) -> None:
+    """Read what drawing inside purchases needs; mostly that is nothing."""
+    program, first = terms.program, accounts[0]
+    records = {account.customer.id for account in accounts}
+    terms.surprising = await surprises.look(
+        db,
+        program=program,
+        on=(OnPurchase, OnMilestone),
+        of=[account.customer for account in accounts],
+        now=first.now,
+        ids=first.ids,
+        at_once=at_once,
+    )
+    missing = records - terms.profiles.keys()
+    if missing and any(each.audience.asks_profile for each in terms.surprising.campaigns):
+        terms.profiles |= await customers.read_profiles(db, program_id=program.id, customers=sorted(missing))
+
+
 async def _prepare_activities(
-    db: Db, program: Program, facts: Sequence[tuple[Activity, Account]], /, *, at_once: bool
+    db: Db, program: Program, facts: Sequence[tuple[Activity, Account]], /, *, mode: Mode
 ) -> _Deciding[Activity, ActivityEarnings]:
     unreadable = types_of(program).unreadable
     while unreadable:
@@ -85,7 +109,7 @@ async def _prepare_activities(
             "activity_type_unreadable", program=program.code, type=its.type, version=its.version, reason=its.reason
         )
     asked = [Asked(activity.type, activity.occurred_at or account.now, account) for activity, account in facts]
-    terms = await prepare(db, program, asked, at_once=at_once)
+    terms = await prepare(db, program, asked, at_once=mode is Mode.AT_ONCE)
     of = [(None, account) for _, account in facts]
     terms.referring = await referrals.look(db, program=program, came_with=of, facts_of=facts_of)
     return _Deciding(terms, book_activity)

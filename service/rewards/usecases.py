@@ -306,6 +306,11 @@ async def _tell(
     await write_together(db, [announcing(program_id, [event], now)])
 
 
+async def voucher_of(db: Db, *, program_id: int, piece_id: UUID) -> Voucher | None:
+    """Read the voucher of a piece; None where there is none yet."""
+    return await store.voucher_with_id(db, program_id=program_id, voucher_id=piece_id)
+
+
 async def find_voucher(db: Db, *, program_id: int, code: str) -> Voucher:
     """Find a voucher by its code as somebody typed it. Raises NotFound."""
     typed = read_code(code)

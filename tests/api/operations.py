@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.platform.roles import Role
-from tests import asking, billing, vouchers
+from tests import asking, billing, surprises, vouchers
 from tests.activities import activity, declare, report
 from tests.receiver import sending, work
 from tests.shop import Shop, purchase, unique
@@ -22,6 +22,8 @@ NO_RULE = "nothing"
 NO_REWARD = "rwd_00000000000070008000000000000000"
 INVOICE = "a known/invoice"
 NO_REFERRAL = "ref_00000000000070008000000000000000"
+NO_CAMPAIGN = "cmp_00000000000070008000000000000000"
+NO_SURPRISE = "sur_00000000000070008000000000000000"
 NO_WEBHOOK = "whk_00000000000070008000000000000000"
 NO_DELIVERY = f"{NO_WEBHOOK}/deliveries/evt_00000000000070008000000000000000"
 CODE = "ANNA-20"
@@ -90,6 +92,7 @@ FRESH: dict[str, Callable[[], dict[str, Any]]] = {
         "paid_on": "2026-01-12",
         "allocations": [{"invoice_id": INVOICE, "amount": 1}],
     },
+    "createCampaign": surprises.campaign,
     "reportCreditNote": lambda: {"id": unique("credit"), "issued_on": "2026-01-20", "total": 1},
 }
 """What a call of an operation sends, where each must send something else."""
@@ -507,6 +510,119 @@ OPERATIONS = (
         _roles("marketer admin"),
         {"since": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z", "rules": [{"id": "welcome"} | RULE]},
     ),
+    Operation(
+        "getCampaignReport",
+        "GET",
+        "/v1/campaigns/{id}/report",
+        _roles("marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation(
+        "getCampaignForecast",
+        "GET",
+        "/v1/campaigns/{id}/forecast",
+        _roles("marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation("getSurpriseReport", "GET", "/v1/surprise-report", _roles("marketer analyst admin")),
+    Operation("listCampaigns", "GET", "/v1/campaigns", _roles("support marketer analyst admin")),
+    Operation("createCampaign", "POST", "/v1/campaigns", _roles("marketer admin"), {}, 201),
+    Operation(
+        "getCampaign",
+        "GET",
+        "/v1/campaigns/{id}",
+        _roles("support marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation("changeCampaign", "PATCH", "/v1/campaigns/{id}", _roles("marketer admin"), {}, unknown=NO_CAMPAIGN),
+    Operation(
+        "listCampaignVersions",
+        "GET",
+        "/v1/campaigns/{id}/versions",
+        _roles("support marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation(
+        "listCampaignStops",
+        "GET",
+        "/v1/campaigns/{id}/stops",
+        _roles("support marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation(
+        "activateCampaign",
+        "POST",
+        "/v1/campaigns/{id}/activate",
+        _roles("marketer admin"),
+        {},
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation("pauseCampaign", "POST", "/v1/campaigns/{id}/pause", _roles("marketer admin"), {}, unknown=NO_CAMPAIGN),
+    Operation("closeCampaign", "POST", "/v1/campaigns/{id}/close", _roles("marketer admin"), {}, unknown=NO_CAMPAIGN),
+    Operation(
+        "getFairness",
+        "GET",
+        "/v1/campaigns/{id}/fairness",
+        _roles("checkout billing portal support marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation(
+        "getCampaignReport",
+        "GET",
+        "/v1/campaigns/{id}/report",
+        _roles("marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation(
+        "getCampaignForecast",
+        "GET",
+        "/v1/campaigns/{id}/forecast",
+        _roles("marketer analyst admin"),
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation("getSurpriseReport", "GET", "/v1/surprise-report", _roles("marketer analyst admin")),
+    Operation(
+        "addCampaignCustomers",
+        "POST",
+        "/v1/campaigns/{id}/customers",
+        _roles("marketer admin"),
+        {"customer_ids": [CUSTOMER]},
+        unknown=NO_CAMPAIGN,
+    ),
+    Operation(
+        "grantPlays",
+        "POST",
+        "/v1/campaigns/{id}/play-grants",
+        _roles("checkout marketer admin"),
+        {"customer_id": CUSTOMER},
+        201,
+        unknown=NO_CAMPAIGN,
+        needs_key=True,
+    ),
+    Operation(
+        "playGame",
+        "POST",
+        "/v1/campaigns/{id}/plays",
+        _roles("checkout admin"),
+        {"customer_id": CUSTOMER},
+        201,
+        unknown=NO_CAMPAIGN,
+        needs_key=True,
+    ),
+    Operation(
+        "getSurprise",
+        "GET",
+        "/v1/surprises/{id}",
+        _roles("checkout portal support marketer analyst admin"),
+        unknown=NO_SURPRISE,
+    ),
+    Operation(
+        "listSurprises",
+        "GET",
+        "/v1/customers/{id}/surprises",
+        _roles("checkout portal support marketer analyst admin"),
+        unknown="nobody",
+    ),
     Operation("listEvents", "GET", "/v1/events", _roles("billing marketer analyst admin")),
     Operation("getProgram", "GET", "/v1/program", _roles("analyst admin")),
     Operation("changeProgram", "PATCH", "/v1/program", _roles("admin"), {}),
@@ -557,6 +673,9 @@ BODY_OPTIONAL = {
     "enableWebhook",
     "disableWebhook",
     "resendDelivery",
+    "activateCampaign",
+    "pauseCampaign",
+    "closeCampaign",
 }
 BODY_REQUIRED = tuple(operation for operation in WITH_BODY if operation.name not in BODY_OPTIONAL)
 LISTS = tuple(operation for operation in OPERATIONS if operation.name.startswith("list"))
@@ -582,6 +701,8 @@ class Known:
             "/vouchers/": self._voucher,
             "/referral-offers/": self._offer,
             "/referrals/{id}": self._referral,
+            "/campaigns/": self._campaign,
+            "/v1/surprises/": self._surprise,
             "/webhooks/": self._webhook,
             "/invoices/": self._invoice,
             "/payments/{id}": self._payment,
@@ -657,6 +778,21 @@ class Known:
         path = f"/v1/customers/{_in_path(CUSTOMER)}/payment-terms"
         assert (await self.shop.call("PUT", path, billing.TWO_PERCENT, role=Role.ADMIN)).status == 200
         return _in_path(CUSTOMER)
+
+    async def _campaign(self, operation: Operation) -> str:
+        """Return the id of a campaign: a draft, one that runs, one with a list, or a game."""
+        triggers: dict[str, dict[str, Any]] = {
+            "addCampaignCustomers": {"kind": "list"},
+            "grantPlays": {"kind": "play", "granted": True},
+            "playGame": {"kind": "play", "per_day": None},
+        }
+        if operation.name in triggers:
+            return await surprises.started(self.shop, trigger=triggers[operation.name])
+        return await (surprises.started if operation.name == "pauseCampaign" else surprises.made)(self.shop)
+
+    async def _surprise(self, _: Operation) -> str:
+        game = await surprises.started(self.shop, trigger={"kind": "play"})
+        return (await surprises.play(self.shop, game, CUSTOMER)).body["prize"]["surprise_id"]
 
     async def _voucher(self, _: Operation) -> str:
         return await vouchers.voucher(self.shop)

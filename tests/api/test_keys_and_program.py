@@ -309,6 +309,14 @@ async def test_a_program_is_read_with_its_settings(shop: Shop) -> None:
         "tiers": None,
         "referral_link": None,
         "early_payment": None,
+        "surprises": {
+            "cool_down_days": 0,
+            "per_year": 12,
+            "holdout": 0,
+            "metric": "spend",
+            "window_days": 90,
+            "margin": None,
+        },
     }
 
 
@@ -371,6 +379,9 @@ WRONG_CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
     ),
     ({"settings": {"referral_link": "https://ann@shop.example/"}}, "/settings/referral_link"),
     ({"settings": {"referral_link": "https://x/" + "a" * 500}}, "/settings/referral_link"),
+    ({"settings": {"surprises": {"metric": "margin"}}}, "/settings/surprises/margin"),
+    ({"settings": {"surprises": {"per_year": -1}}}, "/settings/surprises/per_year"),
+    ({"settings": {"surprises": {"holdout": 5_001}}}, "/settings/surprises/holdout"),
     ({"settings": {"nope": 1}}, "/settings/nope"),
     ({"settings": None}, "/settings"),
     ({"settings": []}, "/settings"),

@@ -42,6 +42,8 @@ EXAMPLES: Final = {
     "event_id": "evt_019aa5f0601c7b3e8d11223344556677",
     "invoice_id": "inv-1001",
     "payment_id": "pay-1",
+    "campaign_id": "cmp_019aa5f0601c7b3e8d11223344556677",
+    "surprise_id": "sur_019aa5f0601c7b3e8d11223344556677",
 }
 
 _REPORT: Final = "POST /v1/purchases"
@@ -70,6 +72,9 @@ _MARKS: Final = "PUT /v1/customers/{customer_id}/marks"
 OFFER: Final = "/v1/referral-offers/{referral_offer_id}"
 _OFFERS: Final = ("POST /v1/referral-offers", f"PATCH {OFFER}")
 MERGE: Final = "POST /v1/customers/{customer_id}/merge"
+CAMPAIGN: Final = "/v1/campaigns/{campaign_id}"
+_CAMPAIGNS: Final = ("POST /v1/campaigns", f"PATCH {CAMPAIGN}")
+_PLAYS: Final = (f"POST {CAMPAIGN}/plays", f"POST {CAMPAIGN}/play-grants")
 SUPPRESSIONS: Final = "/v1/customers/{customer_id}/suppressions"
 _SUPPRESS: Final = f"POST {SUPPRESSIONS}"
 _OPENING: Final = "POST /v1/opening-balances"
@@ -90,6 +95,7 @@ _COMMANDS: Final = (
     *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE, MERGE),
     *(_CLAIM, *_REVIEWS, *_CODES, ASKED),
     BOUNCE,
+    *_PLAYS,
     "POST /v1/purchases/{purchase_id}/confirm",
 )
 WEBHOOK: Final = "/v1/webhooks/{webhook_id}"
@@ -115,6 +121,8 @@ _TAKES_KEYS: Final = (
     "POST /v1/activity-types",
     "POST /v1/tiers",
     "POST /v1/referral-offers",
+    "POST /v1/campaigns",
+    *(f"POST {CAMPAIGN}/{each}" for each in ("activate", "pause", "close", "customers")),
     _CLICK,
     "POST /v1/api-keys",
     "POST /v1/api-keys/{key_id}/revoke",
@@ -147,6 +155,11 @@ _LISTS: Final = (
     _EVENTS,
     "GET /v1/webhooks",
     f"GET {WEBHOOK}/deliveries",
+    "GET /v1/campaigns",
+    f"GET {CAMPAIGN}/versions",
+    f"GET {CAMPAIGN}/fairness",
+    f"GET {CAMPAIGN}/stops",
+    "GET /v1/customers/{customer_id}/surprises",
     "GET /v1/invoices",
     f"GET {INVOICE}/payments",
     f"GET {INVOICE}/credit-notes",
@@ -292,7 +305,12 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", (_ADJUST,), "/expires_at (in_the_past|out_of_range)", "it depends on the clock"),
         ("positive_data_acceptance", (_ADJUST,), "/expires_at not_allowed", "only what is given can end"),
         ("positive_data_acceptance", (_SUPPRESS,), "/until (in_the_past|out_of_range)", "it depends on the clock"),
-        ("positive_data_acceptance", _COMMANDS, "idempotency_key_missing", "a dry run can do without it"),
+        (
+            "positive_data_acceptance",
+            tuple(each for each in _COMMANDS if each != _PLAYS[0]),  # which has no dry run
+            "idempotency_key_missing",
+            "a dry run can do without it",
+        ),
         ("positive_data_acceptance", (_VOUCHER,), r"\?(amount|currency) missing", "either none of them or both"),
         ("positive_data_acceptance", (_VOUCHER,), r"\?categories out_of_range", "a schema doesn't count commas"),
         (
@@ -313,6 +331,64 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", _OFFERS, r"/steps/\d+/number duplicate", "a schema compares no fields"),
         ("positive_data_acceptance", _OFFERS, "/cheating/refuse_from out_of_range", "likewise"),
         ("positive_data_acceptance", _OFFERS, "/(referrer|referee)/reward_id invalid_format", "rewards are made"),
+        (
+            "positive_data_acceptance",
+            _CAMPAIGNS,
+            r"/prizes( missing|/\d+ contradictory|/\d+/id duplicate|/\d+/gift/reward_id unknown_reward)",
+            "it depends on other fields, and on rewards",
+        ),
+        (
+            "positive_data_acceptance",
+            _CAMPAIGNS,
+            "/(ends_at (out_of_range|missing)|trigger/most_days out_of_range)",
+            "two fields",
+        ),
+        ("positive_data_acceptance", _CAMPAIGNS, "/starts_at out_of_range", "as /occurred_at is"),
+        (
+            "positive_data_acceptance",
+            _CAMPAIGNS,
+            r"/trigger/(country unknown_country|region unknown_region|names/\d+ unknown_holiday)",
+            "capitals need be no country whose holidays are known",
+        ),
+        (
+            "positive_data_acceptance",
+            _CAMPAIGNS,
+            "/trigger/purchases missing|/trigger/granted exclusive|/holdout contradictory",
+            "other fields",
+        ),
+        (
+            "positive_data_acceptance",
+            _CAMPAIGNS,
+            r"/audience/(purchase|items) not_for_this_trigger",
+            "it depends on the trigger",
+        ),
+        (
+            "positive_data_acceptance",
+            _CAMPAIGNS,
+            r"/audience/(expression |purchase/.* unknown_currency|time/dates/\d+/to out_of_range)",
+            "as conditions of rules",
+        ),
+        (
+            "positive_data_acceptance",
+            _CAMPAIGNS,
+            "/audience/customer/[a-z_]+/most out_of_range",
+            "a schema compares no fields",
+        ),
+        ("positive_data_acceptance", _CAMPAIGNS, "/metric missing", "it depends on the program"),
+        ("positive_data_acceptance", _CAMPAIGNS, " too_(large|many)", "it is of all the content, or of all"),
+        ("positive_data_acceptance", (_PROGRAM,), "/settings/surprises/margin missing", "it depends on the metric"),
+        (
+            "positive_data_acceptance",
+            _PLAYS,
+            "/customer_id customer_unknown|game_not_open|plays_used_up",
+            "it depends on who plays what",
+        ),
+        (
+            "positive_data_acceptance",
+            (f"POST {CAMPAIGN}/customers",),
+            " not_by_list",
+            "it depends on the campaign's trigger",
+        ),
         ("positive_data_acceptance", _RULES, "/.* unknown_currency", "three capitals need be no currency"),
         (
             "positive_data_acceptance",
@@ -432,6 +508,8 @@ EXCEPTIONS: Final = tuple(
                 _CAPTURE,
                 _ADJUST,
                 f"POST {WEBHOOK}/secrets",
+                *_CAMPAIGNS,
+                _PLAYS[1],
                 *_OF_INVOICES,
                 _AGREE,
             ),

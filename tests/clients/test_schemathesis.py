@@ -14,7 +14,7 @@ import pytest
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
 from service.platform.settings import CHECKOUT
-from tests import asking, billing
+from tests import asking, billing, surprises
 from tests.activities import declare, report
 from tests.api.operations import OFFER, RULE, TIER, TYPE
 from tests.clients import exceptions
@@ -81,6 +81,7 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
     made["GET /v1/activities/{activity_id}"] = {"activity_id": told.body["id"]}
     made |= await definitions(shop)
     made |= await billed(shop)
+    made |= await surprising(shop)
     await shop.call("PUT", "/v1/customers/asked", {}, role=Role.ADMIN)
     await asking.reached(shop, "asked", "purchase:2")  # that of the document's example
     made[exceptions.ASKED] = {"customer_id": "asked"}
@@ -115,6 +116,27 @@ async def billed(shop: Shop) -> dict[str, dict[str, str]]:
     await shop.call("PUT", "/v1/customers/agreed", {}, role=Role.ADMIN)
     await shop.call("PUT", "/v1/customers/agreed/payment-terms", billing.TWO_PERCENT, role=Role.ADMIN)
     made[f"GET {exceptions.PAYMENT_TERMS}"] = {"customer_id": "agreed"}
+    return made
+
+
+async def surprising(shop: Shop) -> dict[str, dict[str, str]]:
+    """Make a campaign for each call that needs one, and a gift that was won."""
+    path, made = exceptions.CAMPAIGN, dict[str, dict[str, str]]()
+    for label in (
+        *(f"GET {path}{each}" for each in ("", "/versions", "/fairness", "/report", "/forecast")),
+        f"PATCH {path}",
+        f"POST {path}/activate",
+    ):
+        made[label] = {"campaign_id": await surprises.made(shop)}
+    for label in (f"POST {path}/pause", f"POST {path}/close"):
+        made[label] = {"campaign_id": await surprises.started(shop)}
+    made[f"POST {path}/customers"] = {"campaign_id": await surprises.started(shop, trigger={"kind": "list"})}
+    granted = await surprises.started(shop, trigger={"kind": "play", "granted": True})
+    made[f"POST {path}/play-grants"] = {"campaign_id": granted}
+    game = await surprises.started(shop, trigger={"kind": "play", "per_day": None}, gifts_per_customer=None)
+    made[f"POST {path}/plays"] = {"campaign_id": game}
+    won = await surprises.play(shop, game)
+    made["GET /v1/surprises/{surprise_id}"] = {"surprise_id": won.body["prize"]["surprise_id"]}
     return made
 
 

@@ -10,7 +10,7 @@ import pytest
 from service.openapi import EXAMPLES, render
 from service.platform.http.docs import DOCUMENT
 from service.platform.roles import Role
-from tests import asking, billing
+from tests import asking, billing, surprises
 from tests.activities import declare
 from tests.api.test_events import sequenced
 from tests.conftest import NewShop
@@ -19,7 +19,7 @@ from tests.shop import Shop, unique
 from tests.vouchers import issue, make, redeem
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(ref|txn|lot|key|hold|rwd|adj|evt|cus|whk)_[0-9a-f]{32}$")
+OWN_ID = re.compile("(ref|txn|lot|key|hold|rwd|adj|evt|cus|whk|cmp|sur|play|grant)_[0-9a-f]{32}$")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_DAY = "2026-11-21T"
@@ -116,7 +116,7 @@ def masked(example: Any, name: str = "") -> Any:
             items = items | {"at": "...", "milliseconds": "..."}
         if "milestone" in items:  # which was reached just now
             items = items | {name: "..." for name in ("since", "until", "reached_at") if name in items}
-        if {"retention", "compare_from"} & items.keys():  # a report of months: a shop of some minutes has none
+        if {"retention", "compare_from", "no_comparison"} & items.keys():  # a report of months
             return dict.fromkeys(items, "...")
         if {"waiting", "attempts"} & items.keys():  # of a webhook: how much happened before
             items = items | {"position": "..."}
@@ -124,7 +124,7 @@ def masked(example: Any, name: str = "") -> Any:
     if isinstance(example, list):
         return [masked(value) for value in cast("list[Any]", example)]
     is_given = name in GIVEN_TIMES and str(example).startswith(GIVEN_DAY)  # others are of what happened in the meantime
-    is_own = name in {"next_cursor", "hint", "key", "valid_until", "timestamp", "secret"} or (
+    is_own = name in {"next_cursor", "hint", "key", "key_hash", "valid_until", "timestamp", "secret"} or (
         name.endswith("_at") and not is_given
     )
     return "..." if isinstance(example, str) and (is_own or OWN_ID.match(example)) else example
@@ -176,6 +176,8 @@ async def prepare(name: str, shop: Shop, receiver: Receiver, made: dict[str, str
         await billing.issue(shop, "inv-1002", terms=billing.TWO_PERCENT, issued_on="2026-11-03")
     if name == "mergeCustomer":
         await shop.buy(customer_id="c-43", total=1_000)
+    if name == "addCampaignCustomers":  # the one before is a game
+        made["campaign_id"] = await surprises.started(shop, trigger={"kind": "list"})
 
 
 async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
@@ -184,6 +186,7 @@ async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
     made |= {"webhook_id": "", "event_id": "", "earning_rule_id": "birthday-week"}
     made |= {"activity_type_id": "webinar", "activity_id": "review-7", "tier_id": "gold", "reason": "open_case"}
     made |= {"referral_id": "", "referral_offer_id": "friends", "invoice_id": "inv-1001", "payment_id": "pay-1"}
+    made |= {"campaign_id": "", "surprise_id": ""}
     its_id = {
         "createApiKey": "key_id",
         "redeemPoints": "redemption_id",
@@ -191,6 +194,7 @@ async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
         "adjustPoints": "adjustment_id",
         "createWebhook": "webhook_id",
         "claimReferral": "referral_id",
+        "createCampaign": "campaign_id",
     }
     operations = {operation["operationId"]: (path, method) for path, method, operation in OPERATIONS}
     for name, example in json.loads(EXAMPLES.read_text(encoding="utf-8")).items():
@@ -217,3 +221,5 @@ async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
             made[its_id[name]] = answer.body["id"]
         if name == "listTransactions":
             made["transaction_id"] = answer.body["data"][0]["id"]
+        if name == "playGame":
+            made["surprise_id"] = answer.body["prize"]["surprise_id"]

@@ -9,7 +9,7 @@ import pytest
 
 from service.platform.statements import Db
 from service.points.account import Account
-from service.points.facts import Deciding
+from service.points.facts import Deciding, Mode
 from service.programs.rules import Program
 from service.purchases import booking
 from service.purchases.rules import Earnings, Purchase
@@ -68,10 +68,8 @@ async def test_a_row_that_deciding_fails_for_harms_no_neighbour(shop: Shop, monk
                 raise ZeroDivisionError
             return self._deciding.decide(content, account, row_id)
 
-    async def prepare(
-        db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]], /, *, at_once: bool
-    ) -> Failing:
-        return Failing(await PURCHASES.prepare(db, program, facts, at_once=at_once))
+    async def prepare(db: Db, program: Program, facts: Sequence[tuple[Purchase, Account]], /, *, mode: Mode) -> Failing:
+        return Failing(await PURCHASES.prepare(db, program, facts, mode=mode))
 
     monkeypatch.setattr(booking, "PURCHASES", replace(PURCHASES, prepare=prepare))
     bodies = [

@@ -151,6 +151,10 @@ WORDS = [
         "Referral ref_1 brought 50 points: it was rewarded.",
     ),
     (
+        facts("surprise", "issued", "available", cause=Cause("surprise", "sur_1")),
+        "Surprise sur_1 brought 50 points: a gift.",
+    ),
+    (
         facts("opening_balance", "issued", "available", cause=OPENING),
         "Opening balance o-1 brought 50 points from elsewhere.",
     ),
@@ -269,14 +273,8 @@ def brought_and_adjusted() -> Account:
     lots = [OpeningLot(10, NOW), OpeningLot(10, NOW, available_at=NOW + DAY)]
     for content in (OpeningBalance("o-1", "c-5", lots), OpeningBalance("o-2", "c-5", [], 5)):
         bring_in(content, account, Climbing(program), UUID(int=7))
-    account.grant(
-        5,
-        transfer_id=UUID(int=9),
-        cause=Cause("referral", "ref_1"),
-        rule=None,
-        rule_version=None,
-        occurred_at=NOW,
-    )
+    for number, cause in ((9, Cause("referral", "ref_1")), (10, Cause("surprise", "sur_1"))):
+        account.grant(5, transfer_id=UUID(int=number), cause=cause, rule=None, rule_version=None, occurred_at=NOW)
     by = Keyholder(UUID(int=1), UUID(int=1))
     for points in (5, -5):
         new = NewAdjustment(points, AdjustmentReason.GOODWILL)
@@ -292,7 +290,7 @@ def test_every_transfer_that_the_accounts_make_has_words_of_its_own() -> None:
 
 
 @given(
-    reason=st.sampled_from(["draw", "tier_bonus", "surprise"]),
+    reason=st.sampled_from(["draw", "tier_bonus", "gift"]),
     move=st.sampled_from([each for each in product(BUCKETS, BUCKETS) if each[0] is not each[1]]),
     points=st.integers(1, 10**12),
     cause=st.builds(Cause, type=st.just("tier_bonus"), id=st.sampled_from(["{x}", "%s", "a/b"])),

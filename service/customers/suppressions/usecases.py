@@ -48,6 +48,8 @@ async def suppress(
     before = await _open(db, program_id, customer.id, new.reason)
     made = rules.suppressed(new, customer_id=customer.id, before=before, by=by, ids=ids, now=opened.now)
     await _write(db, program_id, made.ended, made.begun, ids=ids, now=opened.now)
+    if made.ended or made.begun:
+        await customers.keep_suppressed(db, program_id=program_id, customers=[customer.id])
     return made
 
 
@@ -74,6 +76,7 @@ async def lift(
     lifted, ids = rules.ended_as(found, SuppressionEnd.LIFTED, now=opened.now, by=by), IdSource(opened.now, entropy)
     event = Event(ids.next(), SUPPRESSION_LIFTED, lifted.customer_id, lifted.id)
     await write_together(db, [store.ending(program_id, [lifted]), announcing(program_id, [event], opened.now)])
+    await customers.keep_suppressed(db, program_id=program_id, customers=[lifted.customer_id])
     return lifted
 
 
@@ -130,6 +133,8 @@ async def merge(db: Db, *, program_id: int, source: int, target: int, now: datet
         now=now,
     )
     await _write(db, program_id, ended, begun, ids=ids, now=now)
+    if ended or begun:
+        await customers.keep_suppressed(db, program_id=program_id, customers=[source, target])
 
 
 async def forget(db: Db, *, program_id: int, all_ids: Sequence[int], now: datetime) -> None:
@@ -137,4 +142,6 @@ async def forget(db: Db, *, program_id: int, all_ids: Sequence[int], now: dateti
     found = await store.read_open(db, program_id=program_id, customers=all_ids)
     ended = [rules.ended_as(each, SuppressionEnd.ERASED, now=now) for each in found]
     await write_together(db, [store.ending(program_id, ended)])
+    if ended:
+        await customers.keep_suppressed(db, program_id=program_id, customers=all_ids)
     await store.forget(db, program_id=program_id, customers=all_ids)

@@ -1,24 +1,23 @@
 """`/v1/early-payment-report`."""
 
-from typing import Any, Final
+from typing import Final
 
 from litestar import Router, get
 
 from service.invoices.report import usecases
 from service.invoices.report.figures import EarlyPaymentReport
 from service.invoices.report.rules import MOST_CAPITAL
-from service.platform.http.operation import Parameter, operation
+from service.platform.http.operation import DAY, Parameter, operation
 from service.platform.http.request import ApiRequest
 from service.platform.reporting import Reporting
 from service.platform.roles import Right
 from service.programs.catalogue import program_of
 
-_DAY: Final[dict[str, Any]] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 PARAMETERS: Final = (
-    Parameter("from", "query", "The first day of issue; else 365 days before `to`. At most 3,660 days.", _DAY),
-    Parameter("to", "query", "The first day that is no longer in it; else tomorrow, so that today is in it.", _DAY),
-    Parameter("compare_from", "query", "The first day that is compared with; else as many days earlier.", _DAY),
-    Parameter("compare_to", "query", "The first day that is no longer compared with, at the latest `from`.", _DAY),
+    Parameter("from", "query", "The first day of issue; else 365 days before `to`. At most 3,660 days.", DAY),
+    Parameter("to", "query", "The first day that is no longer in it; else tomorrow, so that today is in it.", DAY),
+    Parameter("compare_from", "query", "The first day that is compared with; else as many days earlier.", DAY),
+    Parameter("compare_to", "query", "The first day that is no longer compared with, at the latest `from`.", DAY),
     Parameter(
         "group_by",
         "query",

@@ -20,8 +20,11 @@ class Parameter:
     where: Literal["query", "header"]
     description: str
     schema: Mapping[str, Any]
+    required: bool = False
 
 
+DAY: Final[dict[str, Any]] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+"""The schema of a day in a query: 2026-11-25."""
 LIMIT: Final = Parameter(
     "limit",
     "query",
@@ -46,6 +49,10 @@ COMMAND_KEY: Final = Parameter(
     f"{IDEMPOTENCY_KEY.description} Only a dry run can do without.",
     IDEMPOTENCY_KEY.schema,
 )
+REQUIRED_KEY: Final = Parameter(
+    IDEMPOTENCY_KEY.name, IDEMPOTENCY_KEY.where, IDEMPOTENCY_KEY.description, IDEMPOTENCY_KEY.schema, required=True
+)
+"""The key of a command that has no dry run."""
 
 
 @dataclass(frozen=True, slots=True)

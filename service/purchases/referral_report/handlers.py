@@ -1,10 +1,10 @@
 """`/v1/referral-report`."""
 
-from typing import Any, Final
+from typing import Final
 
 from litestar import Router, get
 
-from service.platform.http.operation import Parameter, operation
+from service.platform.http.operation import DAY, Parameter, operation
 from service.platform.http.request import ApiRequest
 from service.platform.reporting import Reporting
 from service.platform.roles import Right
@@ -13,12 +13,11 @@ from service.programs.definitions import DEFINITION_ID_PATTERN
 from service.purchases.referral_report import usecases
 from service.purchases.referral_report.figures import ReferralReport
 
-_DAY: Final[dict[str, Any]] = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 FROM: Final = Parameter(
-    "from", "query", "The first day, in the program's time zone; else 365 days before `to`. At most 3,660 days.", _DAY
+    "from", "query", "The first day, in the program's time zone; else 365 days before `to`. At most 3,660 days.", DAY
 )
 TO: Final = Parameter(
-    "to", "query", "The first day that is no longer in it; else tomorrow, so that today is in it.", _DAY
+    "to", "query", "The first day that is no longer in it; else tomorrow, so that today is in it.", DAY
 )
 OFFER: Final = Parameter(
     "offer", "query", "Only this offer, by its id.", {"type": "string", "pattern": DEFINITION_ID_PATTERN}
