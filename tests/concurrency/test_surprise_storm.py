@@ -171,9 +171,10 @@ _HAD = "SELECT id, surprises FROM customer WHERE program_id = $1 AND merged_into
 _GIFTS = """
 SELECT coalesce(c.merged_into, c.id) AS owner, g.campaign_id, count(*) AS gifts
 FROM surprise AS g INNER JOIN customer AS c ON g.program_id = c.program_id AND g.customer_id = c.id
-WHERE g.program_id = $1 AND g.state IN ('waiting', 'revealed')
+WHERE g.program_id = $1 AND (g.state IN ('waiting', 'revealed', 'taken_back') OR g.reason = 'returned')
 GROUP BY 1, 2
 """
+"""What was taken back with a purchase goes on counting for its customer."""
 _SIDES = "SELECT campaign_id, customer_id, held_out FROM campaign_enrolment WHERE program_id = $1"
 
 

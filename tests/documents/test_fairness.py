@@ -144,7 +144,7 @@ async def test_its_script_recomputes_every_draw_and_side_and_finds_what_was_tamp
     recorded = await owner.fetchval(
         "SELECT count(*) FROM campaign_draw WHERE campaign_id = $1", from_wire("cmp", its_id)
     )
-    assert int(found[1]) == recorded > 250
+    assert int(found[1]) == recorded > 100  # about 300, by the sides that the lot gives
     assert int(found[2]) == 60 - 8
 
     text, key = (shop.program.id, its_id), (shop.program.id, from_wire("cmp", its_id))

@@ -361,7 +361,7 @@ async def test_an_export_has_all_that_is_kept(shop: Shop) -> None:
         "transactions": 8, "lots": 4, "redemptions": 1, "purchases": 3, "refunds": 1, "vouchers": 0,
         "adjustments": 1, "opening_balances": 1, "notices": 0, "activities": 1, "tier_changes": 0,
         "tiers_brought": 0, "suppressions": 1, "referrals": 0, "referral_codes": 0, "referral_asks": 0,
-        "invoices": 1, "payments": 1, "credit_notes": 1, "payment_terms": 1,
+        "invoices": 1, "payments": 1, "credit_notes": 1, "payment_terms": 1, "surprises": 0,
     }  # fmt: skip
     assert given["records"]["purchases"][0]["metadata"] == {WORD: WORD}
 
