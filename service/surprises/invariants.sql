@@ -183,3 +183,44 @@ INNER JOIN (
     WHERE l.done_at IS NULL
 ) AS w ON c.program_id = w.program_id AND c.id = w.customer_id
 WHERE c.erased_at IS NOT NULL;
+
+-- name: customers_had_what_they_drew
+-- What a customer's row says of a campaign is what was drawn: how many gifts count, and on which side the customer is.
+-- Gifts that suppressions stopped, or that failed, count no more; those that went back with their purchase do.
+SELECT h.program_id, h.customer_id, h.campaign_id, h.gifts, g.gifts AS drawn, h.side, e.held_out
+FROM (
+    SELECT
+        r.program_id, r.customer_id, r.campaign::uuid AS campaign_id,
+        coalesce((r.had -> r.campaign ->> 'g')::bigint, 0) AS gifts,
+        coalesce((r.had -> r.campaign ->> 'a')::integer, 0) AS side
+    FROM (
+        SELECT
+            c.program_id, c.id AS customer_id, c.surprises -> 'c' AS had,
+            jsonb_object_keys(c.surprises -> 'c') AS campaign
+        FROM customer AS c
+        WHERE c.surprises IS NOT NULL AND c.merged_into IS NULL AND c.erased_at IS NULL
+    ) AS r
+) AS h
+LEFT JOIN (
+    SELECT s.program_id, s.campaign_id, coalesce(a.merged_into, a.id) AS owner, count(*) AS gifts
+    FROM surprise AS s
+    INNER JOIN customer AS a ON s.program_id = a.program_id AND s.customer_id = a.id
+    WHERE s.state IN ('waiting', 'revealed', 'taken_back') OR s.reason = 'returned'
+    GROUP BY s.program_id, s.campaign_id, coalesce(a.merged_into, a.id)
+) AS g ON h.program_id = g.program_id AND h.campaign_id = g.campaign_id AND h.customer_id = g.owner
+LEFT JOIN campaign_enrolment AS e
+    ON h.program_id = e.program_id AND h.campaign_id = e.campaign_id AND h.customer_id = e.customer_id
+WHERE
+    h.gifts != coalesce(g.gifts, 0)
+    OR h.side != CASE WHEN e.held_out IS NULL THEN 0 WHEN e.held_out THEN 2 ELSE 1 END;
+
+-- name: what_gifts_lost_was_taken_back
+-- What refunds took back of a gift's points, as it says itself, is what the ledger says.
+SELECT s.program_id, s.id AS surprise_id, s.reversed, t.points AS booked
+FROM surprise AS s
+LEFT JOIN (
+    SELECT x.program_id, x.cause_id, sum(x.points) AS points FROM transfer AS x
+    WHERE x.cause_type = 'surprise' AND x.to_bucket = 'reversed'
+    GROUP BY x.program_id, x.cause_id
+) AS t ON s.program_id = t.program_id AND t.cause_id = 'sur_' || replace(s.id::text, '-', '')
+WHERE s.reversed != coalesce(t.points, 0);

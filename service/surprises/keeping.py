@@ -48,10 +48,7 @@ class SurprisesKeeper:
     async def erase(self, db: Db, erasing: Erasing) -> None:
         """Stop what waits, and forget lists. Draws and gifts name nobody to anybody outside."""
         program_id, records = erasing.program_id, erasing.all_ids
-        found = await store.gifts_of(
-            db, program_id=program_id, customers=records, before=GREATEST_ID, limit=_MOST_EXPORTED, revealed=False
-        )
-        waiting = [each for each in found if each.state is GiftState.WAITING]
+        waiting = await store.waiting_gifts(db, program_id=program_id, customers=records)
         stopped = [(each, _stopped(each, erasing)) for each in waiting]
         await write_together(db, giving.writing_gifts(program_id, stopped))
         await store.forget_listed(db, program_id=program_id, customers=records)

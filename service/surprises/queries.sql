@@ -181,6 +181,15 @@ WHERE
 ORDER BY s.id DESC
 LIMIT $4::integer;
 
+-- name: gift_waiting
+-- Gifts of records that wait for their moment.
+SELECT
+    s.id, s.campaign_id, s.draw_id, s.customer_id, s.version, s.prize, s.points, s.cost, s.reward_id, s.is_game,
+    s.state, s.drawn_at, s.reveal_at, s.revealed_at, s.ended_at, s.reason, s.reversed
+FROM surprise AS s
+WHERE s.program_id = $1::integer AND s.customer_id = any($2::bigint[]) AND s.state = 'waiting'
+ORDER BY s.id;
+
 -- name: gift_due
 -- Gifts of a program whose time has come, the earliest first, but for some.
 SELECT s.id FROM surprise AS s

@@ -196,6 +196,11 @@ async def gifts_of(
     return [_gift(row) for row in rows]
 
 
+async def waiting_gifts(db: Db, *, program_id: int, customers: Sequence[int]) -> list[Gift]:
+    """Read the gifts of records that wait for their moment."""
+    return [_gift(row) for row in await db.fetch(_STATEMENTS["gift_waiting"].sql, program_id, customers)]
+
+
 async def due_gifts(db: Db, *, program_id: int, count: int, but: Collection[UUID] = ()) -> list[UUID]:
     """Read up to `count` gifts whose time has come, the earliest first, but for some."""
     return [row["id"] for row in await db.fetch(_STATEMENTS["gift_due"].sql, program_id, count, list(but))]

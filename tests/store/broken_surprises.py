@@ -60,4 +60,9 @@ BROKEN: Final[dict[str, list[str]]] = {
             f" next_expiry_at = NULL, next_expiry_points = 0 WHERE id IN {WHO_WAITS}"
         ),
     ],
+    "customers_had_what_they_drew": [
+        "UPDATE customer SET surprises = replace(surprises::text, '\"g\": 1', '\"g\": 7')::jsonb",
+        "UPDATE campaign_enrolment SET held_out = NOT held_out",
+    ],
+    "what_gifts_lost_was_taken_back": ["UPDATE surprise SET reversed = 1 WHERE points > 0"],
 }

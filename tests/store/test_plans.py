@@ -83,6 +83,7 @@ def _statements() -> Iterator[tuple[str, Statement]]:
         "referrals/asks",
         "referrals/codes",
         "invoices",
+        "surprises",
     ):
         for statement in load_file(CHECKOUT / "service" / room / "queries.sql").values():
             yield f"{room}.{statement.name}", statement
