@@ -26,7 +26,7 @@ from service.platform.http.commanding import REPLAYED, run_once
 from service.platform.http.operation import COMMAND_KEY, CURSOR, DRY_RUN, LIMIT, Link, Parameter, operation
 from service.platform.http.paging import Page, cursor_of, limit_of, page
 from service.platform.http.request import ApiRequest, caller_id, flag, new_caller_id
-from service.platform.roles import RIGHTS, Right
+from service.platform.roles import Right
 from service.platform.statements import Db
 from service.platform.transaction import transact
 
@@ -63,7 +63,7 @@ async def put_customer(
         )
 
     customer, profile, is_new = await transact(request.part(Database).connection, work, rollback=dry_run)
-    may_read = Right.READ_CUSTOMERS in RIGHTS[request.actor.role]
+    may_read = Right.READ_CUSTOMERS in request.actor.rights
     answer = customer_out(customer, profile) if may_read else change_out(customer, data)
     return Response(answer, status_code=201 if is_new and not dry_run else 200)
 

@@ -37,6 +37,12 @@ class Actor:
     role: Role
     origin: UUID
     limit: RateLimit = DEFAULT_LIMIT
+    more: frozenset[Right] = frozenset()
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """What the key may do: what its role may, and what its program lets this role do `more`."""
+        return RIGHTS[self.role] | self.more if self.more else RIGHTS[self.role]
 
 
 class KeyRing(Protocol):
@@ -121,7 +127,7 @@ class Gate:
         except TooManyRequests as refusal:
             _keep(scope, refusal.fields)
             raise
-        if right not in RIGHTS[actor.role]:
+        if right not in actor.rights:
             raise Forbidden
         return actor
 

@@ -72,6 +72,10 @@ class Right(Enum):
     READ_PROGRAM = "program.read"
     CHANGE_PROGRAM = "program.change"
     MANAGE_KEYS = "keys.manage"
+    MANAGE_SIGNING_KEYS = "signing_keys.manage"
+    """Keys with which a partner's server signs tokens of customers."""
+    OPEN_PORTAL = "portal.open"
+    """Get a token with which a customer sees the own data."""
     READ_EVENTS = "events.read"
     MANAGE_WEBHOOKS = "webhooks.manage"
 
@@ -135,6 +139,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     ),
     Role.PORTAL: frozenset(
         {
+            Right.OPEN_PORTAL,
             Right.READ_CUSTOMERS,
             Right.READ_BALANCES,
             Right.READ_HISTORY,
@@ -172,3 +177,8 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
     Role.ANALYST: _READS | {Right.READ_REPORTS, Right.EXPORT_CUSTOMERS, Right.READ_PROGRAM, Right.READ_EVENTS},
     Role.ADMIN: frozenset(Right),
 }
+
+PORTAL_REDEEMS: Final = frozenset({Right.REDEEM, Right.READ_VOUCHERS})
+"""What keys of the role `portal` may do besides, where the program lets customers redeem there."""
+PORTAL_PLAYS: Final = frozenset({Right.PLAY})
+"""Likewise, where it lets them play."""

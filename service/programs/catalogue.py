@@ -6,15 +6,20 @@ poll at once, shared by all who ask, so that a new key works at once and guessin
 
 import asyncio
 import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 import structlog
 
+from service.kernel.errors import Unavailable
 from service.platform.authentication import Actor
 from service.platform.database import Database
 from service.platform.http.request import ApiRequest
 from service.platform.metrics.values import Gauge
+from service.platform.roles import PORTAL_PLAYS, PORTAL_REDEEMS, Right, Role
 from service.programs import store
 from service.programs.rules import Program
 
@@ -33,8 +38,10 @@ class Catalogue:
         self._version = -1
         self._looked_at = time.monotonic()
         self._identity: str | None = None
+        self._ahead: datetime | None = None
         self._reload_at = float("inf")
         self._programs: dict[int, Program] = {}
+        self._codes: dict[str, Program] = {}
         self._actors: dict[bytes, Actor] = {}
         self._refreshing: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
@@ -70,6 +77,27 @@ class Catalogue:
         """Return a program by its id. Raises KeyError."""
         return self._programs[program_id]
 
+    def program_with_code(self, code: str) -> Program | None:
+        """Return a program by its code, as of the last look."""
+        return self._codes.get(code)
+
+    def programs(self) -> Collection[Program]:
+        """Return all programs, as of the last look."""
+        return self._programs.values()
+
+    def version(self) -> int:
+        """Return the version of programs and keys that is known; -1 before any."""
+        return self._version
+
+    def now(self) -> datetime:
+        """Return the database's time, going on from the last look: no decision rests on this machine's clock.
+
+        Raises Unavailable before any look.
+        """
+        if self._ahead is None:
+            raise Unavailable("The database has not been reached yet.")
+        return self._ahead + timedelta(seconds=time.monotonic())
+
     def database_identity(self) -> str | None:
         """Return what names the database as of the last look: another one after a restore or a failover."""
         return self._identity
@@ -91,7 +119,9 @@ class Catalogue:
 
     async def _look(self) -> None:
         async with self._database.reading(_PATIENCE_SECONDS) as db:
-            version, self._identity = await store.catalogue_version(db)
+            asked_at = time.monotonic()
+            version, self._identity, database_time = await store.catalogue_version(db)
+            self._ahead = database_time - timedelta(seconds=asked_at)
             now = asyncio.get_running_loop().time()
             if version == self._version and now < self._reload_at:
                 self._looked_at = time.monotonic()
@@ -101,7 +131,9 @@ class Catalogue:
             actors, seconds = await store.valid_keys(db)
             loaded = await store.all_programs(db)
         programs = {each.id: _with_what_was_made(each, self._programs.get(each.id)) for each in loaded.values()}
-        self._programs, self._actors, self._version = programs, actors, version
+        self._programs, self._version = programs, version
+        self._codes = {each.code: each for each in programs.values()}
+        self._actors = {key_hash: _with_more(actor, programs) for key_hash, actor in actors.items()}
         self._looked_at = time.monotonic()
         self._reload_at = float("inf") if seconds is None else now + seconds
         _log.debug("catalogue_loaded", version=version, programs=len(programs))
@@ -120,6 +152,19 @@ def _with_what_was_made(program: Program, before: Program | None) -> Program:
     if before is None or before.definitions.version_ids != program.definitions.version_ids:
         return program
     return msgspec.structs.replace(program, definitions=before.definitions)
+
+
+def _with_more(actor: Actor, programs: Mapping[int, Program]) -> Actor:
+    """Let keys of portals do what the program lets customers do there."""
+    if actor.role is not Role.PORTAL:
+        return actor
+    policy = programs[actor.program_id].settings.portal
+    more = set[Right]()
+    if policy.may_redeem:
+        more |= PORTAL_REDEEMS
+    if policy.may_play:
+        more |= PORTAL_PLAYS
+    return replace(actor, more=frozenset(more))
 
 
 def program_of(request: ApiRequest) -> Program:

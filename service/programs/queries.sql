@@ -2,10 +2,11 @@
 
 -- name: catalogue_version
 -- The number that grows with every change, and what names this very database: the server, the database in it, and the
--- line of history that it writes, which is another one after a restore or a failover.
+-- line of history that it writes, which is another one after a restore or a failover. And its time.
 SELECT
     v.version,
-    c.system_identifier::text || '/' || d.oid::text || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS identity
+    c.system_identifier::text || '/' || d.oid::text || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS identity,
+    clock_timestamp() AS now
 FROM catalogue_version AS v
 CROSS JOIN pg_control_system() AS c
 INNER JOIN pg_database AS d ON d.datname = current_database();

@@ -22,6 +22,7 @@ from service.platform.roles import Role
 from service.programs.definitions import NO_DEFINITIONS, Definitions
 from service.programs.payment_terms import EarlyPayment, check_early_payment
 from service.programs.policies import ExpiryPolicy, OwnPending, PendingPolicy, check_expiry
+from service.programs.portal_policy import PortalPolicy, check_portal
 from service.programs.surprise_policy import SurprisePolicy, check_surprises
 from service.programs.tier_policy import TierPolicy, check_tiers
 from service.programs.versions import applying
@@ -163,6 +164,7 @@ class ProgramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     surprises: Annotated[SurprisePolicy, Meta(description="What holds for all campaigns of surprises together.")] = (
         SurprisePolicy()
     )
+    portal: Annotated[PortalPolicy, Meta(description="The pages that customers see.")] = PortalPolicy()
 
 
 class SettingsVersion(msgspec.Struct, frozen=True):
@@ -324,6 +326,9 @@ def checked(settings: ProgramSettings, *, live: bool) -> ProgramSettings:
     if settings.early_payment is not None:
         check_early_payment(settings.early_payment, "/settings/early_payment")
     check_surprises(settings.surprises, "/settings/surprises")
+    check_portal(settings.portal, "/settings/portal", live=live)
+    if settings.portal.home is not None:
+        _check_link(settings.portal.home, "/settings/portal/home", live=live)
     if settings.referral_link is not None:
         _check_link(settings.referral_link, "/settings/referral_link", live=live)
     return settings

@@ -71,12 +71,12 @@ def _columns(limit: KeyLimit | None) -> tuple[int | None, int | None]:
     return (None, None) if limit is None else (limit.per_second, limit.burst)
 
 
-async def catalogue_version(db: Db) -> tuple[int, str]:
-    """Read the number that grows with every change to programs and keys, and what names this very database."""
+async def catalogue_version(db: Db) -> tuple[int, str, datetime]:
+    """Read the number that grows with every change to programs and keys, what names this very database, its time."""
     row = await db.fetchrow(_STATEMENTS["catalogue_version"].sql)
     if row is None:
         raise LookupError
-    return row["version"], row["identity"]
+    return row["version"], row["identity"], row["now"]
 
 
 async def bump_catalogue(db: Db) -> None:

@@ -26,7 +26,7 @@ from service.platform.http.operation import (
 )
 from service.platform.http.paging import Page, limit_and_before, page
 from service.platform.http.request import ApiRequest, choice, own_id
-from service.platform.roles import RIGHTS, Right
+from service.platform.roles import Right
 from service.platform.statements import Db
 from service.programs.catalogue import program_of
 from service.programs.definition_handlers import routes_of
@@ -134,7 +134,7 @@ async def get_referral(request: ApiRequest, referral_id: FromPath[str]) -> Refer
 
 
 def _reviews(request: ApiRequest) -> bool:
-    return Right.LIST_REFERRALS in RIGHTS[request.actor.role]
+    return Right.LIST_REFERRALS in request.actor.rights
 
 
 def _reviewing() -> dict[str, object]:

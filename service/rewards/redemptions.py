@@ -22,7 +22,7 @@ from service.platform.http.body import Nothing
 from service.platform.http.commanding import command
 from service.platform.http.operation import COMMAND_KEY, DRY_RUN, Link, operation
 from service.platform.http.request import ApiRequest, flag, own_id
-from service.platform.roles import RIGHTS, Right
+from service.platform.roles import Right
 from service.platform.statements import Db
 from service.points import holding
 from service.points.rules import GreatestShareExceeded, HoldNotOpen, HoldStatus, InsufficientPoints, worth
@@ -155,7 +155,7 @@ async def get_redemption(request: ApiRequest, redemption_id: FromPath[str]) -> R
     hold_id, program = own_id("hold", redemption_id), program_of(request)
     async with request.part(Database).reading() as db:
         found = await redeeming.read(db, program_id=program.id, hold_id=hold_id)
-    return _rendered(found, program, with_voucher=Right.READ_VOUCHERS in RIGHTS[request.actor.role])
+    return _rendered(found, program, with_voucher=Right.READ_VOUCHERS in request.actor.rights)
 
 
 @post(

@@ -16,7 +16,7 @@ import msgspec
 
 from service.platform.authentication import Actor, Gate
 from service.platform.rate_limits import Fields, TooManyRequests
-from service.platform.roles import RIGHTS, Right
+from service.platform.roles import Right
 
 PLAIN_ID: Final = rb"([A-Za-z0-9._~!$&'()*+,;=:@-]+)"
 """An id in a path that stands for itself: nothing of it is percent-encoded."""
@@ -78,7 +78,7 @@ class Direct:
         for route in self._routes:
             if route.method == method and (found := route.path.fullmatch(target)) is not None:
                 actor = self._actor(headers, has_body=method == b"POST")
-                if actor is None or route.right not in RIGHTS[actor.role]:
+                if actor is None or route.right not in actor.rights:
                     return None
                 name = found[1].decode() if found.lastindex else ""
                 try:
