@@ -49,6 +49,9 @@ from service.platform.reporting import Reporting
 from service.platform.settings import Settings
 from service.points import handlers as points
 from service.points.keeping import PointsKeeper
+from service.portal import session_handlers as sessions
+from service.portal.admission import CustomerGate
+from service.portal.keyring import Keyring
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
 from service.purchases import activities, transactions
@@ -116,9 +119,10 @@ class Parts:
         self.redis = redis_client.connect(settings.redis_url or "redis://127.0.0.1:6379/0")
         self.catalogue = Catalogue(self.database)
         self.limiter = RateLimiter(self.redis)
-        self.gate = Gate(
-            self.catalogue, self.limiter, FailedLogins(self.redis, per_minute=settings.failed_logins_per_minute)
-        )
+        failed_logins = FailedLogins(self.redis, per_minute=settings.failed_logins_per_minute)
+        self.gate = Gate(self.catalogue, self.limiter, failed_logins)
+        keyring = Keyring(self.database, self.catalogue)
+        self.customer_gate = CustomerGate(keyring, self.catalogue, self.limiter, failed_logins)
         self.purchases = Purchases(self.database, self.catalogue)
         self.simulations = Simulations(self.database)
         self.balances = Balances(self.database, self.catalogue)
@@ -140,6 +144,9 @@ class Parts:
             KINDS,
             self.following,
             self.sender,
+            settings,
+            keyring,
+            self.customer_gate,
             WrongCodes(
                 self.redis,
                 per_minute=settings.wrong_codes_per_minute,
@@ -196,6 +203,8 @@ def routes() -> Router:
             asks.router,
             tiers.tiers,
             customers.router,
+            sessions.of_customers,
+            sessions.signing_keys,
             suppressions.router,
             campaigns.router,
             fairness.router,
@@ -253,6 +262,7 @@ def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
     )
     app.state.services = parts.services
     app.state.gate = parts.gate
+    app.state.customer_gate = parts.customer_gate
     return app
 
 

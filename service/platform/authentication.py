@@ -123,9 +123,9 @@ class Gate:
         """
         actor = await self._actor(scope)
         try:
-            _keep(scope, self.count(actor))
+            keep_fields(scope, self.count(actor))
         except TooManyRequests as refusal:
-            _keep(scope, refusal.fields)
+            keep_fields(scope, refusal.fields)
             raise
         if right not in actor.rights:
             raise Forbidden
@@ -161,7 +161,8 @@ def caller_address(scope: Scope) -> str | None:
     return None if client is None else client[0]
 
 
-def _keep(scope: Any, fields: Fields) -> None:  # noqa: ANN401 - what is kept in it has no type in the framework
+def keep_fields(scope: Any, fields: Fields) -> None:  # noqa: ANN401 - what is kept in it has no type in the framework
+    """Keep the header fields that go with every answer to a request; `fields_of` gives them."""
     scope["loyalty_fields"] = fields
 
 

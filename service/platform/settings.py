@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """How many codes that there are not, of vouchers and referrals, a key may ask for, before it is told to wait."""
     wrong_codes_of_address_per_minute: int = Field(default=1200, ge=1)
     """How many of them all keys of a program may ask for from one address, before it is told to wait."""
+    public_url: str | None = Field(default=None, pattern="^https?://[!-~]+$")
+    """Where the service is found from outside, for links to customers' pages; without it as it was called."""
     trusted_proxies: str = ""
     """Whose `X-Forwarded-For` tells the address of a caller: addresses and networks, with commas between; `*` for all.
 

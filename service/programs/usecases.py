@@ -44,6 +44,16 @@ async def create_program(db: Db, *, code: str, name: str, live: bool, settings: 
     return Program(program_id, code, name, live, first)
 
 
+async def lock(db: Db, *, program_id: int) -> Program:
+    """Lock a program for a change of what belongs to it, before all else of it, and read it."""
+    return await store.lock_program(db, program_id=program_id)
+
+
+async def tell_processes(db: Db) -> None:
+    """Let every process read anew, within a second, what it keeps of programs: something of one changed."""
+    await store.bump_catalogue(db)
+
+
 async def list_programs(db: Db) -> list[Program]:
     """Read all programs, by code."""
     return sorted((await store.all_programs(db)).values(), key=lambda program: program.code)

@@ -48,9 +48,10 @@ async def run_once(
     needs_key: bool = True,
 ) -> Answered:
     """Run work that gives a status and what is kept of the answer, as `command` does; the answer is not rendered."""
+    key = key_of_command(request) if needs_key else idempotency_key(request)
     return await request.part(Commands).run(
         program_id=request.actor.program_id,
-        key=key_of_command(request) if needs_key else idempotency_key(request),
+        key=None if key is None else request.key_space + key,
         request_hash=hash_of_request(named, content),
         work=work,
         dry_run=flag(request, "dry_run"),
@@ -66,5 +67,5 @@ async def answered_before(request: ApiRequest, named: str, content: object) -> A
     if key is None or flag(request, "dry_run"):
         return None
     return await request.part(Commands).find(
-        program_id=request.actor.program_id, key=key, request_hash=hash_of_request(named, content)
+        program_id=request.actor.program_id, key=request.key_space + key, request_hash=hash_of_request(named, content)
     )

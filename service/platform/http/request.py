@@ -61,6 +61,11 @@ class ApiRequest(Request[None, Actor, Any]):
         """Who calls."""
         return self.scope["auth"]
 
+    @property
+    def key_space(self) -> str:
+        """What a caller's keys of commands begin with: those of one program are all in one space."""
+        return ""
+
     def part(self, kind: type[T]) -> T:
         """Return a part of the service by its type."""
         services: Services = self.app.state.services

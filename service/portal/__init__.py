@@ -1,0 +1,1 @@
+"""What customers see: tokens with which they read their own data, the page, the widget, the demo shop."""
