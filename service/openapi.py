@@ -73,6 +73,8 @@ _TAGS: Final = (
     "Games",
     "Surprises",
     "Customers",
+    "Portal",
+    "Me",
     "Events",
     "Webhooks",
     "Program",
@@ -151,7 +153,15 @@ def document(app: Litestar) -> dict[str, Any]:
                     "scheme": "bearer",
                     "bearerFormat": "lk_live_... or lk_test_...",
                     "description": "An API key; it implies the program, and its role what it may do.",
-                }
+                },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token of a customer: of `POST /v1/customers/{id}/portal-sessions`, or signed by a "
+                    "partner with a key of `POST /v1/signing-keys` (Ed25519 or ES256; `kid` its id, `aud` its audience, "
+                    "`sub` the customer's id, `exp` within an hour; `scope`: `read`, `redeem`, `play`, blanks between).",
+                },
             },
         },
     }
@@ -216,6 +226,8 @@ def _operation(
         }
     if told is None:
         return made | {"security": []}
+    if told.right is None:
+        return made | {"description": "With a token of the customer.", "security": [{"token": []}]}
     roles = sorted(role.value for role, rights in RIGHTS.items() if told.right in rights)
     return made | {"description": f"Roles: {', '.join(roles)}.", "x-right": told.right.value, "x-roles": roles}
 

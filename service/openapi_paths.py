@@ -69,6 +69,11 @@ IN_PATH: Final[Mapping[str, Any]] = {
         "example": "cmp_019aa5f0601c7b3e8d11223344556677",
         "description": "The campaign, by the id that it was made with.",
     },
+    "signing_key_id": {
+        "schema": {"type": "string", "pattern": "^sgk_[0-9a-f]{32}$"},
+        "example": "sgk_019aa5f0601c7b3e8d11223344556677",
+        "description": "The signing key, by the id that it was registered with.",
+    },
     "surprise_id": {
         "schema": {"type": "string", "pattern": "^sur_[0-9a-f]{32}$"},
         "example": "sur_019aa5f0601c7b3e8d11223344556677",

@@ -25,8 +25,11 @@ NO_REFERRAL = "ref_00000000000070008000000000000000"
 NO_CAMPAIGN = "cmp_00000000000070008000000000000000"
 NO_SURPRISE = "sur_00000000000070008000000000000000"
 NO_WEBHOOK = "whk_00000000000070008000000000000000"
+NO_SIGNING_KEY = "sgk_00000000000070008000000000000000"
 NO_DELIVERY = f"{NO_WEBHOOK}/deliveries/evt_00000000000070008000000000000000"
 CODE = "ANNA-20"
+# The public key of RFC 8037, appendix A.
+JWK: dict[str, Any] = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 SUPPRESSION: dict[str, Any] = {"reason": "complaint", "until": "2999-01-01T00:00:00Z", "reference": "case-7"}
 WEBHOOK: dict[str, Any] = {"url": "http://127.0.0.1:9/nobody-listens"}
 REWARD: dict[str, Any] = {"name": "A gift", "gives": {"kind": "gift", "description": "a mug"}, "points": 100}
@@ -631,6 +634,10 @@ OPERATIONS = (
     Operation("changeApiKey", "PATCH", "/v1/api-keys/{id}", _roles("admin"), {}, unknown=NEVER_USED),
     Operation("rotateApiKey", "POST", "/v1/api-keys/{id}/rotate", _roles("admin"), {}, 201, unknown=NEVER_USED),
     Operation("revokeApiKey", "POST", "/v1/api-keys/{id}/revoke", _roles("admin"), {}, unknown=NEVER_USED),
+    Operation("openPortalSession", "POST", "/v1/customers/{id}/portal-sessions", _roles("portal admin"), {}, 201),
+    Operation("listSigningKeys", "GET", "/v1/signing-keys", _roles("admin")),
+    Operation("createSigningKey", "POST", "/v1/signing-keys", _roles("admin"), {"jwk": JWK}, 201),
+    Operation("revokeSigningKey", "POST", "/v1/signing-keys/{id}/revoke", _roles("admin"), {}, unknown=NO_SIGNING_KEY),
     Operation("listWebhooks", "GET", "/v1/webhooks", _roles("admin")),
     Operation("createWebhook", "POST", "/v1/webhooks", _roles("admin"), WEBHOOK, 201),
     Operation("getWebhook", "GET", "/v1/webhooks/{id}", _roles("admin"), unknown=NO_WEBHOOK),
@@ -657,6 +664,8 @@ WITH_BODY = tuple(operation for operation in OPERATIONS if operation.body is not
 BODY_OPTIONAL = {
     "rotateApiKey",
     "revokeApiKey",
+    "openPortalSession",
+    "revokeSigningKey",
     "confirmPurchase",
     "captureRedemption",
     "releaseRedemption",
@@ -704,6 +713,7 @@ class Known:
             "/campaigns/": self._campaign,
             "/v1/surprises/": self._surprise,
             "/webhooks/": self._webhook,
+            "/signing-keys/": self._signing_key,
             "/invoices/": self._invoice,
             "/payments/{id}": self._payment,
             "/payment-terms": self._payment_terms,
@@ -730,6 +740,9 @@ class Known:
     async def _transaction(self, _: Operation) -> str:
         history = f"/v1/customers/{_in_path(CUSTOMER)}/transactions"
         return (await self.shop.get(history)).body["data"][-1]["id"]
+
+    async def _signing_key(self, _: Operation) -> str:
+        return (await self.shop.post("/v1/signing-keys", {"jwk": JWK}, Role.ADMIN)).body["id"]
 
     async def _redemption(self, _: Operation) -> str:
         body = {"customer_id": CUSTOMER, "points": 1}

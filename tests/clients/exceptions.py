@@ -43,6 +43,7 @@ EXAMPLES: Final = {
     "invoice_id": "inv-1001",
     "payment_id": "pay-1",
     "campaign_id": "cmp_019aa5f0601c7b3e8d11223344556677",
+    "signing_key_id": "sgk_019aa5f0601c7b3e8d11223344556677",
     "surprise_id": "sur_019aa5f0601c7b3e8d11223344556677",
 }
 

@@ -19,7 +19,9 @@ from tests.shop import Shop, unique
 from tests.vouchers import issue, make, redeem
 
 SPEC: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
-OWN_ID = re.compile("(ref|txn|lot|key|hold|rwd|adj|evt|cus|whk|cmp|sur|play|grant)_[0-9a-f]{32}$")
+OWN = re.compile(
+    r"(ref|txn|lot|key|hold|rwd|adj|evt|cus|whk|cmp|sur|sgk|play|grant)_[0-9a-f]{32}$|https://loyalty\.example/portal\?|http://127.0.0.1:[0-9]+/portal\?"
+)
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EXAMPLE_CODE = "7K3M9QXA2PHT"
 GIVEN_DAY = "2026-11-21T"
@@ -124,10 +126,18 @@ def masked(example: Any, name: str = "") -> Any:
     if isinstance(example, list):
         return [masked(value) for value in cast("list[Any]", example)]
     is_given = name in GIVEN_TIMES and str(example).startswith(GIVEN_DAY)  # others are of what happened in the meantime
-    is_own = name in {"next_cursor", "hint", "key", "key_hash", "valid_until", "timestamp", "secret"} or (
-        name.endswith("_at") and not is_given
-    )
-    return "..." if isinstance(example, str) and (is_own or OWN_ID.match(example)) else example
+    is_own = name in {
+        "next_cursor",
+        "hint",
+        "key",
+        "key_hash",
+        "valid_until",
+        "timestamp",
+        "secret",
+        "audience",
+        "token",
+    } or (name.endswith("_at") and not is_given)
+    return "..." if isinstance(example, str) and (is_own or OWN.match(example)) else example
 
 
 async def waiting_adjustment(shop: Shop) -> str:
@@ -186,13 +196,14 @@ async def answer_the_examples(shop: Shop, receiver: Receiver) -> None:
     made |= {"webhook_id": "", "event_id": "", "earning_rule_id": "birthday-week"}
     made |= {"activity_type_id": "webinar", "activity_id": "review-7", "tier_id": "gold", "reason": "open_case"}
     made |= {"referral_id": "", "referral_offer_id": "friends", "invoice_id": "inv-1001", "payment_id": "pay-1"}
-    made |= {"campaign_id": "", "surprise_id": ""}
+    made |= {"campaign_id": "", "surprise_id": "", "signing_key_id": ""}
     its_id = {
         "createApiKey": "key_id",
         "redeemPoints": "redemption_id",
         "createReward": "reward_id",
         "adjustPoints": "adjustment_id",
         "createWebhook": "webhook_id",
+        "createSigningKey": "signing_key_id",
         "claimReferral": "referral_id",
         "createCampaign": "campaign_id",
     }

@@ -66,9 +66,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """All that a route tells of itself."""
+    """All that a route tells of itself. `right` None: customers call it, each with a token of the own."""
 
-    right: Right
+    right: Right | None
     parameters: Sequence[Parameter]
     refusals: Sequence[type[Refusal]]
     links: Sequence[Link]
@@ -83,7 +83,7 @@ class Told:
 
 
 def operation(
-    right: Right,
+    right: Right | None,
     *,
     parameters: Sequence[Parameter] = (),
     refusals: Sequence[type[Refusal]] = (),
@@ -92,7 +92,7 @@ def operation(
     fact: bool = False,
     lines: Sequence[type[Any]] = (),
 ) -> dict[str, Any]:
-    """Make the `opt` of a route.
+    """Make the `opt` of a route; a `right` of None is for routes that customers call with their tokens.
 
     `statuses` are those of success, where there are several. A `fact` is known again by its own id: a repetition is
     answered with 200. A command is known again by the `Idempotency-Key` among its parameters: the status is repeated.
