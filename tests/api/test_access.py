@@ -25,7 +25,7 @@ each_operation_on_a_thing = pytest.mark.parametrize(
 )
 
 
-BY_TOKEN = [{"token": []}]
+BY_TOKEN: list[dict[str, list[str]]] = [{"token": []}]
 """What customers call: see test_customer_access.py."""
 
 
