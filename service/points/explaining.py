@@ -14,6 +14,7 @@ from service.platform.statements import Db
 from service.points import store
 from service.points.rules import Bucket, Lot, moved
 from service.points.store import Booked, Found
+from service.points.wording import Facts, sentence
 
 _SPENT: Final = (Bucket.HELD, Bucket.REDEEMED)
 _ACTIVATED: Final = (Bucket.PENDING, Bucket.AVAILABLE)
@@ -113,3 +114,18 @@ def _may_be_of(booked: Booked, lot: Lot) -> bool:
 
 def _move(booked: Booked) -> tuple[Bucket, Bucket]:
     return Bucket(booked.source), Bucket(booked.target)
+
+
+def in_short(booked: Booked, time_zone: str) -> str:
+    """Say why a transfer was made by what itself tells, without looking for rules, lots and orders."""
+    return sentence(
+        Facts(
+            booked.reason,
+            *_move(booked),
+            booked.points,
+            booked.cause,
+            occurred_at=booked.occurred_at,
+            recorded_at=booked.recorded_at,
+            time_zone=time_zone,
+        )
+    )

@@ -1,9 +1,6 @@
 """What a customer has to bring others with, and is known by: `/v1/customers/{id}/referral`, `.../marks`."""
 
-import asyncio
 import random
-import secrets
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -20,24 +17,20 @@ from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.programs.catalogue import program_of
 from service.referrals import usecases
-from service.referrals.asks import usecases as asks
-from service.referrals.codes import overview
 from service.referrals.codes import usecases as codes
-from service.referrals.codes.rules import CODE_BITS
 from service.referrals.codes.schemas import (
     CodeOut,
     CodeToClose,
     CustomerReferralOut,
     KeptCode,
     NewCode,
-    customer_referral_out,
 )
+from service.referrals.codes.showing import code_bits, show
 from service.referrals.rules import CodeTaken
 from service.referrals.schemas import Marks, MarksOut, marks_of
 
 _RANDOM: Final = NewCode()
 _OWN: Final = CodeToClose()
-_code_bits = partial(secrets.randbits, CODE_BITS)
 
 
 @get("/referral", operation_id="getCustomerReferral", opt=operation(Right.READ_CUSTOMER_REFERRALS))
@@ -46,24 +39,7 @@ async def get_referral(request: ApiRequest, customer_id: FromPath[str]) -> Custo
 
     Nobody whom the customer brought is named.
     """
-    named, program, database = caller_id(customer_id), program_of(request), request.part(Database)
-    async with database.reading() as db:
-        found = await codes.look(db, program=program, customer_id=named)
-    if found.missing:
-        make = partial(
-            codes.make_missing,
-            program=program,
-            customer_id=named,
-            code_bits=_code_bits,
-            entropy=random.getrandbits(62),
-        )
-        found = await transact(database.connection, make)
-    async with database.reading() as db:
-        its = await overview.overview(db, program_id=program.id, records=found.records)
-        has_code = None in found.codes
-        ask = await asks.to_ask(db, program=program, customer=found.customer) if has_code else None
-    # Drawing a code that wasn't drawn lately takes some 5 ms, 30 with a long link: purchases don't wait for it.
-    return await asyncio.to_thread(customer_referral_out, program, found, its, ask)
+    return await show(request.part(Database), program=program_of(request), customer_id=caller_id(customer_id))
 
 
 @post(
@@ -93,7 +69,7 @@ async def replace_code(
             customer_id=named,
             offer=data.offer,
             wanted=data.code,
-            code_bits=_code_bits,
+            code_bits=code_bits,
             entropy=random.getrandbits(62),
         )
         shown[:] = [None if dry_run and data.code is None else made.code]
@@ -126,7 +102,7 @@ async def close_code(
             program=program,
             customer_id=named,
             offer=data.offer,
-            code_bits=_code_bits,
+            code_bits=code_bits,
             entropy=random.getrandbits(62),
         )
         return 200, msgspec.to_builtins(KeptCode(None, data.offer, vanity=False))
