@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -31,9 +31,10 @@ class ApiProcess:
         """The processes that serve for it, where they are several."""
         found = set[int]()
         for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii").split():
-            # The first child of Python's multiprocessing only tidies up behind the others.
-            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.add(int(child))
+            with suppress(OSError):  # one that was killed may be gone by now
+                # The first child of Python's multiprocessing only tidies up behind the others.
+                if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.add(int(child))
         return found
 
     async def kill(self) -> None:

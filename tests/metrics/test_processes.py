@@ -12,6 +12,7 @@ from service.platform.metrics.process import GONE_AFTER, shared_folder
 from service.platform.settings import Settings
 from tests.conftest import make_shop, prove
 from tests.faults.api_process import api_process
+from tests.faults.long_run.stand import is_worker
 from tests.metrics.reading import Scrape, scrape
 
 SCRAPES = 12
@@ -20,7 +21,7 @@ SCRAPES = 12
 def _children(pid: int) -> list[int]:
     """Return the processes that serve, below one that supervises them."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [child for child in map(int, found) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in map(int, found) if is_worker(child)]
 
 
 async def _when(client: aiohttp.ClientSession, address: str, processes: set[str]) -> Scrape:
