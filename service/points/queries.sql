@@ -241,6 +241,34 @@ WHERE
 ORDER BY l.id DESC
 LIMIT $4::integer;
 
+-- name: lot_pending_list
+-- A customer's points that are still held back, the first of them that time decides on.
+SELECT
+    l.id, l.customer_id, l.granted, l.remaining, l.available_at, l.expires_at, l.cause_type, l.cause_id, l.expired,
+    l.is_pending, l.lapses, l.slides, l.needs_notice, l.notify_at
+FROM lot AS l
+WHERE
+    l.program_id = $1::integer
+    AND l.customer_id = $2::bigint
+    AND l.remaining > 0
+    AND l.is_pending
+ORDER BY l.available_at, l.id
+LIMIT $3::integer;
+
+-- name: lot_ending_list
+-- At which moments available points of a customer end, and how many; those that slide at a moment of the customer's.
+SELECT least(l.expires_at, CASE WHEN l.slides THEN $3::timestamptz END) AS ends_at, sum(l.remaining)::bigint AS points
+FROM lot AS l
+WHERE
+    l.program_id = $1::integer
+    AND l.customer_id = $2::bigint
+    AND l.remaining > 0
+    AND NOT l.is_pending
+    AND least(l.expires_at, CASE WHEN l.slides THEN $3::timestamptz END) < 'infinity'
+GROUP BY ends_at
+ORDER BY ends_at
+LIMIT $4::integer;
+
 -- name: plan_anew
 -- For the rest of a transaction: plans are made for each call, by what the tables hold then, and may use summaries.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', TRUE), set_config('enable_bitmapscan', 'on', TRUE);

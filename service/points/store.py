@@ -228,6 +228,21 @@ async def list_lots(db: Db, *, program_id: int, customer_id: int, before: UUID, 
     return [_lot(row) for row in rows]
 
 
+async def list_pending(db: Db, *, program_id: int, customer_id: int, limit: int) -> list[Lot]:
+    """Read up to `limit` pending lots with something left, those first that time decides on first."""
+    rows = await db.fetch(_STATEMENTS["lot_pending_list"].sql, program_id, customer_id, limit)
+    return [_lot(row) for row in rows]
+
+
+async def list_ending(
+    db: Db, *, program_id: int, customer_id: int, alive_until: datetime | None, limit: int
+) -> list[tuple[datetime, int]]:
+    """Read up to `limit` moments at which available points end, the earliest first, and how many end then."""
+    statement = _STATEMENTS["lot_ending_list"].sql
+    rows = await db.fetch(statement, program_id, customer_id, alive_until, limit)
+    return [(row["ends_at"], row["points"]) for row in rows]
+
+
 async def all_lots(db: Db, *, program_id: int, customer_id: int) -> list[Lot]:
     """Read all lots of a customer, newest first, also those with nothing left."""
     return [_lot(row) for row in await db.fetch(_STATEMENTS["lot_all"].sql, program_id, customer_id)]

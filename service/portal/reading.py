@@ -7,6 +7,10 @@ from uuid import UUID
 import msgspec
 
 from service.customers import usecases as customers
+from service.earning import usecases as earning
+from service.earning.book import rules_of
+from service.earning.limits import Shared
+from service.earning.ways import Looker, uses_of, ways_of
 from service.invoices import usecases as invoices
 from service.invoices.schemas import quote_out
 from service.invoices.settling import quote
@@ -17,6 +21,7 @@ from service.platform.clock import database_time
 from service.platform.database import Database
 from service.platform.http.paging import Page, page
 from service.platform.statements import Db
+from service.points import coming as points_coming
 from service.points import usecases as points
 from service.points.explaining import in_short
 from service.points.rules import worth
@@ -33,18 +38,29 @@ from service.portal.schemas import (
     PartnerOut,
     PendingOut,
     WayOut,
+    game_out,
+    pending_out,
+    referral_way_out,
+    rewards_of,
+    way_out,
 )
 from service.programs.rules import Program
+from service.referrals.book import offered_to
 from service.referrals.codes.showing import show as show_referral
 from service.rewards import usecases as rewards
+from service.rewards import wallet
 from service.rewards.rules import Hindrance, Reward, RewardStatus, WhyNot
-from service.rewards.schemas import RewardOut, VoucherOut, for_customer_out, reward_out
-from service.surprises.gift_schemas import SurpriseOut
+from service.rewards.schemas import RewardOut, VoucherOut, for_customer_out, reward_out, voucher_out
+from service.surprises import gifting
+from service.surprises.games import games_for
+from service.surprises.gift_schemas import SurpriseOut, surprise_out
 from service.tiers import usecases as tiers
+from service.tiers.reaching import reached
 from service.tiers.schemas import balance_out
 
 MOST_REWARDS: Final = 200
 MOST_INVOICES: Final = 50
+MOST_SURPRISES: Final = 50
 FIRST_TRANSACTIONS: Final = 20
 """How many the page shows at once."""
 _HIDDEN: Final = frozenset({WhyNot.NOT_YET, WhyNot.OVER})
@@ -113,12 +129,22 @@ async def read_me(db: Db, *, program: Program, customer_id: str, may_redeem: boo
 
 async def read_coming(db: Db, *, program: Program, customer_id: str) -> tuple[list[PendingOut], list[ExpiringOut]]:
     """Read what is pending and why, and what ends when. Raises NotFound."""
-    return [], []
+    coming = await points_coming.read_coming(db, program_id=program.id, customer_id=customer_id)
+    return [pending_out(each) for each in coming.pending], [ExpiringOut(sum_, at) for at, sum_ in coming.ending]
 
 
 async def read_ways(db: Db, *, program: Program, customer_id: str) -> list[WayOut]:
-    """Read the ways to earn that are open to a customer now. Raises NotFound."""
-    return []
+    """Read the ways to earn that are open to a customer now, the program's own first. Raises NotFound."""
+    customer, profile = await customers.get(db, program_id=program.id, customer_id=customer_id)
+    now = await database_time(db)
+    rules, today = rules_of(program).at(now), today_in(now, program.settings.time_zone)
+    used = await earning.read_use(db, program=program, uses=uses_of(rules, today), now=now, at_once=True)
+    has = reached(customer, program, now)
+    tier = None if has.ladder is None else has.ladder.at(has.ladder.level(has.tier))
+    ways = ways_of(Looker(program, customer, profile, tier, Shared(all=used), now), rules)
+    offers = [each for each in offered_to(program, has.tier, now) if each.content.referrer or each.content.referee]
+    names = await wallet.names_of(db, program_id=program.id, reward_ids=rewards_of(offers))
+    return [*map(way_out, ways), *(referral_way_out(each, names) for each in offers)]
 
 
 async def read_rewards(db: Db, *, program: Program, customer_id: str) -> list[RewardOut]:
@@ -130,7 +156,8 @@ async def read_rewards(db: Db, *, program: Program, customer_id: str) -> list[Re
 
 async def read_vouchers(db: Db, *, program: Program, customer_id: str) -> list[VoucherOut]:
     """Read a customer's vouchers, those that can be used first, then the newest. Raises NotFound."""
-    return []
+    found = await wallet.vouchers_of(db, program_id=program.id, customer_id=customer_id)
+    return [voucher_out(voucher, why) for voucher, why in found]
 
 
 async def read_transactions(
@@ -167,12 +194,15 @@ async def read_invoices(db: Db, *, program: Program, customer_id: str) -> list[O
 
 async def read_games(db: Db, *, program: Program, customer_id: str) -> list[GameOut]:
     """Read the games that run now and are for this customer. Raises NotFound."""
-    return []
+    return [game_out(each) for each in await games_for(db, program=program, customer_id=customer_id)]
 
 
 async def read_surprises(db: Db, *, program: Program, customer_id: str) -> list[SurpriseOut]:
     """Read the newest gifts of a customer that were revealed. Raises NotFound."""
-    return []
+    found = await gifting.list_of_customer(
+        db, program_id=program.id, customer_id=customer_id, before=None, limit=MOST_SURPRISES
+    )
+    return [surprise_out(each.gift, each.customer_id, each.voucher) for each in found[:MOST_SURPRISES]]
 
 
 async def _offered(db: Db, *, program: Program, customer_id: str) -> _Offered:

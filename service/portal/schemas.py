@@ -3,19 +3,27 @@
 What other rooms show already has their structs. Nothing here tells odds, stock of prizes, or sides of comparisons.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
 from typing import Generic, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 
+from service.earning.rules import INVOICE_PAID
+from service.earning.ways import Way
 from service.invoices.schemas import QuoteOut
+from service.kernel.ids import from_wire
 from service.kernel.times import Time
 from service.platform.http.paging import Page
-from service.points.rules import Cause
+from service.points.rules import NEVER, Cause, Lot
 from service.points.schemas import TransferOut
+from service.referrals.book import Offer
 from service.referrals.codes.schemas import CustomerReferralOut
+from service.referrals.offers import Prize, RewardPrize
 from service.rewards.schemas import RewardOut, VoucherOut
+from service.surprises.games import Game, GamePrize
 from service.surprises.gift_schemas import SurpriseOut
 from service.tiers.schemas import BalanceOut
 
@@ -208,3 +216,75 @@ class Everything(msgspec.Struct, frozen=True):
     invoices: list[OpenInvoiceOut]
     games: list[GameOut]
     surprises: list[SurpriseOut]
+
+
+def pending_out(lot: Lot) -> PendingOut:
+    """Render points that are held back. Those that never come by themselves wait for a confirmation alone."""
+    comes_at = None if lot.lapses or lot.available_at == NEVER else lot.available_at
+    return PendingOut(
+        lot.remaining,
+        lot.cause,
+        comes_at,
+        Until.CONFIRMED if comes_at is None else Until.DATE,
+        lot.available_at if lot.lapses and lot.available_at != NEVER else None,
+    )
+
+
+def way_out(way: Way) -> WayOut:
+    """Render a way to earn by a rule."""
+    return WayOut(
+        id=way.rule,
+        kind=way.kind.value,
+        rewards="purchase" if way.rewards is None else "invoice" if way.rewards == INVOICE_PAID else "activity",
+        name=way.name,
+        points=way.points,
+        amount=way.amount,
+        currency=way.currency,
+        units=way.units,
+        pieces=way.pieces,
+        factor_basis_points=way.basis_points,
+        activity=way.activity,
+        ends_at=way.ends_at,
+        restricted=way.restricted,
+    )
+
+
+def referral_way_out(offer: Offer, names: Mapping[UUID, str]) -> WayOut:
+    """Render what a customer can offer others; `names` are those of `rewards_of`."""
+    terms = offer.content
+    own, friend = _prize_out(terms.referrer, names), _prize_out(terms.referee, names)
+    points = None if own is None else own.points
+    return WayOut(offer.id, "referral", "referral", terms.name, points, own=own, friend=friend, ends_at=terms.ends_at)
+
+
+def rewards_of(offers: Iterable[Offer]) -> list[UUID]:
+    """Give the ids of the rewards that offers have as prizes."""
+    prizes = [each for offer in offers for each in (offer.content.referrer, offer.content.referee)]
+    found = {from_wire("rwd", each.reward_id) for each in prizes if isinstance(each, RewardPrize)}
+    return sorted(each for each in found if each is not None)
+
+
+def _prize_out(prize: Prize | None, names: Mapping[UUID, str]) -> FriendPrizeOut | None:
+    if isinstance(prize, RewardPrize):
+        its_id = from_wire("rwd", prize.reward_id)
+        return FriendPrizeOut("reward", 0, None if its_id is None else names.get(its_id))
+    return None if prize is None else FriendPrizeOut("points", prize.points, None)
+
+
+def game_out(game: Game) -> GameOut:
+    """Render a game."""
+    return GameOut(
+        game.wire_id,
+        game.name,
+        game.trigger.points,
+        game.trigger.granted,
+        game.is_open,
+        game.left_today,
+        game.left_granted,
+        [_game_prize_out(each) for each in game.prizes],
+    )
+
+
+def _game_prize_out(prize: GamePrize) -> GamePrizeOut:
+    kind = "nothing" if prize.is_nothing else "points" if prize.points else "reward"
+    return GamePrizeOut(prize.id, kind, prize.points, prize.reward_name)

@@ -288,6 +288,37 @@ INNER JOIN reward_version AS t
 WHERE p.program_id = $1::integer AND p.customer_id = $2::bigint AND p.state != 'given_back'
 ORDER BY v.id;
 
+-- name: voucher_first_list
+-- The first vouchers of a customer: those that can be used at a moment, then the newest.
+SELECT
+    v.id, v.code, r.codes, v.reward_id, v.reward_version, v.customer_id, v.uses, v.used, v.issued_at, v.valid_until,
+    v.cancelled_at, t.terms
+FROM reward_piece AS p
+INNER JOIN voucher AS v ON p.program_id = v.program_id AND p.id = v.id
+INNER JOIN reward AS r ON v.program_id = r.program_id AND v.reward_id = r.id
+INNER JOIN reward_version AS t
+    ON v.program_id = t.program_id AND v.reward_id = t.reward_id AND v.reward_version = t.version
+WHERE p.program_id = $1::integer AND p.customer_id = $2::bigint AND p.state != 'given_back'
+ORDER BY
+    (v.cancelled_at IS NULL AND v.used < v.uses AND coalesce(v.valid_until > $3::timestamptz, TRUE)) DESC, v.id DESC
+LIMIT $4::integer;
+
+-- name: voucher_with_ids
+SELECT
+    v.id, v.code, r.codes, v.reward_id, v.reward_version, v.customer_id, v.uses, v.used, v.issued_at, v.valid_until,
+    v.cancelled_at, t.terms
+FROM voucher AS v
+INNER JOIN reward AS r ON v.program_id = r.program_id AND v.reward_id = r.id
+INNER JOIN reward_version AS t
+    ON v.program_id = t.program_id AND v.reward_id = t.reward_id AND v.reward_version = t.version
+WHERE v.program_id = $1::integer AND v.id = any($2::uuid[]);
+
+-- name: reward_names
+SELECT r.id, t.terms ->> 'name' AS name
+FROM reward AS r
+INNER JOIN reward_version AS t ON r.program_id = t.program_id AND r.id = t.reward_id AND r.version = t.version
+WHERE r.program_id = $1::integer AND r.id = any($2::uuid[]);
+
 -- name: redemption_news
 -- What is told of redemptions: the figures of a hold are final when it ends. A piece has its hold's id.
 SELECT

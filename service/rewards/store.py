@@ -225,6 +225,24 @@ async def vouchers_of(db: Db, *, program_id: int, customer_id: int) -> list[Vouc
     return [_voucher(row) for row in await db.fetch(_STATEMENTS["voucher_list"].sql, program_id, customer_id)]
 
 
+async def first_vouchers_of(db: Db, *, program_id: int, customer_id: int, now: datetime, limit: int) -> list[Voucher]:
+    """Read up to `limit` vouchers of a customer: those that can be used now, then the newest."""
+    rows = await db.fetch(_STATEMENTS["voucher_first_list"].sql, program_id, customer_id, now, limit)
+    return [_voucher(row) for row in rows]
+
+
+async def vouchers_with_ids(db: Db, *, program_id: int, voucher_ids: Sequence[UUID]) -> dict[UUID, Voucher]:
+    """Read vouchers by their ids; those that were not issued are missing."""
+    rows = await db.fetch(_STATEMENTS["voucher_with_ids"].sql, program_id, voucher_ids)
+    return {row["id"]: _voucher(row) for row in rows}
+
+
+async def read_names(db: Db, *, program_id: int, reward_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Read what rewards are called now; the unknown ones are missing."""
+    rows = await db.fetch(_STATEMENTS["reward_names"].sql, program_id, reward_ids)
+    return {row["id"]: row["name"] for row in rows}
+
+
 async def news_of_redemptions(db: Db, *, program_id: int, hold_ids: Sequence[UUID]) -> list[Record]:
     """Read what is told of redemptions."""
     return await db.fetch(_STATEMENTS["redemption_news"].sql, program_id, hold_ids)

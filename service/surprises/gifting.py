@@ -1,6 +1,6 @@
 """Gifts as customers see them, once they are revealed; and hand-made lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from service.kernel.ids import GREATEST_ID, from_wire, to_wire
 from service.platform.clock import database_time
 from service.platform.statements import Db
 from service.programs.definitions import DefinitionEnded
-from service.rewards import usecases as rewards
+from service.rewards import wallet
 from service.rewards.vouchers import Voucher
 from service.surprises import lifecycle, store
 from service.surprises.campaigns import ByList
@@ -39,7 +39,8 @@ async def read(db: Db, *, program_id: int, wire_id: str) -> Shown:
         raise NotFound
     standing = await customers.standing_for(db, program_id=program_id, records=[found[0].customer])
     named = standing[found[0].customer].external_id or None
-    return Shown(found[0], named, await _voucher(db, program_id, found[0]))
+    vouchers = await _vouchers(db, program_id, found)
+    return Shown(found[0], named, vouchers.get(found[0].id))
 
 
 async def list_of_customer(
@@ -51,11 +52,13 @@ async def list_of_customer(
     found = await store.gifts_of(
         db, program_id=program_id, customers=records, before=before or GREATEST_ID, limit=limit + 1, revealed=True
     )
-    return [Shown(each, customer_id, await _voucher(db, program_id, each)) for each in found]
+    vouchers = await _vouchers(db, program_id, found)
+    return [Shown(each, customer_id, vouchers.get(each.id)) for each in found]
 
 
-async def _voucher(db: Db, program_id: int, gift: Gift) -> Voucher | None:
-    return None if gift.reward_id is None else await rewards.voucher_of(db, program_id=program_id, piece_id=gift.id)
+async def _vouchers(db: Db, program_id: int, gifts: Sequence[Gift]) -> Mapping[UUID, Voucher]:
+    pieces = [each.id for each in gifts if each.reward_id is not None]
+    return await wallet.vouchers_of_pieces(db, program_id=program_id, piece_ids=pieces)
 
 
 async def list_customers(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from service.customers import usecases as customers
-from service.customers.rules import Balance, CustomerUnknown, Profile
+from service.customers.rules import Balance, Customer, CustomerUnknown, Profile
 from service.kernel.errors import Kind, Refusal
 from service.kernel.periods import day_of
 from service.platform.statements import Db, Write, write_together
@@ -93,18 +93,35 @@ async def play(db: Db, *, program: Program, wire_id: str, customer_id: str, entr
 
 async def _check_open(db: Db, drawing: Drawing, its: RunningCampaign, account: Account) -> None:
     """Refuse a play that nothing can come of, before anything is paid. It is not told why. Raises GameNotOpen."""
-    customer = account.customer
-    profile = Profile()
-    if its.audience.asks_profile:
-        found = await customers.read_profiles(db, program_id=drawing.program.id, customers=[customer.id])
-        profile = found.get(customer.id, profile)
+    profile = await profile_for(db, drawing, [its], account.customer)
+    if not (is_for(drawing, its, account.customer, profile) and has_something_for(drawing, its, account.customer)):
+        raise GameNotOpen
+
+
+async def profile_for(db: Db, drawing: Drawing, campaigns: Sequence[RunningCampaign], customer: Customer) -> Profile:
+    """Read the customer's profile where an audience of these asks for it; else it is empty."""
+    if not any(each.audience.asks_profile for each in campaigns):
+        return Profile()
+    found = await customers.read_profiles(db, program_id=drawing.program.id, customers=[customer.id])
+    return found.get(customer.id, Profile())
+
+
+def is_for(drawing: Drawing, its: RunningCampaign, customer: Customer, profile: Profile) -> bool:
+    """Tell whether a customer is in the audience of a game now."""
     zone = ZoneInfo(drawing.program.settings.time_zone)
     occasion = occasion_of_customer(customer, profile, at=drawing.now, zone=zone)
+    return its.audience.fits(occasion, Seeing(drawing.shown))
+
+
+def has_something_for(drawing: Drawing, its: RunningCampaign, customer: Customer) -> bool:
+    """Tell whether something can come of a customer's play now, as far as a customer may know.
+
+    Who had all gifts is told only where plays cost points, since those have no holdout. Where they cost nothing, who
+    had all plays on like who is held out, so that nobody can tell them apart.
+    """
     is_paid = isinstance(its.content.trigger, ByPlay) and its.content.trigger.points > 0
     has_all = is_paid and drawing.has_all(its, customer)
-    fits = its.audience.fits(occasion, Seeing(drawing.shown))
-    if drawing.suppressed or has_all or not fits or not drawing.offer(its).gives:
-        raise GameNotOpen
+    return not drawing.suppressed and not has_all and drawing.offer(its).gives
 
 
 def _play(drawing: Drawing, its: RunningCampaign, game: ByPlay, account: Account, opened: Opened) -> Played:
@@ -120,8 +137,8 @@ def _play(drawing: Drawing, its: RunningCampaign, game: ByPlay, account: Account
     hold_id = _pay(account, game.points, drawing.program, opened) if game.points else None
     won = _draw(drawing, its, game, account, Occurred(occasion, its_id, drawing.now))
     made = Play(its_id, its.id, customer.id, after.plays, today, game.points, game.granted, hold_id)
-    left_today = None if game.per_day is None else game.per_day - after.today
-    return Played(made, won, account.customer.balance, left_today, after.granted if game.granted else None)
+    left_granted = after.granted if game.granted else None
+    return Played(made, won, account.customer.balance, left_today(game, after, today), left_granted)
 
 
 def _draw(
@@ -142,8 +159,24 @@ def _check_left(game: ByPlay, of: OfCampaign, today: date) -> None:
         raise PlaysUsedUp("No play was granted that isn't used.")
     if game.per_customer is not None and of.plays >= game.per_customer:
         raise PlaysUsedUp(f"A customer can play {game.per_customer} times in all.")
-    if game.per_day is not None and of.day == today.toordinal() and of.today >= game.per_day:
+    if left_today(game, of, today) == 0:
         raise PlaysUsedUp(f"A customer can play {game.per_day} times a day.")
+
+
+def left_today(game: ByPlay, of: OfCampaign, today: date) -> int | None:
+    """Return how many plays are left of a day; None: there is no bound."""
+    if game.per_day is None:
+        return None
+    return max(0, game.per_day - of.today) if of.day == today.toordinal() else game.per_day
+
+
+def has_plays(game: ByPlay, of: OfCampaign, today: date) -> bool:
+    """Tell whether a customer has a play left now."""
+    try:
+        _check_left(game, of, today)
+    except PlaysUsedUp:
+        return False
+    return True
 
 
 def _pay(account: Account, price: int, program: Program, opened: Opened) -> UUID:
