@@ -51,6 +51,7 @@ from service.points import handlers as points
 from service.points.keeping import PointsKeeper
 from service.portal import session_handlers as sessions
 from service.portal.admission import CustomerGate
+from service.portal.cors import Cors
 from service.portal.keyring import Keyring
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
@@ -233,7 +234,7 @@ def create_app(settings: Settings) -> ASGIApp:
     hot = [*purchases.hot_routes(parts.purchases), *tiers.hot_routes(parts.balances)]
     framework = framework_app(parts, metrics=settings.metrics)
     tracing.configure(path_templates(framework))
-    app: ASGIApp = framework
+    app: ASGIApp = Cors(framework, parts.catalogue)
     if settings.trusted_proxies:
         app = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), settings.trusted_proxies))
     return Shell(app, LITERAL_PATHS, Direct(parts.gate, hot, BODY_BYTES))

@@ -111,6 +111,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
     },
     "portal": {
         "admission.py",
+        "cors.py",
         "keyring.py",
         "session_handlers.py",
         "session_schemas.py",
