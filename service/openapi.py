@@ -158,9 +158,10 @@ def document(app: Litestar) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token of a customer: of `POST /v1/customers/{id}/portal-sessions`, or signed by a "
-                    "partner with a key of `POST /v1/signing-keys` (Ed25519 or ES256; `kid` its id, `aud` its audience, "
-                    "`sub` the customer's id, `exp` within an hour; `scope`: `read`, `redeem`, `play`, blanks between).",
+                    "description": "A token of a customer: of `POST /v1/customers/{id}/portal-sessions`, or signed "
+                    "by a partner with a key of `POST /v1/signing-keys` (Ed25519 or ES256; `kid` its id, `aud` its "
+                    "audience, `sub` the customer's id, `exp` within an hour; `scope`: `read`, `redeem`, `play`, "
+                    "blanks between).",
                 },
             },
         },

@@ -3,8 +3,8 @@
 Only `/v1/me` is shared at all. Nothing of it goes by cookies: a page has a token or it gets nothing.
 """
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Final, cast
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,7 +31,7 @@ class Cors:
         if scope["type"] != "http" or not _is_shared(scope["path"]):
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             await self._preflight(origin, send)
@@ -55,7 +55,7 @@ class Cors:
 
         Such an answer says that a token is no good, or to wait, and is the same to everybody.
         """
-        actor = scope.get("auth")
+        actor: object = cast("Mapping[str, object]", scope).get("auth")
         if isinstance(actor, CustomerActor):
             return self._catalogue.program(actor.program_id).settings.portal.origins
         return self._of_all()

@@ -1,0 +1,1 @@
+"""`<loyalty-balance>`: a customer's balance on any page."""
