@@ -49,6 +49,7 @@ from service.platform.reporting import Reporting
 from service.platform.settings import Settings
 from service.points import handlers as points
 from service.points.keeping import PointsKeeper
+from service.portal import me_handlers as me
 from service.portal import session_handlers as sessions
 from service.portal.admission import CustomerGate
 from service.portal.cors import Cors
@@ -252,7 +253,14 @@ def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
             await parts.close()
 
     app = Litestar(
-        route_handlers=[routes(), health.livez, health.readyz, *([health.metrics] if metrics else []), *docs.routes],
+        route_handlers=[
+            routes(),
+            me.router,
+            health.livez,
+            health.readyz,
+            *([health.metrics] if metrics else []),
+            *docs.routes,
+        ],
         request_class=ApiRequest,
         request_max_body_size=BODY_BYTES,
         exception_handlers=problems.HANDLERS,

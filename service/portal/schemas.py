@@ -6,10 +6,11 @@ What other rooms show already has their structs. Nothing here tells odds, stock 
 from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from service.earning.rules import INVOICE_PAID
 from service.earning.ways import Way
@@ -196,10 +197,10 @@ class GameOut(msgspec.Struct, frozen=True):
     prizes: list[GamePrizeOut]
 
 
-class NewOwnRedemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MyRedemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which reward the customer wants."""
 
-    reward_id: str
+    reward_id: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class Everything(msgspec.Struct, frozen=True):

@@ -155,7 +155,7 @@ async def get_redemption(request: ApiRequest, redemption_id: FromPath[str]) -> R
     hold_id, program = own_id("hold", redemption_id), program_of(request)
     async with request.part(Database).reading() as db:
         found = await redeeming.read(db, program_id=program.id, hold_id=hold_id)
-    return _rendered(found, program, with_voucher=Right.READ_VOUCHERS in request.actor.rights)
+    return redemption_out(found, program, with_voucher=Right.READ_VOUCHERS in request.actor.rights)
 
 
 @post(
@@ -211,12 +211,13 @@ async def _run(
 
     async def answer(db: Db) -> RedemptionOut:
         # Who may redeem may read vouchers. A dry run tells no code: one of a third party would be somebody else's.
-        return _rendered(await work(db, program), program, with_voucher=not dry_run)
+        return redemption_out(await work(db, program), program, with_voucher=not dry_run)
 
     return await command(request, named, content, answer, RedemptionOut, status=status)
 
 
-def _rendered(found: Redemption, program: Program, *, with_voucher: bool) -> RedemptionOut:
+def redemption_out(found: Redemption, program: Program, *, with_voucher: bool) -> RedemptionOut:
+    """Render a redemption."""
     hold, piece = found.hold, found.piece
     return RedemptionOut(
         id=to_wire("hold", hold.id),

@@ -58,6 +58,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
         "showing.py",
         "terms.py",
         "vocabulary.py",
+        "ways.py",
     },
     "purchases": {
         "activities.py",
@@ -99,6 +100,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "points": {
         "account.py",
         "bulk.py",
+        "coming.py",
         "explaining.py",
         "facts.py",
         "holding.py",
@@ -112,7 +114,10 @@ NAMED_FOR_WHAT_THEY_ARE = {
     "portal": {
         "admission.py",
         "cors.py",
+        "doing.py",
         "keyring.py",
+        "me_handlers.py",
+        "reading.py",
         "session_handlers.py",
         "session_schemas.py",
         "sessions.py",
@@ -143,9 +148,10 @@ NAMED_FOR_WHAT_THEY_ARE = {
         "opening.py",
         "overview.py",
         "rewarding.py",
+        "showing.py",
         "signs.py",
     },
-    "rewards": {"redeeming.py", "redemptions.py", "vouchers.py"},
+    "rewards": {"redeeming.py", "redemptions.py", "vouchers.py", "wallet.py"},
     "surprises": {
         "audience.py",
         "book.py",
@@ -159,6 +165,7 @@ NAMED_FOR_WHAT_THEY_ARE = {
         "fairness.py",
         "fairness_handlers.py",
         "fairness_schemas.py",
+        "games.py",
         "gift_handlers.py",
         "gift_schemas.py",
         "gifting.py",
