@@ -54,6 +54,7 @@ from service.portal import session_handlers as sessions
 from service.portal.admission import CustomerGate
 from service.portal.cors import Cors
 from service.portal.keyring import Keyring
+from service.portal.widget import handlers as widget
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
 from service.purchases import activities, transactions
@@ -260,6 +261,7 @@ def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
             health.readyz,
             *([health.metrics] if metrics else []),
             *docs.routes,
+            widget.script,
         ],
         request_class=ApiRequest,
         request_max_body_size=BODY_BYTES,

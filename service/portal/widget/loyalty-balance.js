@@ -1,11 +1,5 @@
-/* <loyalty-balance token="...">: a customer's balance, tier and next reward on any page.
- *
- * Attributes: token, lang. Properties: token, tokenProvider (async () => token). Method: refresh().
- * Events (they bubble, and leave the shadow): loyalty-balance (detail: what /v1/me answered), loyalty-error (detail:
- * {status, code}), loyalty-token-expired. Slots: heading, loading, error, footer. Parts: card, points, tier, reward.
- * Variables: --loyalty-accent, --loyalty-background, --loyalty-text, --loyalty-muted, --loyalty-border,
- * --loyalty-radius, --loyalty-font.
- */
+/* <loyalty-balance token="...">: a customer's balance, tier and next reward on any page. README.md tells its attributes,
+ * events, slots, parts and variables. */
 (() => {
   const HOME = new URL(document.currentScript.src).origin;
   const TEXTS = {
@@ -33,8 +27,7 @@
     [hidden] { display: none !important }
     .head { display: flex; flex-wrap: wrap; gap: .25rem .75rem; justify-content: space-between; align-items: center;
       color: var(--m); font-size: .875rem }
-    [part=tier] { border: 1px solid currentColor; color: var(--a); border-radius: 99px; padding: 0 .625rem;
-      font-weight: 600 }
+    [part=tier] { border: 1px solid; color: var(--a); border-radius: 99px; padding: 0 .6rem; font-weight: 600 }
     [part=points] { font-size: clamp(1.5rem, 11cqi, 2.25rem); font-weight: 700; line-height: 1.1;
       font-variant-numeric: tabular-nums; letter-spacing: -.01em }
     .more, .line { color: var(--m); font-size: .875rem }
@@ -164,8 +157,7 @@
 
     #show(failure) {
       const [language, texts] = textsOf(
-        this.lang || (this.#told && this.#told.locale && this.#told.locale.replace(/_/g, "-"))
-        || document.documentElement.lang || navigator.language);
+        this.lang || this.#told?.locale?.replace(/_/g, "-") || document.documentElement.lang || navigator.language);
       const numbers = new Intl.NumberFormat(language), card = make("section", { part: "card", lang: language });
       card.setAttribute("aria-label", texts[0]);
       card.setAttribute("aria-live", "polite");
@@ -195,7 +187,7 @@
           : fill(texts[4], numbers.format(reward.missing_points), reward.name);
         made.push(this.#line("reward", text, reward.available ? 1 : 1 - reward.missing_points / reward.points));
       }
-      if (tier && tier.next && tier.next.unit === "points") {
+      if (tier?.next && tier.next.unit !== "spend") {
         const text = fill(texts[6], numbers.format(tier.next.missing), tier.next.name);
         made.push(make("p", { class: "line" }, text));
       }
