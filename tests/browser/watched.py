@@ -26,7 +26,8 @@ _NOT_FITTING: Final = """() => {
     if (style.display !== 'inline' && box.right > root.clientWidth + 1 && !each.closest('[data-scrolls]')) {
       found.push(`${named} ends at ${Math.round(box.right)}`);
     }
-    if (box.left < -1 && style.position !== 'absolute' && style.position !== 'fixed') found.push(`${named} starts left`);
+    const flows = style.position !== 'absolute' && style.position !== 'fixed';
+    if (box.left < -1 && flows) found.push(`${named} starts left`);
     const hides = style.overflowX === 'hidden' || style.overflowX === 'clip';
     if (hides && each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 1) found.push(`${named} is cut off`);
   }
