@@ -31,7 +31,8 @@ class Host:
 
     async def page(self, _: web.Request) -> web.Response:
         """Serve the page."""
-        text = f"<!doctype html><html lang=en><title>Shop</title><main><h1>Shop</h1>{self.body}</main></html>"
+        head = '<meta name="viewport" content="width=device-width"><title>Shop</title>'
+        text = f"<!doctype html><html lang=en>{head}<main><h1>Shop</h1>{self.body}</main></html>"
         return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": self.policy})
 
     async def script(self, _: web.Request) -> web.Response:
