@@ -138,7 +138,8 @@ async def read_ways(db: Db, *, program: Program, customer_id: str) -> list[WayOu
     customer, profile = await customers.get(db, program_id=program.id, customer_id=customer_id)
     now = await database_time(db)
     rules, today = rules_of(program).at(now), today_in(now, program.settings.time_zone)
-    used = await earning.read_use(db, program=program, uses=uses_of(rules, today), now=now, at_once=True)
+    uses = uses_of(rules, today)
+    used = await earning.read_use(db, program=program, uses=uses, now=now, at_once=False) if uses else {}
     has = reached(customer, program, now)
     tier = None if has.ladder is None else has.ladder.at(has.ladder.level(has.tier))
     ways = ways_of(Looker(program, customer, profile, tier, Shared(all=used), now), rules)
