@@ -5,7 +5,7 @@ from typing import Any
 
 from service.platform.roles import Role
 from service.platform.statements import Db
-from tests import billing
+from tests import billing, jobs
 from tests.conftest import NewShop
 from tests.own import PORTAL, make_reward, put, set_settings, settle_in
 from tests.portal import allow, call_as, token_of
@@ -475,14 +475,20 @@ async def test_who_is_suppressed_cannot_play_and_is_not_told_why(shop: Shop) -> 
     assert (await play(shop, game)).code == "game_not_open"
 
 
-async def test_rewards_that_were_won_come_with_their_vouchers_and_nothing_before_it_is_revealed(shop: Shop) -> None:
+async def test_a_reward_that_was_won_is_told_once_it_is_revealed_with_its_voucher(shop: Shop) -> None:
     await allow(shop, may_play=True)
     await bought_now(shop, 1_000)
     mug = await make_reward(shop, "A mug", 100)
-    cup = {"id": "cup", "gift": {"kind": "reward", "reward_id": mug}}
-    game = await started(shop, trigger={"kind": "play"}, prizes=[cup])
+    game = await started(
+        shop, trigger={"kind": "play"}, prizes=[{"id": "cup", "gift": {"kind": "reward", "reward_id": mug}}]
+    )
     assert (await play(shop, game)).body["prize"]["kind"] == "reward"
     assert await ask(shop, "/surprises") == []
+    assert shop.database is not None
+    await jobs.surprise(shop.database)
+    (told,), (voucher,) = await ask(shop, "/surprises"), await ask(shop, "/vouchers")
+    assert (told["kind"], told["reward_id"], told["customer_id"]) == ("reward", mug, "c-42")
+    assert told["voucher_code"] == voucher["code"].replace("-", "")
 
 
 async def test_who_was_merged_reads_the_record_that_there_is_now(shop: Shop) -> None:
