@@ -47,6 +47,13 @@ _REASONS: Final[Mapping[int, str]] = {
     429: "More requests than the key's limit lets through, or too many without a valid key from this address.",
     503: "The outcome is unknown; repeat the same call after `Retry-After` seconds.",
 }
+_TO_CUSTOMERS: Final[Mapping[int, str]] = {
+    **_REASONS,
+    401: "No token, or none that is valid.",
+    403: "The program, or this token, doesn't let customers do this.",
+    404: "The customer is unknown, or what the call names.",
+    429: "More requests than a customer's limit lets through, or too many without a valid token from this address.",
+}
 _KNOWN: Final = 200
 _OF_STATUS: Final[Mapping[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
@@ -279,8 +286,9 @@ def _responses(
         if str(handler.operation_id) == "readiness":
             found["503"] = {**found["200"], "description": "It can't.", "headers": _headers("Retry-After")}
         return found
+    reasons = _TO_CUSTOMERS if told.right is None else _REASONS
     for status, codes in _problems(path, handler, told).items():
-        text = _REASONS[status] + (f" Codes: {', '.join(f'`{code}`' for code in codes)}." if codes else "")
+        text = reasons[status] + (f" Codes: {', '.join(f'`{code}`' for code in codes)}." if codes else "")
         content = {"application/problem+json": {"schema": references[key_of(Problem)]}}
         limit = () if status == STATUS[Kind.UNAUTHENTICATED] else _OF_LIMIT
         headers = _headers(*_OF_STATUS.get(status, ()), *limit)
@@ -303,7 +311,7 @@ def _meaning(status: int, told: Told | None) -> str:
 def _problems(path: str, handler: HTTPRouteHandler, told: Told) -> dict[int, list[str]]:
     """Give the statuses of the problems that an operation may answer with, and the codes that are its own."""
     has_body, writes = handler.parsed_data_field is not None, "GET" not in handler.http_methods
-    statuses = {401, 403, 429, 503}
+    statuses = {401, 429, 503} | ({403} if told.right is not None else set[int]())
     if "{" in path or has_body or told.parameters:
         statuses |= {400}
     if "{" in path and "PUT" not in handler.http_methods:  # which makes what isn't there

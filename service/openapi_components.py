@@ -14,8 +14,8 @@ import msgspec
 from msgspec.inspect import Field, StructType, Type, multi_type_info
 
 _PREFIX: Final = "#/components/schemas/"
-_PAGE: Final = re.compile(r"Page[_\[](\w+?)(?:Out)?[_\]]")
-"""A page of a list, as msgspec names a generic type and its schema."""
+_LIST: Final = re.compile(r"(Page|List)(?:Out)?[_\[](\w+?)(?:Out)?[_\]]")
+"""A list, or a page of one, as msgspec names a generic type and its schema."""
 
 
 def components(sent: Sequence[Any], answered: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -30,7 +30,7 @@ def components(sent: Sequence[Any], answered: Sequence[Any]) -> tuple[dict[str, 
         for each in (schema, *schema.get("properties", {}).values()):
             _mend(each)
     references = dict(zip(map(key_of, types), schemas, strict=True))
-    made = json.loads(_PAGE.sub(r"\1Page", json.dumps([references, named])))
+    made = json.loads(_LIST.sub(r"\2\1", json.dumps([references, named])))
     return made[0], made[1]
 
 

@@ -13,6 +13,7 @@ from tests.rulebook import SINCE, set_rule
 from tests.shop import Answer, Shop, unique
 from tests.surprises import NOTHING, SWEET, buy, move, started
 
+BONUS: dict[str, Any] = {"effect": {"kind": "bonus", "points": 50}}
 RATES = (("AUD", 1, 300), ("EUR", 2, 100), ("JPY", 0, 1))
 
 
@@ -180,23 +181,22 @@ async def test_each_currency_with_a_rate_is_a_way_the_programs_own_first(shop: S
 async def test_rules_are_ways_as_long_as_they_are_open_to_the_customer(shop: Shop) -> None:
     await shop.call("PUT", "/v1/customers/c-42", {"attributes": {"club": "yes"}}, role=Role.ADMIN)
     await shop.buy()
-    bonus = {"effect": {"kind": "bonus", "points": 50}}
     await put(shop, "/v1/activity-types", {"id": "review", "name": "A review", "state": "active"})
-    await set_rule(shop, "reviewed", activity="review", **bonus)
-    await set_rule(shop, "unknown-type", activity="nobody-does-this", **bonus)
-    await set_rule(shop, "paid", activity="invoice.paid", **bonus)
+    await set_rule(shop, "reviewed", activity="review", **BONUS)
+    await set_rule(shop, "unknown-type", activity="nobody-does-this", **BONUS)
+    await set_rule(shop, "paid", activity="invoice.paid", **BONUS)
     await set_rule(shop, "visit", effect={"kind": "visit", "points": 5})
     await set_rule(shop, "tea", effect={"kind": "items", "points": 9, "pieces": 2, "items": {"categories": ["tea"]}})
     await set_rule(shop, "double", effect={"kind": "multiplier", "basis_points": 20_000})
-    await set_rule(shop, "club", conditions={"customer": {"attributes": {"club": ["yes"]}}}, **bonus)
-    await set_rule(shop, "others", conditions={"customer": {"attributes": {"club": ["no"]}}}, **bonus)
-    await set_rule(shop, "first", conditions={"customer": {"purchase_numbers": {"most": 1}}}, **bonus)
-    await set_rule(shop, "second", conditions={"customer": {"purchase_numbers": {"least": 2, "most": 2}}}, **bonus)
-    await set_rule(shop, "large", conditions={"purchase": {"minimum": {"EUR": 10_000}}}, **bonus)
-    await set_rule(shop, "mine", conditions={"expression": "customer.purchase_number > 1"}, **bonus)
-    await set_rule(shop, "not-mine", conditions={"expression": "customer.purchase_number > 9"}, **bonus)
-    await set_rule(shop, "maybe", conditions={"expression": "purchase.total > 9"}, **bonus)
-    await set_rule(shop, "over", ends_at="2026-01-01T00:00:00Z", **bonus)
+    await set_rule(shop, "club", conditions={"customer": {"attributes": {"club": ["yes"]}}}, **BONUS)
+    await set_rule(shop, "others", conditions={"customer": {"attributes": {"club": ["no"]}}}, **BONUS)
+    await set_rule(shop, "first", conditions={"customer": {"purchase_numbers": {"most": 1}}}, **BONUS)
+    await set_rule(shop, "second", conditions={"customer": {"purchase_numbers": {"least": 2, "most": 2}}}, **BONUS)
+    await set_rule(shop, "large", conditions={"purchase": {"minimum": {"EUR": 10_000}}}, **BONUS)
+    await set_rule(shop, "mine", conditions={"expression": "customer.purchase_number > 1"}, **BONUS)
+    await set_rule(shop, "not-mine", conditions={"expression": "customer.purchase_number > 9"}, **BONUS)
+    await set_rule(shop, "maybe", conditions={"expression": "purchase.total > 9"}, **BONUS)
+    await set_rule(shop, "over", ends_at="2026-01-01T00:00:00Z", **BONUS)
     ways = {each["id"]: each for each in await ask(shop, "/ways")}
     open_ones = {"base", "reviewed", "paid", "visit", "tea", "double", "club", "second", "large", "mine", "maybe"}
     assert set(ways) == open_ones
@@ -209,12 +209,11 @@ async def test_rules_are_ways_as_long_as_they_are_open_to_the_customer(shop: Sho
 
 
 async def test_a_rule_is_no_way_any_more_once_its_limit_is_used_up(shop: Shop) -> None:
-    bonus = {"effect": {"kind": "bonus", "points": 50}}
-    await set_rule(shop, "once", limits=[{"every": "life", "times": 1}], **bonus)
-    await set_rule(shop, "first-come", limits=[{"every": "life", "scope": "all", "times": 1}], **bonus)
-    await set_rule(shop, "daily", limits=[{"every": "day", "times": 1}], **bonus)
+    await set_rule(shop, "once", limits=[{"every": "life", "times": 1}], **BONUS)
+    await set_rule(shop, "first-come", limits=[{"every": "life", "scope": "all", "times": 1}], **BONUS)
+    await set_rule(shop, "daily", limits=[{"every": "day", "times": 1}], **BONUS)
     await put(shop, "/v1/activity-types", {"id": "app", "name": "The app", "state": "active", "once": True})
-    await set_rule(shop, "app", activity="app", **bonus)
+    await set_rule(shop, "app", activity="app", **BONUS)
     await shop.call("PUT", "/v1/customers/c-42", {}, role=Role.ADMIN)
     await shop.call("PUT", "/v1/customers/c-43", {}, role=Role.ADMIN)
     every = {"base", "once", "first-come", "daily", "app"}
@@ -234,12 +233,11 @@ def activity_now(type_: str) -> dict[str, Any]:
 async def test_days_of_a_rule_bound_it_and_hours_restrict_it(shop: Shop) -> None:
     await shop.buy()
     today = datetime.now(UTC).date()
-    bonus = {"effect": {"kind": "bonus", "points": 50}}
     span = {"from": str(today - timedelta(days=1)), "to": str(today + timedelta(days=1))}
     later = {"from": str(today + timedelta(days=9)), "to": str(today + timedelta(days=9))}
-    await set_rule(shop, "these-days", conditions={"time": {"dates": [later, span]}}, **bonus)
-    await set_rule(shop, "later", conditions={"time": {"dates": [later]}}, **bonus)
-    await set_rule(shop, "mornings", conditions={"time": {"hours": [{"from": "06:00", "to": "06:01"}]}}, **bonus)
+    await set_rule(shop, "these-days", conditions={"time": {"dates": [later, span]}}, **BONUS)
+    await set_rule(shop, "later", conditions={"time": {"dates": [later]}}, **BONUS)
+    await set_rule(shop, "mornings", conditions={"time": {"hours": [{"from": "06:00", "to": "06:01"}]}}, **BONUS)
     ways = {each["id"]: each for each in await ask(shop, "/ways")}
     assert set(ways) == {"base", "these-days", "mornings"}
     assert ways["these-days"]["ends_at"] == f"{today + timedelta(days=2)}T00:00:00Z"

@@ -9,6 +9,7 @@ import pytest
 
 from service.kernel.errors import NotFound
 from service.platform.database import Database
+from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.portal import reading
 from service.portal.schemas import Everything
@@ -76,13 +77,12 @@ async def ask(shop: Shop, token: str, section: str) -> Any:
     return (await call_as(shop, token, f"/v1/me/{section}")).body["data"]
 
 
-async def test_how_much_there_is_makes_no_more_statements(shop: Shop, settings: Any) -> None:
+async def test_how_much_there_is_makes_no_more_statements(shop: Shop, database: Database, settings: Settings) -> None:
     ids = await settle_in(shop)
     await allow(shop, may_redeem=True, may_play=True)
     counted = Counted(settings)
     await counted.open()
     try:
-        await everything(shop, counted)  # the first time, codes are made, and what never changes is read
         before = await _count(shop, counted)
         for _ in range(6):
             await make_reward(shop, unique("Reward"), 1)
@@ -92,7 +92,7 @@ async def test_how_much_there_is_makes_no_more_statements(shop: Shop, settings: 
             game = await started(shop, trigger={"kind": "play", "per_day": None}, prizes=[mug], gifts_per_customer=None)
             for _ in range(5):
                 assert (await play(shop, game)).status == 201
-        assert await jobs.surprise(shop.database) >= 20
+        assert await jobs.surprise(database) >= 20
         for number in range(8):
             await put(shop, "/v1/purchases", {"id": f"o-{number}", "customer_id": "c-42"} | PURCHASE)
         all_of_it = await everything(shop, counted)
@@ -109,10 +109,9 @@ PURCHASE = {"occurred_at": "2026-01-02T10:00:00Z", "currency": "EUR", "total": 5
 async def _count(shop: Shop, counted: Counted) -> int:
     async with counted.connection() as db:
         program = await programs.read_program(db, program_id=shop.program.id)
-    who = {"program": program, "customer_id": "c-42"}
-    await reading.read_everything(counted, **who, may_redeem=True, may_play=True)
-    counted.statements = 0
-    await reading.read_everything(counted, **who, may_redeem=True, may_play=True)
+    for _ in range(2):  # what never changes is read the first time
+        counted.statements = 0
+        await reading.read_everything(counted, program=program, customer_id="c-42", may_redeem=True, may_play=True)
     return counted.statements
 
 
