@@ -131,6 +131,14 @@ def missing_for_tier(its: TierStanding, words: Words) -> Markup | None:
     return words.t("{amount} more to {tier}", amount=_qualifying(its, its.next.missing, words), tier=its.next.name)
 
 
+def tier_share(its: TierStanding | None, thresholds: Mapping[str, int]) -> int | None:
+    """Return how much of the way to the next level is done, of a hundred; None where that can't be told."""
+    threshold = thresholds.get(its.next.id, 0) if its is not None and its.next is not None else 0
+    if its is None or its.next is None or threshold <= 0:
+        return None
+    return max(0, min(100, 100 - 100 * its.next.missing // threshold))
+
+
 def keeping(its: TierStanding, words: Words) -> Markup | None:
     """Tell until when the level is kept; None where it lasts."""
     if its.keep is None or its.name is None:

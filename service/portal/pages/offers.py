@@ -47,15 +47,10 @@ class Names(msgspec.Struct, frozen=True):
     tiers: Mapping[str, str]
 
 
-def names_in(everything: Everything) -> Names:
-    """Gather the names that the sections of a page can tell each other."""
+def names_of(everything: Everything, tiers: Mapping[str, str]) -> Names:
+    """Gather the names that the sections of a page can tell each other, and those of tiers."""
     rewards = {each.reward_id: each.name for each in everything.vouchers}
-    rewards |= {each.id: each.name for each in everything.rewards}
-    tier, tiers = everything.me.balance.tier, dict[str, str]()
-    if tier is not None:
-        told = [(tier.id, tier.name), *([(tier.next.id, tier.next.name)] if tier.next else [])]
-        tiers = {its_id: name for its_id, name in told if its_id is not None and name is not None}
-    return Names(rewards, tiers)
+    return Names(rewards | {each.id: each.name for each in everything.rewards}, tiers)
 
 
 def gives(its: Gives, words: Words) -> Markup:  # noqa: PLR0911 - one for each kind

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -66,8 +66,17 @@ class Chrome(msgspec.Struct, frozen=True):
     notice: Notice | None = None
 
 
-def page(everything: Everything, *, words: Words, look: Look, chrome: Chrome, forms: Forms) -> str:
-    """Render the page of a customer."""
+def page(
+    everything: Everything,
+    *,
+    words: Words,
+    look: Look,
+    chrome: Chrome,
+    forms: Forms,
+    names: offers.Names,
+    tier_share: int | None,
+) -> str:
+    """Render the page of a customer. `tier_share` is how much of the way to the next tier is done, of a hundred."""
     return _render(
         "page.html",
         words,
@@ -75,13 +84,13 @@ def page(everything: Everything, *, words: Words, look: Look, chrome: Chrome, fo
         chrome,
         its=everything,
         forms=forms,
-        names=offers.names_in(everything),
+        names=names,
+        tier_share=tier_share,
         large=len(str(everything.me.balance.available)) > _MANY_DIGITS,
         offers=offers,
         earning=earning,
-        told=lambda each: history.told(each, words),
-        named=lambda each: history.named(each, words),
-        qr=lambda text: Markup(qr_svg(text)),  # noqa: S704 - it escapes what it draws
+        history=history,
+        qr=_qr,
         most_pictured=MOST_PICTURED,
         share=_share,
     )
@@ -98,7 +107,7 @@ def history_page(
         chrome,
         transactions=transactions,
         following=following,
-        told=lambda each: history.told(each, words),
+        history=history,
     )
 
 
@@ -107,13 +116,17 @@ def plain_page(title: Markup, text: Markup, *, words: Words, look: Look, chrome:
     return _render("plain.html", words, look, chrome, title=title, text=text, again=again)
 
 
-def _render(template: str, words: Words, look: Look, chrome: Chrome, **more: Any) -> str:
+def _render(template: str, words: Words, look: Look, chrome: Chrome, **more: object) -> str:
     languages = [
         (OWN_NAMES[language], tag, f"{chrome.path}?{urlencode({'lang': tag})}") for language, tag in TAGS.items()
     ]
     return _environment.get_template(template).render(
         t=words.t, n=words.n, w=words, look=look, chrome=chrome, languages=languages, **more
     )
+
+
+def _qr(text: str) -> Markup:
+    return Markup(qr_svg(text))  # noqa: S704 - it escapes what it draws
 
 
 def _share(link: str, text: str) -> Mapping[str, str]:
