@@ -54,6 +54,7 @@ from service.portal import session_handlers as sessions
 from service.portal.admission import CustomerGate
 from service.portal.cors import Cors
 from service.portal.keyring import Keyring
+from service.portal.pages import handlers as pages
 from service.portal.widget import handlers as widget
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
@@ -261,6 +262,7 @@ def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
             health.readyz,
             *([health.metrics] if metrics else []),
             *docs.routes,
+            pages.router,
             widget.script,
         ],
         request_class=ApiRequest,

@@ -1,16 +1,13 @@
 """Terms in the words of a customer's language: "3% off when paid within 7 days; in full within 30 days." Pure."""
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final
 
 import msgspec
 
 from service.invoices.phrases import LANGUAGES, Phrases
-from service.kernel.amounts import minor_units_in_one
+from service.kernel.locales import language_of, locale_name, money
 from service.programs.payment_terms import (
     CountFrom,
     DiscountStep,
@@ -22,11 +19,6 @@ from service.programs.payment_terms import (
     TaxMode,
     YearlyRateTerms,
 )
-
-_INTERNATIONAL_ENGLISH: Final = "en_001"
-_TRADITIONAL: Final = frozenset({"TW", "HK", "MO"})
-"""Where Chinese is written in traditional characters, if a locale doesn't say."""
-_LETTER_BEFORE_DIGIT: Final = re.compile(r"(?<=[^\W\d_])(?=\d)")
 
 
 def in_words(
@@ -46,8 +38,8 @@ def in_words(
     Told is what a customer must know to choose: not the days of grace and the tolerance, which are the payee's own, and
     of tax only that it stays, where it does.
     """
-    name = _name(locale)
-    writer = _Writer(LANGUAGES[_language(name)], name, currency, terms, due_on)
+    name = locale_name(locale)
+    writer = _Writer(LANGUAGES[language_of(name)], name, currency, terms, due_on)
     match terms:
         case StepTerms():
             days = [None] * len(terms.steps) if last_days is None else last_days
@@ -135,7 +127,7 @@ class _Writer(msgspec.Struct, frozen=True):
         return _percent(Decimal(basis_points).scaleb(-4), self.name)
 
     def _untaxed(self, minor_units: int) -> str:
-        return self.phrases.untaxed.format(amount=_money(minor_units, self.currency, self.name))
+        return self.phrases.untaxed.format(amount=money(minor_units, self.currency, self.name))
 
 
 # The library and what it knows of a language take some megabytes and tens of milliseconds: only who tells terms has it.
@@ -151,58 +143,3 @@ def _percent(share: Decimal, name: str) -> str:
     from babel.numbers import format_percent
 
     return format_percent(share, locale=name, decimal_quantization=False)
-
-
-def _money(minor_units: int, currency: str, name: str) -> str:
-    from babel.core import Locale
-    from babel.numbers import parse_pattern
-
-    decimals = len(str(minor_units_in_one(currency))) - 1
-    pattern = parse_pattern(Locale.parse(name).currency_formats["standard"].pattern)
-    # How many decimals a currency has is told by ISO 4217; in the library's data it is what is usual in cash.
-    pattern.frac_prec = (decimals, decimals)
-    amount = pattern.apply(Decimal(minor_units).scaleb(-decimals), name, currency=currency, currency_digits=False)
-    # "CHF 10.00": the space that CLDR asks for between letters and digits, which the library leaves out.
-    return _LETTER_BEFORE_DIGIT.sub("\u00a0", amount)
-
-
-@lru_cache(maxsize=256)
-def _name(locale: str | None) -> str:
-    """Return CLDR's name of what comes next to a locale and has phrases: `de_AT`, `zh_Hant_TW`, `en_001`.
-
-    English without a region is that of no country in particular: "28 November 2026".
-    """
-    language, script, region = _parts(locale or "")
-    if language == "zh":
-        script = script if script in {"Hans", "Hant"} else "Hant" if region in _TRADITIONAL else "Hans"
-        language = f"zh_{script}"
-    if language not in LANGUAGES:
-        return _INTERNATIONAL_ENGLISH
-    return _in_region(language, region)
-
-
-def _parts(locale: str) -> tuple[str, str, str]:
-    """Return language, script and region, each "" where it isn't told; extensions (`-u-nu-latn`) aren't looked at."""
-    language, *others = re.split("[-_]", locale)
-    script = region = ""
-    for part in others:
-        if len(part) == 1:
-            break
-        if re.fullmatch("[A-Za-z]{4}", part):
-            script = script or part.title()
-        elif re.fullmatch("[A-Za-z]{2}|[0-9]{3}", part):
-            region = region or part.upper()
-    return language.lower(), script, region
-
-
-def _in_region(language: str, region: str) -> str:
-    from babel import localedata
-
-    name = f"{language}_{region}"
-    if region and localedata.exists(name):
-        return name
-    return _INTERNATIONAL_ENGLISH if language == "en" else language
-
-
-def _language(name: str) -> str:
-    return next(language for language in LANGUAGES if name == language or name.startswith(f"{language}_"))
