@@ -52,6 +52,7 @@ from service.points.keeping import PointsKeeper
 from service.portal import session_handlers as sessions
 from service.portal.admission import CustomerGate
 from service.portal.cors import Cors
+from service.portal.demo import handlers as demo_shop
 from service.portal.keyring import Keyring
 from service.programs import handlers as programs
 from service.programs.catalogue import Catalogue
@@ -252,7 +253,14 @@ def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
             await parts.close()
 
     app = Litestar(
-        route_handlers=[routes(), health.livez, health.readyz, *([health.metrics] if metrics else []), *docs.routes],
+        route_handlers=[
+            routes(),
+            health.livez,
+            health.readyz,
+            *([health.metrics] if metrics else []),
+            *docs.routes,
+            demo_shop.router,
+        ],
         request_class=ApiRequest,
         request_max_body_size=BODY_BYTES,
         exception_handlers=problems.HANDLERS,
