@@ -53,6 +53,7 @@ from service.portal import me_handlers as me
 from service.portal import session_handlers as sessions
 from service.portal.admission import CustomerGate
 from service.portal.cors import Cors
+from service.portal.demo import handlers as demo_shop
 from service.portal.keyring import Keyring
 from service.portal.pages import handlers as pages
 from service.portal.widget import handlers as widget
@@ -264,6 +265,7 @@ def framework_app(parts: Parts, *, metrics: bool = True) -> Litestar:
             *docs.routes,
             pages.router,
             widget.script,
+            demo_shop.router,
         ],
         request_class=ApiRequest,
         request_max_body_size=BODY_BYTES,

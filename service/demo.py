@@ -35,11 +35,16 @@ from service.platform.roles import Role
 from service.platform.settings import CHECKOUT, Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
+from service.portal.demo import seeding
 from service.programs import usecases as programs
 from service.programs.rules import Program, ProgramSettings
 from service.purchases.importing.table import import_purchases
 
 DEMO_PROGRAM: Final = "demo"
+SHOP_PROGRAM: Final = "demo-shop"
+"""The one of the shop under /demo, which begins with rules, tiers, rewards and games; the other begins with nothing."""
+_KEYS: Final = "keys.json"
+_KEYS_OF_SHOP: Final = "shop-keys.json"
 SAMPLE: Final = CHECKOUT / "tests" / "data" / "cdnow_sample.txt"
 
 
@@ -62,6 +67,7 @@ def _start(settings: Settings, listener: socket, *, with_sample: bool) -> None:
                 "database_url": settings.database_url or addresses.database_url,
                 "database_owner_url": settings.database_owner_url or addresses.owner_database_url,
                 "redis_url": settings.redis_url or addresses.redis_url,
+                "demo": settings.demo or SHOP_PROGRAM,
             }
         )
         asyncio.run(_prepare(settings, with_sample=with_sample))
@@ -105,10 +111,11 @@ async def _prepare(settings: Settings, *, with_sample: bool) -> None:
     database = Database(settings)
     await database.open(size=2)
     try:
-        keys_file = settings.data_dir / "keys.json"
-        program, keys = await transact(database.connection, lambda db: _demo_program(db, _kept_keys(keys_file)))
+        program = await transact(database.connection, _demo_program)
+        shop = await transact(database.connection, lambda db: _shop_program(db, _address(settings)))
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        write_private(keys_file, json.dumps(keys, indent=2) + "\n")
+        for each, name in ((program, _KEYS), (shop, _KEYS_OF_SHOP)):
+            await _write_keys(database, each, settings.data_dir / name)
         if with_sample:
             await _fill(database, program)
     finally:
@@ -122,14 +129,31 @@ def _kept_keys(keys_file: Path) -> dict[str, str]:
         return {}
 
 
-async def _demo_program(db: Db, kept: dict[str, str]) -> tuple[Program, dict[str, str]]:
-    """Make the test program where it is missing, and a key for each role where the kept ones don't fit."""
+async def _demo_program(db: Db) -> Program:
+    """Make the test program where it is missing."""
     try:
-        program = await programs.program_with_code(db, DEMO_PROGRAM)
+        return await programs.program_with_code(db, DEMO_PROGRAM)
     except NotFound:
-        program = await programs.create_program(
-            db, code=DEMO_PROGRAM, name="Demo", live=False, settings=ProgramSettings()
-        )
+        return await programs.create_program(db, code=DEMO_PROGRAM, name="Demo", live=False, settings=ProgramSettings())
+
+
+async def _shop_program(db: Db, address: str) -> Program:
+    """Make the demo shop's program, with all that is in it, where it is missing; one that is there stays as it is."""
+    try:
+        return await programs.program_with_code(db, SHOP_PROGRAM)
+    except NotFound:
+        return await seeding.make(db, code=SHOP_PROGRAM, address=address)
+
+
+async def _write_keys(database: Database, program: Program, keys_file: Path) -> None:
+    """Write a program's keys to a file, made anew where the ones that it holds don't fit."""
+    kept = _kept_keys(keys_file)
+    keys = await transact(database.connection, lambda db: _fitting_keys(db, program, kept))
+    write_private(keys_file, json.dumps(keys, indent=2) + "\n")
+
+
+async def _fitting_keys(db: Db, program: Program, kept: dict[str, str]) -> dict[str, str]:
+    """Make a key for each role where the kept one doesn't fit."""
     actors = await programs.valid_actors(db)
     keys = dict[str, str]()
     for role in Role:
@@ -141,7 +165,7 @@ async def _demo_program(db: Db, kept: dict[str, str]) -> tuple[Program, dict[str
                 db, program_id=program.id, role=role, name="demo", key=key, entropy=random.getrandbits(62)
             )
         keys[role.value] = key
-    return program, keys
+    return keys
 
 
 async def _fill(database: Database, program: Program) -> None:
@@ -214,14 +238,19 @@ async def _watch(servers: EmbeddedServers, worker: ChildProcess, server: uvicorn
         raise
 
 
+def _address(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}" if settings.public_url is None else settings.public_url.rstrip("/")
+
+
 async def _greet(settings: Settings, server: uvicorn.Server) -> None:
     while not server.started:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(0.05)
-    address = f"http://{settings.host}:{settings.port}"
-    keys_file, now = settings.data_dir / "keys.json", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    address = _address(settings)
+    keys_file, now = settings.data_dir / _KEYS, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     key = json.loads(keys_file.read_text(encoding="utf-8"))["checkout"]
     _say(f"""
 The service is at     {address}
+A shop to play with   {address}/demo
 Its API explained     {address}/docs
 Keys of the program   {keys_file}
 

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """How many of them all keys of a program may ask for from one address, before it is told to wait."""
     public_url: str | None = Field(default=None, pattern="^https?://[!-~]+$")
     """Where the service is found from outside, for links to customers' pages; without it as it was called."""
+    demo: str | None = None
+    """The code of a test program whose demo shop is served under /demo; `./run` sets it for the one that it makes."""
     trusted_proxies: str = ""
     """Whose `X-Forwarded-For` tells the address of a caller: addresses and networks, with commas between; `*` for all.
 

@@ -45,6 +45,11 @@ class Demo:
         return json.loads((self.folder / "keys.json").read_text(encoding="utf-8"))
 
     @property
+    def keys_of_shop(self) -> dict[str, str]:
+        """The keys of the demo shop's program."""
+        return json.loads((self.folder / "shop-keys.json").read_text(encoding="utf-8"))
+
+    @property
     def said(self) -> str:
         """What the process has printed."""
         return (self.folder.parent / "said").read_text(encoding="utf-8")
@@ -76,11 +81,13 @@ class Demo:
             time.sleep(0.05)
         raise AssertionError("not ready after a minute: " + self.said)
 
-    def call(self, path: str, body: Any = None, role: str = "checkout") -> tuple[int, Any]:
-        """Make one call."""
+    def call(
+        self, path: str, body: Any = None, role: str = "checkout", keys: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Make one call, with the test program's keys or others."""
         headers = {"Content-Type": "application/json"}
         if path.startswith("/v1"):
-            headers["Authorization"] = f"Bearer {self.keys[role]}"
+            headers["Authorization"] = f"Bearer {(keys or self.keys)[role]}"
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"http://127.0.0.1:{self.port}{path}", data=data, headers=headers)
         try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,34 @@ def test_however_it_ends_nothing_is_left_running_and_what_was_acknowledged_is_th
     assert demo.call("/v1/purchases", PURCHASE)[0] == 200
 
 
+def test_the_first_start_fills_the_shops_program_and_later_ones_leave_it_as_it_is(demo: Demo) -> None:
+    process = demo.start()
+    demo.wait_until_ready()
+    paths = ("earning-rules", "tiers", "rewards", "referral-offers", "campaigns", "program")
+
+    def settled() -> dict[str, Any]:
+        return {path: demo.call(f"/v1/{path}", role="admin", keys=demo.keys_of_shop)[1] for path in paths}
+
+    before, keys = settled(), demo.keys_of_shop
+    assert {path: len(before[path]["data"]) for path in paths[:-1]} == {
+        "earning-rules": 3,
+        "tiers": 3,
+        "rewards": 4,
+        "referral-offers": 1,
+        "campaigns": 2,
+    }
+    assert all(each["status"] == "active" for path in paths[:-1] for each in before[path]["data"])
+    assert before["program"]["settings"]["referral_link"] == f"http://127.0.0.1:{demo.port}/demo"
+    assert (demo.folder / "shop-keys.json").stat().st_mode & 0o777 == 0o600
+    assert demo.call("/v1/tiers", role="admin")[1]["data"] == [], "README's own program begins with nothing"
+    process.terminate()
+    process.wait(30)
+    demo.start()
+    demo.wait_until_ready()
+    assert settled() == before
+    assert demo.keys_of_shop == keys
+
+
 def test_a_worker_that_is_killed_is_started_again(demo: Demo) -> None:
     demo.start()
     demo.wait_until_ready()
@@ -104,7 +133,9 @@ def test_what_happened_is_in_the_feed_and_the_workers_numbers_beside_the_apis_wi
     assert demo.call("/v1/purchases", PURCHASE)[0] == 201
     until(lambda: "purchase.rewarded" in json.dumps(demo.call("/v1/events", role="admin")[1]))
     until(lambda: 'loyalty_jobs_ended_total{job="settle_due",outcome="done"}' in demo.text("/metrics"))
-    assert "loyalty_events_sequenced_total 2.0" in demo.text("/metrics")
+    of_shop = demo.call("/v1/events?limit=200", role="admin", keys=demo.keys_of_shop)[1]["data"]
+    assert len(of_shop) > 10, "the shop's program was seeded"
+    until(lambda: f"loyalty_events_sequenced_total {2 + len(of_shop)}.0" in demo.text("/metrics"))
     assert "loyalty_request_duration_seconds" in demo.text("/metrics")
 
 
