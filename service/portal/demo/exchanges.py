@@ -61,16 +61,17 @@ async def exchanged(call: Call, work: Callable[[], Awaitable[Outcome]]) -> Excha
         call.method,
         call.path,
         call.key,
-        "" if call.body is None else _pretty(call.body),
+        "" if call.body is None else in_json(call.body),
         outcome.status,
-        _pretty(outcome.answer),
+        in_json(outcome.answer),
         outcome.said,
         is_refused,
         outcome.prize,
     )
 
 
-def _pretty(content: object) -> str:
+def in_json(content: object) -> str:
+    """Write content as JSON for people."""
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 

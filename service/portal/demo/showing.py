@@ -8,30 +8,30 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from service.portal.demo.acting import Once
-from service.portal.demo.exchanges import Exchange
+from service.portal.demo.exchanges import Exchange, in_json
 from service.portal.demo.shop import NAME, PRODUCTS, counted, written
 from service.portal.demo.visits import Visit, Who
 from service.portal.demo.wheel import Field, fields_of, lands_on
-from service.portal.schemas import Everything, GameOut
+from service.portal.schemas import Everything, GameOut, MyTransactionOut
 from service.rewards.rules import WhyNot
 from service.rewards.schemas import RewardOut
 
 DONE: Final = ("buy", "redeem", "invoice", "play")
 """The parts of the page, by what is done there."""
 MOST_TRANSACTIONS: Final = 6
+_AVAILABLE: Final = "available"
+_FOR: Final = {
+    "purchase": "An order",
+    "surprise": "A surprise",
+    "referral": "A friend",
+    "payment": "An invoice, paid early",
+    "redemption": "Spent",
+}
 _WHY_NOT: Final = {
     WhyNot.TIER_TOO_LOW: "For a higher tier",
     WhyNot.LIMIT_REACHED: "You had yours",
     WhyNot.OUT_OF_STOCK: "None left",
 }
-_ENVIRONMENT: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_ENVIRONMENT.filters |= {"money": written, "points": counted}
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -69,6 +69,21 @@ class Game(msgspec.Struct, frozen=True):
     stop: int | None
 
 
+def _what_for(each: MyTransactionOut) -> str:
+    """Say in a few words what points were for; what has none of them in sentences of the ledger."""
+    return _FOR.get(each.reason, each.why)
+
+
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {"money": written, "points": counted, "json": in_json, "what_for": _what_for}
+
+
 def page_of(shown: Shown) -> str:
     """Render the page."""
     everything = shown.everything
@@ -79,7 +94,9 @@ def page_of(shown: Shown) -> str:
         products=PRODUCTS,
         rewards=[(each, why_not(each)) for each in everything.rewards],
         vouchers=[each for each in everything.vouchers if each.redeemable][:MOST_TRANSACTIONS],
-        transactions=everything.transactions.data[:MOST_TRANSACTIONS],
+        transactions=[each for each in everything.transactions.data if _AVAILABLE in {each.source, each.target}][
+            :MOST_TRANSACTIONS
+        ],
         referral=everything.referral,
         invoices=everything.invoices,
         games=[_game(each, shown.newest) for each in everything.games],

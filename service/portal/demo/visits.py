@@ -70,11 +70,14 @@ def visit_of(cookie: str | None) -> Visit | None:
 def is_own_page(*, site: str | None, origin: str | None, host: str | None) -> bool:
     """Tell whether a page of this very address sent a request, by `Sec-Fetch-Site`, `Origin` and `Host`.
 
-    Old browsers send neither of the first two; then the form's token alone has to do.
+    Pages that send no referrer send the origin `null` with their forms: then the first tells. Old browsers may send
+    neither; then the form's token alone has to do.
     """
     if site is not None and site != "same-origin":
         return False
-    return origin is None or (host is not None and urlsplit(origin).netloc == host)
+    if origin is None or (origin == "null" and site is not None):
+        return True
+    return host is not None and urlsplit(origin).netloc == host
 
 
 def code_of(text: str) -> str | None:

@@ -14,7 +14,7 @@ _OF_TEXT: Final = 64
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A field of the wheel: its outline as an SVG path, and where its words stand."""
+    """A field of the wheel: its outline as an SVG path, and where its words stand; a leaf where there are none."""
 
     prize: str
     words: str
@@ -59,4 +59,4 @@ def _at(degrees: float, radius: float) -> tuple[float, float]:
 def _words(prize: GamePrizeOut) -> str:
     if prize.kind == "points":
         return f"{prize.points}"
-    return "Tin" if prize.kind == "reward" else "—"
+    return "Tin" if prize.kind == "reward" else ""
