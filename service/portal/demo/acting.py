@@ -21,13 +21,13 @@ from service.invoices.payment_schemas import payment_out
 from service.invoices.rules import NewInvoice, NewPayment
 from service.invoices.schemas import invoice_out
 from service.kernel.errors import Invalid, NotFound
-from service.kernel.ids import from_wire, to_wire
+from service.kernel.ids import from_wire
 from service.platform.database import Database
 from service.platform.idempotency import Commands, hash_of_request
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.points.bulk import status_of
-from service.points.rules import worth
+from service.portal import doing
 from service.portal.demo import telling
 from service.portal.demo.exchanges import Call, Exchange, Outcome, exchanged
 from service.portal.demo.shop import CURRENCY, INVOICE_TAX, INVOICE_TOTAL, product_of
@@ -36,11 +36,7 @@ from service.purchases import usecases as purchases
 from service.purchases.booking import Purchases
 from service.purchases.rules import Item, Purchase
 from service.purchases.schemas import purchase_out
-from service.rewards import redeeming
-from service.rewards.redemptions import RedemptionOut, ValueOut
-from service.rewards.schemas import voucher_out
-from service.rewards.vouchers import CODE_BITS
-from service.surprises import playing
+from service.rewards.redemptions import RedemptionOut, redemption_out
 from service.surprises.gift_schemas import PlayOut, play_out
 
 _ENTROPY_BITS: Final = 62
@@ -110,24 +106,8 @@ class Shopper:
         async def redeemed(db: Db) -> tuple[int, Any]:
             if its_id is None:
                 raise NotFound
-            held = await redeeming.redeem_reward(
-                db,
-                program=self.program,
-                customer_id=self.customer_id,
-                reward_id=its_id,
-                order_id=None,
-                expires_in=None,
-                entropy=random.getrandbits(_ENTROPY_BITS),
-            )
-            found = await redeeming.capture(
-                db,
-                program=self.program,
-                hold_id=held.hold.id,
-                spent=None,
-                entropy=random.getrandbits(2 * _ENTROPY_BITS),
-                code_bits=secrets.randbits(CODE_BITS),
-            )
-            return 201, msgspec.to_builtins(self._redemption(found))
+            found = await doing.redeem_at_once(db, program=self.program, customer_id=self.customer_id, reward_id=its_id)
+            return 201, msgspec.to_builtins(redemption_out(found, self.program, with_voucher=True))
 
         async def work() -> Outcome:
             status, answer = await self._once(once, f"redeem {self.customer_id}", body, redeemed)
@@ -136,34 +116,11 @@ class Shopper:
 
         return await exchanged(Call("POST", "/v1/me/redemptions", body, once.name), work)
 
-    def _redemption(self, found: redeeming.Redemption) -> RedemptionOut:
-        hold, money = found.hold, None if found.piece is None else found.piece.value
-        value = worth(hold.captured, self.program.settings.point_value)
-        return RedemptionOut(
-            id=to_wire("hold", hold.id),
-            status=hold.status,
-            points=hold.points,
-            captured=hold.captured,
-            reward_id=None if found.piece is None else to_wire("rwd", found.piece.reward_id),
-            order_id=None,
-            value=ValueOut(value, CURRENCY) if money is None else ValueOut(money.amount, money.currency),
-            voucher=None if found.voucher is None else voucher_out(found.voucher, found.why),
-            expires_at=hold.expires_at,
-            balance=found.balance,
-        )
-
     async def play(self, once: Once, *, campaign_id: str) -> Exchange:
         """Play a game."""
-        path = f"/v1/campaigns/{campaign_id}/plays"
 
         async def played(db: Db) -> tuple[int, Any]:
-            found = await playing.play(
-                db,
-                program=self.program,
-                wire_id=campaign_id,
-                customer_id=self.customer_id,
-                entropy=random.getrandbits(_ENTROPY_BITS),
-            )
+            found = await doing.play(db, program=self.program, customer_id=self.customer_id, campaign_id=campaign_id)
             return 201, msgspec.to_builtins(play_out(self.customer_id, found))
 
         async def work() -> Outcome:
@@ -171,7 +128,7 @@ class Shopper:
             told = msgspec.convert(answer, PlayOut)
             return Outcome(status, told, telling.played(told), "" if told.prize is None else told.prize.prize)
 
-        return await exchanged(Call("POST", path, {"customer_id": self.customer_id}, once.name), work)
+        return await exchanged(Call("POST", f"/v1/me/games/{campaign_id}/plays", {}, once.name), work)
 
     async def invoice(self, once: Once) -> Exchange:
         """Record an invoice of today."""
