@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from litestar import MediaType, Request, Response
@@ -18,6 +19,7 @@ from service.portal.pages.words import Words
 from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _UTC: Final = "UTC"
 _SORRY: Final[Mapping[int, tuple[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: (
@@ -44,7 +46,7 @@ _SORRY: Final[Mapping[int, tuple[str, str]]] = {
         message("Something failed on our side. Your points are safe. Try again in a moment."),
     ),
 }
-_OTHERWISE: Final = (
+OTHERWISE: Final = (
     message("That can't be shown"),
     message("Something about the address or the form wasn't right. Go back to your points."),
 )
@@ -88,25 +90,32 @@ def headers_of(program: Program | None) -> dict[str, str]:
     } | ({} if framed_by else {"X-Frame-Options": "DENY"})
 
 
-def html(content: str, *, words: Words, program: Program | None, status: int = 200, **more: str) -> Response[str]:
-    """Answer with a page; `Set_Cookie="..."` becomes a header."""
-    headers = headers_of(program) | {"Content-Language": words.tag}
-    headers |= {name.replace("_", "-"): value for name, value in more.items()}
-    return Response(content, status_code=status, media_type=MediaType.HTML, headers=headers)
+def html(
+    content: str, *, words: Words, program: Program | None, status: int = 200, headers: Mapping[str, str] = NO_HEADERS
+) -> Response[str]:
+    """Answer with a page."""
+    its = headers_of(program) | {"Content-Language": words.tag} | dict(headers)
+    return Response(content, status_code=status, media_type=MediaType.HTML, headers=its)
 
 
-def see_other(address: str, program: Program, **more: str) -> Response[str]:
+def see_other(address: str, program: Program | None, headers: Mapping[str, str] = NO_HEADERS) -> Response[str]:
     """Lead on to another page."""
-    headers = headers_of(program) | {"Location": address}
-    headers |= {name.replace("_", "-"): value for name, value in more.items()}
-    return Response("", status_code=HTTPStatus.SEE_OTHER, media_type=MediaType.HTML, headers=headers)
+    its = headers_of(program) | {"Location": address} | dict(headers)
+    return Response("", status_code=HTTPStatus.SEE_OTHER, media_type=MediaType.HTML, headers=its)
 
 
-def sorry(request: Request[Any, Any, Any], status: int, notice: str | None = None, **more: str) -> Response[str]:
-    """Answer with a page that says what couldn't be shown or done."""
+def sorry(
+    request: Request[Any, Any, Any],
+    status: int,
+    *,
+    said: tuple[str, str] | None = None,
+    notice: str | None = None,
+    headers: Mapping[str, str] = NO_HEADERS,
+) -> Response[str]:
+    """Answer with a page that says what couldn't be shown or done; a title and a text, those of the status else."""
     program = _program_of(request)
     words = words_for(request, program=program)
-    title, text = _SORRY.get(status, _OTHERWISE)
+    title, text = said or _SORRY.get(status, OTHERWISE)
     chrome = Chrome("/portal", VERSION, None if notice is None else Notice("good", words.t(notice)))
     content = plain_page(
         words.t(title),
@@ -116,7 +125,7 @@ def sorry(request: Request[Any, Any, Any], status: int, notice: str | None = Non
         chrome=chrome,
         again=status not in _ENDED,
     )
-    return html(content, words=words, program=program, status=status, **more)
+    return html(content, words=words, program=program, status=status, headers=headers)
 
 
 def _program_of(request: Request[Any, Any, Any]) -> Program | None:
@@ -131,8 +140,8 @@ def _program_of(request: Request[Any, Any, Any]) -> Program | None:
 def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[str]:
     """Tell a refusal."""
     problem, headers = problems.refused(refusal, problems.request_id_of(request.scope))
-    more = {"Retry_After": headers["Retry-After"]} if "Retry-After" in headers else {}
-    return sorry(request, problem.status, **more)
+    kept = {name: value for name, value in headers.items() if name == "Retry-After"}
+    return sorry(request, problem.status, headers=kept)
 
 
 def on_framework_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Response[str]:
@@ -140,13 +149,13 @@ def on_framework_refusal(request: Request[Any, Any, Any], refusal: HTTPException
     if refusal.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_fault(request, refusal)
     allow = (refusal.headers or {}).get("Allow")
-    return sorry(request, refusal.status_code, **({"Allow": allow} if allow else {}))
+    return sorry(request, refusal.status_code, headers={"Allow": allow} if allow else NO_HEADERS)
 
 
 def on_fault(request: Request[Any, Any, Any], fault: Exception) -> Response[str]:
     """Tell that something failed: 503, and the same can be tried again."""
     _, headers = problems.unavailable(fault, problems.request_id_of(request.scope))
-    return sorry(request, HTTPStatus.SERVICE_UNAVAILABLE, Retry_After=headers["Retry-After"])
+    return sorry(request, HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
 
 
 HANDLERS: Final[dict[int | type[Exception], Any]] = {

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from service.portal.pages.theme import colour_of, css_of
 
 _FOLDER: Final = Path(__file__).parent / "assets"
-_KINDS: Final = {"portal.css": "text/css; charset=utf-8", "portal.js": "text/javascript; charset=utf-8"}
+_KINDS: Final = {"portal.css": "text/css", "portal.js": "text/javascript"}
 _FILES: Final = {name: (_FOLDER / name).read_bytes() for name in _KINDS}
 _CSS: Final = _KINDS["portal.css"]
 VERSION: Final = hashlib.blake2b(

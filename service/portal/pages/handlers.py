@@ -21,7 +21,7 @@ from service.points.rules import InsufficientPoints
 from service.portal import doing, reading
 from service.portal.admission import NotAllowed
 from service.portal.pages import files, rendering
-from service.portal.pages.answering import HANDLERS, html, look_of, see_other, sorry, words_for
+from service.portal.pages.answering import HANDLERS, OTHERWISE, html, look_of, see_other, sorry, words_for
 from service.portal.pages.earning import tier_share
 from service.portal.pages.offers import Names, names_of
 from service.portal.pages.rendering import Chrome, Forms, Notice
@@ -62,7 +62,7 @@ async def show(request: ApiRequest) -> Response[str]:
     token = request.query_params.get("token")
     if token is not None:
         began = await visit(request, token)
-        return see_other(_address(request.query_params.get("lang")), began.program, Set_Cookie=kept(began))
+        return see_other(_address(request.query_params.get("lang")), began.program, {"Set-Cookie": kept(began)})
     if _LEFT in request.query_params and COOKIE not in request.cookies:
         return sorry(request, HTTPStatus.UNAUTHORIZED, notice=message("You have left. Nothing of you is kept here."))
     its = await visit(request)
@@ -171,7 +171,19 @@ async def leave(request: ApiRequest) -> Response[str]:
     """End the session in this browser."""
     its = await visit(request)
     fields = await form_of(request, its, base_of(request))
-    return see_other(_address(fields.get("lang"), left="1"), its.program, Set_Cookie=forgotten(its))
+    return see_other(_address(fields.get("lang"), left="1"), its.program, {"Set-Cookie": forgotten(its)})
+
+
+@get(["/redeem", "/play", "/leave"], include_in_schema=False)
+async def lead_back() -> Response[str]:
+    """Lead who opens a form's address by hand to the page."""
+    return see_other(_PAGE, None)
+
+
+@get("/{rest:path}", include_in_schema=False)
+async def nowhere(request: ApiRequest) -> Response[str]:
+    """Tell that there is no such page."""
+    return sorry(request, HTTPStatus.NOT_FOUND, said=OTHERWISE)
 
 
 async def _done(request: ApiRequest, do: Callable[[Visit, Mapping[str, str]], Awaitable[list[str]]]) -> Response[str]:
@@ -227,6 +239,6 @@ def _address(lang: str | None, **query: str) -> str:
 
 router: Final = Router(
     "/portal",
-    route_handlers=[show, show_history, logo, redeem, play, leave, files.asset, files.theme],
+    route_handlers=[show, show_history, logo, redeem, play, leave, lead_back, nowhere, files.asset, files.theme],
     exception_handlers=HANDLERS,
 )

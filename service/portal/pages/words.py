@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_time
 from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup, escape
 
@@ -73,9 +73,10 @@ class Words:
     def moment(self, moment: datetime) -> str:
         """Write a moment to the minute by the program's clock; beyond what clocks can show, its date."""
         try:
-            return format_datetime(moment.astimezone(self.zone), "medium", tzinfo=self.zone, locale=self.locale)
+            at = moment.astimezone(self.zone)
         except OverflowError:
             return self.day(moment.astimezone(UTC).date())
+        return f"{self.day(at.date())}, {format_time(at, 'short', tzinfo=self.zone, locale=self.locale)}"
 
     def days_left(self, last_day: date) -> Markup:
         """Tell how long something holds whose last day this is."""

@@ -72,6 +72,25 @@ const countDown = () => {
 countDown();
 setInterval(countDown, 30000);
 
+// What was won comes with confetti, and a message gets the eye and the ear of who waits for it.
+const notice = document.querySelector(".notice");
+if (notice) {
+  notice.tabIndex = -1;
+  notice.focus({ preventScroll: false });
+}
+if (document.querySelector("[data-celebrate]") && !still) {
+  const rain = document.body.appendChild(document.createElement("div"));
+  rain.setAttribute("aria-hidden", "true");
+  for (let piece = 0; piece < 40; piece += 1) {
+    const one = rain.appendChild(document.createElement("i"));
+    one.className = "confetti";
+    one.style.setProperty("--x", `${Math.random() * 100}vw`);
+    one.style.setProperty("--drift", `${Math.random() * 120 - 60}px`);
+    one.style.setProperty("--wait", `${Math.random() * 0.6}s`);
+  }
+  setTimeout(() => rain.remove(), 3500);
+}
+
 // A message is told once: not again when the page is loaded anew.
 if (location.search.includes("done=")) {
   const address = new URL(location.href);
