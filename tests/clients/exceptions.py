@@ -602,8 +602,8 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
         case.path_parameters["key_id"] = _NO_KEY
     if case.operation.label == _EVENTS and case.query and case.query.get("wait") in range(1, GREATEST_WAIT + 1):
         case.query["wait"] = 0  # nobody gives events their place meanwhile
-    if case.operation.label in _MINE and case.headers:
-        headers = cast("Any", case).headers
+    headers: dict[str, str] | None = cast("Any", case).headers
+    if case.operation.label in _MINE and headers:
         headers.update(_token_in_place_of(headers.get("Authorization")))
     things: dict[str, str] = json.loads(os.environ[THINGS]).get(case.operation.label, {})
     if case.operation.label == MY_REDEMPTION and isinstance(case.body, dict) and case.body.get("reward_id") == _REWARD:
