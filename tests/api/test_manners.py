@@ -7,16 +7,18 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from service.platform.roles import Role
+from tests.api.customer_operations import CUSTOMER_OPERATIONS, CustomerOperation
 from tests.api.operations import OPERATIONS, Operation
 from tests.shop import Answer, Shop, purchase, unique
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
-PATHS = sorted({operation.path.replace("{id}", "x") for operation in OPERATIONS} | {"/livez", "/readyz"})
+ALL: tuple[Operation | CustomerOperation, ...] = (*OPERATIONS, *CUSTOMER_OPERATIONS)
+PATHS = sorted({operation.path.replace("{id}", "x") for operation in ALL} | {"/livez", "/readyz"})
 
 
 def methods_of(path: str) -> set[str]:
     """Return the methods that the operations of a path take."""
-    taken: set[str] = {operation.method for operation in OPERATIONS if operation.path.replace("{id}", "x") == path}
+    taken: set[str] = {operation.method for operation in ALL if operation.path.replace("{id}", "x") == path}
     if path == "/v1/purchases/batch":
         taken |= {"GET"}  # a purchase may be called batch
     return taken or {"GET"}
@@ -89,6 +91,12 @@ UNKNOWN_ROUTES = (
     "/v1/surprises",
     "/v1/surprises/x/y",
     "/v1/customers/x/surprises/y",
+    "/v1/me/nothing",
+    "/v1/me/rewards/x",
+    "/v1/me/games/x",
+    "/v1/me/games/x/y",
+    "/v1/me/games/x/plays/y",
+    "/v1/me/c-42/transactions",
     "/schema",
     "/v1/api-keys/x/y",
     "/v1/program/x",

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from zoneinfo import available_timezones
 
 import schemathesis
@@ -16,12 +16,16 @@ from schemathesis import Case, CheckContext, HookContext, Response
 from schemathesis.core.failures import Failure
 
 from service.events.handlers import GREATEST_WAIT
+from service.openapi import EXAMPLES as EXAMPLES_OF_BODIES
 from service.platform.http.docs import DOCUMENT
 
 KEPT_KEYS: Final = "LOYALTY_KEPT_KEYS"
 """In the environment: the ids of the keys that the run itself calls with."""
 THINGS: Final = "LOYALTY_THINGS"
 """In the environment, as JSON: for operations, the ids of things that there are, in place of the examples'."""
+TOKENS: Final = "LOYALTY_TOKENS"
+"""In the environment, as JSON: for the header of each key, that of a token of a customer in the same program."""
+_REWARD: Final = json.loads(EXAMPLES_OF_BODIES.read_text(encoding="utf-8"))["redeemMyReward"]["request"]["reward_id"]
 _NO_KEY: Final = "key_00000000000070008000000000000000"
 EXAMPLES: Final = {
     "key_id": "key_019c1f5d8a3b7c4e9f00112233445566",
@@ -92,11 +96,23 @@ _PAY_MANY: Final = "POST /v1/payments"
 _CREDIT: Final = f"POST {INVOICE}/credit-notes"
 _PAYMENTS: Final = (_PAY, _PAY_MANY)
 _OF_INVOICES: Final = (_BILL, *_PAYMENTS, _CREDIT)
+ME: Final = "/v1/me"
+MY_REDEMPTION: Final = f"POST {ME}/redemptions"
+MY_PLAY: Final = f"POST {ME}/games/{{campaign_id}}/plays"
+_MINE: Final = (
+    f"GET {ME}",
+    *(f"GET {ME}/{each}" for each in ("pending", "expiring", "ways", "rewards", "vouchers", "transactions")),
+    *(f"GET {ME}/{each}" for each in ("referral", "invoices", "games", "surprises")),
+    MY_REDEMPTION,
+    MY_PLAY,
+)
 _COMMANDS: Final = (
     *(_REDEEM, _CANCEL, _REDEMPTION, _CAPTURE, _RELEASE, _ADJUST, _APPROVE, _REFUSE, MERGE),
     *(_CLAIM, *_REVIEWS, *_CODES, ASKED),
     BOUNCE,
     *_PLAYS,
+    MY_REDEMPTION,
+    MY_PLAY,
     "POST /v1/purchases/{purchase_id}/confirm",
 )
 WEBHOOK: Final = "/v1/webhooks/{webhook_id}"
@@ -141,6 +157,7 @@ _LISTS: Final = (
     "GET /v1/customers",
     "GET /v1/customers/{customer_id}/lots",
     "GET /v1/customers/{customer_id}/transactions",
+    f"GET {ME}/transactions",
     f"GET {SUPPRESSIONS}",
     "GET /v1/rewards",
     "GET /v1/earning-rules",
@@ -308,7 +325,7 @@ EXCEPTIONS: Final = tuple(
         ("positive_data_acceptance", (_SUPPRESS,), "/until (in_the_past|out_of_range)", "it depends on the clock"),
         (
             "positive_data_acceptance",
-            tuple(each for each in _COMMANDS if each != _PLAYS[0]),  # which has no dry run
+            tuple(each for each in _COMMANDS if each not in {_PLAYS[0], MY_PLAY}),  # which have no dry run
             "idempotency_key_missing",
             "a dry run can do without it",
         ),
@@ -384,6 +401,7 @@ EXCEPTIONS: Final = tuple(
             "/customer_id customer_unknown|game_not_open|plays_used_up",
             "it depends on who plays what",
         ),
+        ("positive_data_acceptance", _MINE, "too_many_requests", "a customer's limit is lower than that of the run"),
         (
             "positive_data_acceptance",
             (f"POST {CAMPAIGN}/customers",),
@@ -584,9 +602,21 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
         case.path_parameters["key_id"] = _NO_KEY
     if case.operation.label == _EVENTS and case.query and case.query.get("wait") in range(1, GREATEST_WAIT + 1):
         case.query["wait"] = 0  # nobody gives events their place meanwhile
-    for name, value in json.loads(os.environ[THINGS]).get(case.operation.label, {}).items():
+    headers: dict[str, str] | None = cast("Any", case).headers
+    if case.operation.label in _MINE and headers:
+        headers.update(_token_in_place_of(headers.get("Authorization")))
+    things: dict[str, str] = json.loads(os.environ[THINGS]).get(case.operation.label, {})
+    if case.operation.label == MY_REDEMPTION and isinstance(case.body, dict) and case.body.get("reward_id") == _REWARD:
+        case.body["reward_id"] = things["reward_id"]
+    for name, value in things.items():
         if case.path_parameters and case.path_parameters.get(name) == EXAMPLES[name]:
             case.path_parameters[name] = value
+
+
+def _token_in_place_of(header: str | None) -> dict[str, str]:
+    """Give the header with a customer's token where a call has a good key; what is none stays."""
+    token = json.loads(os.environ[TOKENS]).get(header)
+    return {} if token is None else {"Authorization": token}
 
 
 @schemathesis.deserializer("application/x-ndjson")

@@ -7,6 +7,7 @@ For a longer look: `LOYALTY_SCHEMATHESIS_EXAMPLES=500 ./run test tests/clients`.
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.api.operations import OFFER, RULE, TIER, TYPE
 from tests.clients import exceptions
 from tests.clients.running import run
 from tests.conftest import NewShop
+from tests.portal import allow, token_of
 from tests.receiver import sending, work
 from tests.shop import Shop, unique
 from tests.vouchers import make, voucher
@@ -27,6 +29,7 @@ from tests.vouchers import make, voucher
 pytestmark = pytest.mark.long
 
 KEY = "/v1/api-keys/{key_id}"
+ME = "the-customer-who-calls"
 WEBHOOK = exceptions.WEBHOOK
 
 
@@ -82,6 +85,7 @@ async def things(shop: Shop) -> dict[str, dict[str, str]]:
     made |= await definitions(shop)
     made |= await billed(shop)
     made |= await surprising(shop)
+    made |= await own(shop)
     await shop.call("PUT", "/v1/customers/asked", {}, role=Role.ADMIN)
     await asking.reached(shop, "asked", "purchase:2")  # that of the document's example
     made[exceptions.ASKED] = {"customer_id": "asked"}
@@ -137,6 +141,24 @@ async def surprising(shop: Shop) -> dict[str, dict[str, str]]:
     made[f"POST {path}/plays"] = {"campaign_id": game}
     won = await surprises.play(shop, game)
     made["GET /v1/surprises/{surprise_id}"] = {"surprise_id": won.body["prize"]["surprise_id"]}
+    return made
+
+
+async def own(shop: Shop) -> dict[str, dict[str, str]]:
+    """Let there be a customer who may redeem and play, with the points for that."""
+    await allow(shop, may_redeem=True, may_play=True)
+    await shop.buy(customer_id=ME, total=100_000_000)
+    game = await surprises.started(shop, trigger={"kind": "play", "per_day": None}, gifts_per_customer=None)
+    return {exceptions.MY_REDEMPTION: {"reward_id": await make(shop)}, exceptions.MY_PLAY: {"campaign_id": game}}
+
+
+async def tokens(shops: Iterable[Shop]) -> dict[str, str]:
+    """Make a token of the same customer in each program; gives them for the headers with its key."""
+    made = dict[str, str]()
+    for shop in shops:
+        await shop.call("PUT", f"/v1/customers/{ME}", {}, role=Role.ADMIN)
+        token = await token_of(shop, ME, expires_in=3_600)
+        made[f"Bearer {shop.keys[Role.ADMIN]}"] = f"Bearer {token}"
     return made
 
 
@@ -198,6 +220,7 @@ async def test_schemathesis_finds_nothing(new_shop: NewShop, tmp_path: Path) -> 
         LOYALTY_CALLERS=str(callers),
         **{exceptions.THINGS: json.dumps(await things(shops["one"]))},
         **{exceptions.KEPT_KEYS: kept},
+        **{exceptions.TOKENS: json.dumps(await tokens(shops.values()))},
     )
     for shop in shops.values():
         assert (await shop.get("/v1/program", Role.ADMIN)).status == 200, "its key still opens"
