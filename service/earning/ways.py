@@ -115,7 +115,7 @@ def ways_of(looker: Looker, rules: RuleSet) -> list[Way]:
         if type_ is None and rewarded not in {None, INVOICE_PAID}:
             continue
         for rule in (*rules.giving(rewarded), *rules.multiplying(rewarded)):
-            if _is_open(looker, rule, type_):
+            if len(found) < MOST_WAYS and _is_open(looker, rule, type_):
                 found += _of_rule(looker, rule, type_)
     return found[:MOST_WAYS]
 

@@ -314,10 +314,15 @@ INNER JOIN reward_version AS t
 WHERE v.program_id = $1::integer AND v.id = any($2::uuid[]);
 
 -- name: reward_names
-SELECT r.id, t.terms ->> 'name' AS name
-FROM reward AS r
-INNER JOIN reward_version AS t ON r.program_id = t.program_id AND r.id = t.reward_id AND r.version = t.version
-WHERE r.program_id = $1::integer AND r.id = any($2::uuid[]);
+SELECT w.id, v.name
+FROM unnest($2::uuid[]) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT t.terms ->> 'name' AS name
+    FROM reward_version AS t
+    WHERE t.program_id = $1::integer AND t.reward_id = w.id
+    ORDER BY t.version DESC
+    LIMIT 1
+) AS v;
 
 -- name: redemption_news
 -- What is told of redemptions: the figures of a hold are final when it ends. A piece has its hold's id.

@@ -1,5 +1,6 @@
 """`/v1/me` through HTTP: what customers read of themselves, redeem and play."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -318,6 +319,24 @@ async def test_what_cannot_be_had_leaves_everything_as_it_was(shop: Shop) -> Non
     assert await ask(shop, "/vouchers") == []
     bare = await call_as(shop, await token_of(shop), "/v1/me/redemptions", {"reward_id": dear})
     assert bare.code == "idempotency_key_missing"
+
+
+async def test_customers_who_want_the_last_pieces_at_once_get_as_many_as_there_are(shop: Shop) -> None:
+    await allow(shop, may_redeem=True)
+    rare = await make_reward(shop, "Rare", 100, stock=3)
+    names = [f"c-{number}" for number in range(8)]
+    for each in names:
+        await shop.buy(customer_id=each, total=20_000)
+    tokens = [await token_of(shop, each) for each in names]
+    body = {"reward_id": rare}
+    answers = await asyncio.gather(
+        *(call_as(shop, each, "/v1/me/redemptions", body, Idempotency_Key=unique("key")) for each in tokens * 2)
+    )
+    assert sorted(each.status for each in answers) == [201] * 3 + [409] * 13
+    spent = [200 - (await shop.balance(each))["available"] for each in names]
+    assert sum(spent) == 300
+    assert sum([(await shop.balance(each))["held"] for each in names]) == 0
+    assert len({each.body["voucher"]["code"] for each in answers if each.status == 201}) == 3
 
 
 async def test_vouchers_that_can_be_used_come_first_also_after_a_merge(shop: Shop) -> None:
