@@ -49,7 +49,9 @@ def way(its: WayOut, words: Words) -> Markup:  # noqa: PLR0911 - one for each ki
         case "amount" if its.amount is not None and its.currency is not None:
             return words.t("{points} for every {amount}", points=points, amount=words.money(its.amount, its.currency))
         case "amount":
-            return words.t("{points} for every {number} of your currency", points=points, number=its.units or 1)
+            return words.t(
+                "{points} for every {number} of your currency", points=points, number=words.number(its.units or 1)
+            )
         case "items":
             return words.n(
                 "{points} for every item", "{points} for every {count} items", its.pieces or 1, points=points
@@ -66,6 +68,8 @@ def way(its: WayOut, words: Words) -> Markup:  # noqa: PLR0911 - one for each ki
 
 def way_title(its: WayOut, words: Words) -> Markup:
     """Name a way to earn."""
+    if its.kind == "tier":
+        return words.t("Your level")
     if its.name is not None and its.kind != "referral":
         return Markup.escape(its.name)
     match its.rewards:

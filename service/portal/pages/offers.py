@@ -38,6 +38,7 @@ _UNUSABLE: Final[Mapping[Unredeemable, str]] = {
     Unredeemable.USED_UP: message("Used"),
     Unredeemable.EXPIRED: message("Expired"),
 }
+_UNUSABLE_NOW: Final = message("Can't be used now")
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -112,7 +113,7 @@ def conditions(voucher: VoucherOut, words: Words) -> Sequence[Markup]:
 
 def unusable(voucher: VoucherOut, words: Words) -> Markup:
     """Tell why a voucher can't be used."""
-    return words.t(_UNUSABLE.get(voucher.why or Unredeemable.EXPIRED, message("Can't be used now")))
+    return words.t(_UNUSABLE_NOW if voucher.why is None else _UNUSABLE.get(voucher.why, _UNUSABLE_NOW))
 
 
 def prize(its: GamePrizeOut, words: Words) -> Markup:

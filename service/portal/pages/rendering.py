@@ -86,7 +86,7 @@ def page(
         forms=forms,
         names=names,
         tier_share=tier_share,
-        large=len(str(everything.me.balance.available)) > _MANY_DIGITS,
+        large=_is_large(everything),
         offers=offers,
         earning=earning,
         history=history,
@@ -123,6 +123,13 @@ def _render(template: str, words: Words, look: Look, chrome: Chrome, **more: obj
     return _environment.get_template(template).render(
         t=words.t, n=words.n, w=words, look=look, chrome=chrome, languages=languages, **more
     )
+
+
+def _is_large(everything: Everything) -> bool:
+    """Tell whether some total needs a line of its own on a phone."""
+    its, referral = everything.me.balance, everything.referral
+    totals = (its.available, its.pending, its.held, its.debt, its.lifetime_earned)
+    return len(str(max(*totals, referral.points_earned, referral.points_waiting))) > _MANY_DIGITS
 
 
 def _qr(text: str) -> Markup:

@@ -1,18 +1,21 @@
 """The colours of a partner's page, made from the one accent that the partner chose so that all can be read. Pure.
 
-Contrast is that of WCAG 2.2: text has at least 4.5:1 on whatever it stands, a surface that is pressed 3:1 around it.
+Contrast is that of WCAG 2.2: text has at least 4.5:1 on whatever it stands, the edge of a button 3:1 with what is
+around it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 TEXT: Final = 4.5
 """The contrast of text with what it stands on."""
-SURFACE: Final = 3.0
-"""The contrast of a button with what surrounds it."""
+EDGE: Final = 3.0
+"""The contrast of the edge of a button with what surrounds it."""
+_SEEN: Final = 1.25
+"""A surface is moved away from the page's colour only where it could not be told from it: partners know their own."""
 LIGHT_PAGE: Final = (246, 246, 248)
 LIGHT_CARD: Final = (255, 255, 255)
 DARK_PAGE: Final = (14, 15, 18)
@@ -28,12 +31,13 @@ Colour = tuple[int, int, int]
 class Shades(msgspec.Struct, frozen=True):
     """Shades of an accent on a light or a dark page.
 
-    `fill` is for surfaces and `deep` for their far end, with `on_fill` written on both; `text` can be read on the page,
-    on cards and on `soft`, a tint of the card.
+    `fill` is for surfaces and `deep` for their far end, with `on_fill` written on both, and `edge` around them; `text`
+    can be read on the page, on cards and on `soft`, a tint of the card.
     """
 
     fill: Colour
     deep: Colour
+    edge: Colour
     on_fill: Colour
     text: Colour
     soft: Colour
@@ -82,12 +86,17 @@ def css_of(accent: Colour) -> str:
 
 
 def _shades(accent: Colour, *, page: Colour, card: Colour, towards: Colour, tint: float) -> Shades:
-    soft = _mixed(accent, card, tint)
-    fill = _moved(accent, towards, lambda each: min(contrast(each, page), contrast(each, card)) >= SURFACE)
+    around, soft = (page, card), _mixed(accent, card, tint)
+    fill = _moved(accent, towards, lambda each: _least(each, around) >= _SEEN)
     on_fill = max(_WHITE, _BLACK, key=lambda each: contrast(each, fill))
     away = _BLACK if on_fill == _WHITE else _WHITE  # what is written on it can only be read better there
-    text = _moved(accent, towards, lambda each: min(contrast(each, on) for on in (page, card, soft)) >= TEXT)
-    return Shades(fill, _mixed(fill, away, 0.28), on_fill, text, soft)
+    text = _moved(accent, towards, lambda each: _least(each, (*around, soft)) >= TEXT)
+    edge = fill if _least(fill, around) >= EDGE else text
+    return Shades(fill, _mixed(fill, away, 0.28), edge, on_fill, text, soft)
+
+
+def _least(colour: Colour, others: Sequence[Colour]) -> float:
+    return min(contrast(colour, each) for each in others)
 
 
 def _moved(colour: Colour, towards: Colour, fits: Callable[[Colour], bool]) -> Colour:
