@@ -144,6 +144,9 @@ _TAKES_KEYS: Final = (
     "POST /v1/api-keys",
     "POST /v1/api-keys/{key_id}/revoke",
     "POST /v1/api-keys/{key_id}/rotate",
+    "POST /v1/signing-keys",
+    "POST /v1/signing-keys/{signing_key_id}/revoke",
+    "POST /v1/customers/{customer_id}/portal-sessions",
     "POST /v1/rewards",
     _LOAD,
     "POST /v1/webhooks",
@@ -154,6 +157,7 @@ _WITH_NUMBERS: Final = (_REPORT, _PROGRAM, "POST /v1/api-keys/{key_id}/rotate", 
 _LIMITS: Final = ("POST /v1/api-keys", "PATCH /v1/api-keys/{key_id}")
 _LISTS: Final = (
     "GET /v1/api-keys",
+    "GET /v1/signing-keys",
     "GET /v1/customers",
     "GET /v1/customers/{customer_id}/lots",
     "GET /v1/customers/{customer_id}/transactions",
@@ -361,6 +365,7 @@ EXCEPTIONS: Final = tuple(
             "/(ends_at (out_of_range|missing)|trigger/most_days out_of_range)",
             "two fields",
         ),
+        ("positive_data_acceptance", _CAMPAIGNS, "/[a-z_]+ fixed_after_start", "calls of the same run start campaigns"),
         ("positive_data_acceptance", _CAMPAIGNS, "/starts_at out_of_range", "as /occurred_at is"),
         (
             "positive_data_acceptance",
@@ -468,6 +473,12 @@ EXCEPTIONS: Final = tuple(
         ),
         ("positive_data_acceptance", _URLS, "/url (invalid_format|bad_port)", "which hosts there are is no pattern"),
         ("positive_data_acceptance", (_PROGRAM,), "/settings/referral_link invalid_format", "likewise"),
+        (
+            "positive_data_acceptance",
+            (_PROGRAM,),
+            r"/settings/portal/(logo|home|origins/\d+|framed_by/\d+) invalid_format",
+            "a picture, a link and an origin are no patterns",
+        ),
         ("positive_data_acceptance", _URLS, r"/types/\d+ unknown_type", "the types are listed by themselves"),
         ("positive_data_acceptance", _URLS, "too_many_webhooks", "the run makes more than a program can have"),
         ("positive_data_acceptance", (f"POST {WEBHOOK}/secrets",), "too_many_secrets", "likewise"),
