@@ -28,4 +28,5 @@ def translated(language: str) -> Iterator[tuple[Message, Message]]:
         for entry in read_po(file, locale=language):
             if entry.id:
                 source = tuple(entry.id) if isinstance(entry.id, list | tuple) else entry.id
-                yield source, tuple(entry.string) if isinstance(entry.string, list | tuple) else entry.string
+                text = entry.string or ""
+                yield source, tuple(text) if isinstance(text, list | tuple) else text
