@@ -1,5 +1,6 @@
 """The demo shop without a browser: where it is served, whom it believes, what it does once."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
@@ -176,6 +177,31 @@ async def test_other_bodies_and_unknown_acts_are_refused(visitor: Visitor) -> No
     assert (await visitor.call("POST", "/demo/buy", json.dumps(form), Content_Type="application/json")).status == 422
     many = {f"field{number}": "x" for number in range(50)}
     assert (await visitor.call("POST", "/demo/buy", form | many)).status == 422
+
+
+@pytest.mark.parametrize("amount", ["", "0", "-5", "1e3", "9" * 5000, "²"])
+async def test_an_invoice_is_paid_with_an_amount(visitor: Visitor, amount: str) -> None:
+    await visitor.send("invoice")
+    answer = await visitor.call("POST", "/demo/pay", visitor.form("pay") | {"amount": amount})
+    assert answer.status == 422
+
+
+@pytest.mark.parametrize("game", ["", "nothing", "cmp_" + "0" * 32, "x" * 5000, "\x00"])
+async def test_a_game_that_there_is_not_costs_nothing(visitor: Visitor, game: str) -> None:
+    await visitor.send("buy", "pot")
+    before = visitor.points
+    await visitor.call("POST", "/demo/play", visitor.form("play") | {"game": game})
+    await visitor.get()
+    assert visitor.points == before
+
+
+async def test_visitors_have_a_limit_together(settings: Settings, database: Database, makers: dict[int, str]) -> None:
+    async with demo_shop(settings, database) as crowded:
+        makers[crowded.program.id] = "a crowd"
+        strangers = [Visitor(crowded.address) for _ in range(150)]
+        answers = await asyncio.gather(*(each.call("GET", "/demo/token") for each in strangers))
+        assert {each.status for each in answers} == {404, 429}
+        assert all("retry-after" in each.headers for each in answers if each.status == 429)
 
 
 @pytest.mark.parametrize("ref", ["%3Cscript%3E", "%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E", "x" * 100, "%00", ""])

@@ -68,6 +68,7 @@ def test_another_cookie_is_no_visitor(cookie: str | None) -> None:
         ("same-site", "https://shop", "shop", False),
         ("cross-site", None, "shop", False),
         ("same-origin", "https://other", "shop", False),
+        (None, "https://[", "shop", False),
     ],
 )
 def test_only_the_shops_own_pages_send_its_forms(
