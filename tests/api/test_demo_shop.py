@@ -5,11 +5,13 @@ import json
 import re
 from collections.abc import AsyncGenerator
 
+import aiohttp
 import pytest
 
 from service.platform.database import Database
 from service.platform.settings import Settings
 from service.platform.transaction import transact
+from service.portal.demo.handlers import ASSETS
 from service.portal.demo.visits import COOKIE
 from service.programs import usecases as programs
 from service.programs.rules import ProgramSettings
@@ -237,3 +239,27 @@ async def test_starting_anew_makes_somebody_else(visitor: Visitor) -> None:
     await visitor.send("anew")
     assert visitor.secret not in {None, before}
     assert visitor.points == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("demo.css", "text/css"),
+        ("demo.js", "text/javascript"),
+        ("leaf.svg", "image/svg+xml"),
+        ("demo.png", "image/png"),
+    ],
+)
+async def test_what_the_page_needs_is_small_and_served(demo: DemoShop, name: str, kind: str) -> None:
+    content = (ASSETS / name).read_bytes()
+    assert len(content) < 200_000
+    async with aiohttp.ClientSession() as session, session.get(f"{demo.address}/demo/assets/{name}") as response:
+        assert response.status == 200
+        assert response.headers["content-type"].startswith(kind)
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert await response.read() == content
+
+
+@pytest.mark.parametrize("name", ["another.css", "..%2Fhandlers.py", "%2e%2e%2fhandlers.py", "demo.css%00"])
+async def test_nothing_else_is_served(demo: DemoShop, name: str) -> None:
+    assert (await Visitor(demo.address).call("GET", f"/demo/assets/{name}")).status == 404

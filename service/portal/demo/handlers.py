@@ -40,7 +40,7 @@ from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 from service.purchases.booking import Purchases
 
-_ASSETS: Final = Path(__file__).parent / "assets"
+ASSETS: Final = Path(__file__).parent / "assets"
 _SERVED: Final = {
     "demo.css": "text/css",
     "demo.js": "text/javascript",
@@ -238,7 +238,7 @@ async def asset(request: ApiRequest, name: FromPath[str]) -> Response[bytes]:
     if name not in _SERVED:
         raise NotFound
     headers = _SAFE | {"Cache-Control": "no-cache"}
-    return Response((_ASSETS / name).read_bytes(), media_type=_SERVED[name], headers=headers)
+    return Response((ASSETS / name).read_bytes(), media_type=_SERVED[name], headers=headers)
 
 
 def _problem(made: tuple[problems.Problem, Mapping[str, str]]) -> Response[str]:
