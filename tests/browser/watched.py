@@ -79,7 +79,8 @@ class Watched:
 
     async def check_fits(self) -> None:
         """Prove that nothing is cut off, and that the page doesn't scroll sideways."""
-        assert await self.page.evaluate(_NOT_FITTING) == []
+        found = await self.page.evaluate(_NOT_FITTING)
+        assert found == [], found
 
     async def check_usable(self) -> None:
         """Prove that axe finds nothing serious: names, labels, contrast, landmarks, order."""
@@ -91,4 +92,4 @@ class Watched:
             for each in told["violations"]
             if each["impact"] in _GRAVE
         ]
-        assert grave == []
+        assert grave == [], grave

@@ -37,6 +37,7 @@ from service.purchases.booking import Purchases
 from service.purchases.rules import Item, Purchase
 from service.purchases.schemas import purchase_out
 from service.rewards.redemptions import RedemptionOut, redemption_out
+from service.surprises import lifecycle
 from service.surprises.gift_schemas import PlayOut, play_out
 
 _ENTROPY_BITS: Final = 62
@@ -117,7 +118,8 @@ class Shopper:
         return await exchanged(Call("POST", "/v1/me/redemptions", body, once.name), work)
 
     async def play(self, once: Once, *, campaign_id: str) -> Exchange:
-        """Play a game."""
+        """Play a game. Raises NotFound for what can be none."""
+        lifecycle.id_of(campaign_id)
 
         async def played(db: Db) -> tuple[int, Any]:
             found = await doing.play(db, program=self.program, customer_id=self.customer_id, campaign_id=campaign_id)
@@ -155,6 +157,8 @@ class Shopper:
         """Report that an own invoice was paid today."""
         if not invoice_id.startswith(f"invoice-{self.customer_id}-"):
             raise NotFound
+        if amount <= 0:
+            raise Invalid("Nothing is no payment.", pointer="/amount", reason="out_of_range")
         new = NewPayment(f"payment-{once.name}", _day(once), amount)
         report = on_one(invoice_id, new)
 

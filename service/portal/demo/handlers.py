@@ -40,7 +40,7 @@ from service.programs.catalogue import Catalogue
 from service.programs.rules import Program
 from service.purchases.booking import Purchases
 
-_ASSETS: Final = Path(__file__).parent / "assets"
+ASSETS: Final = Path(__file__).parent / "assets"
 _SERVED: Final = {
     "demo.css": "text/css",
     "demo.js": "text/javascript",
@@ -59,8 +59,9 @@ _SAFE: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _PRIVATE: Final = _SAFE | {"Cache-Control": "no-store", "Vary": "Cookie"}
-_ALL_VISITORS: Final = UUID(int=0xDE40)
-"""All visitors together have one limit, under this name: whoever finds the shop can't fill the database by it."""
+_ALL_VISITORS: Final = 0xDE40 << 64
+"""What the name of all visitors together begins with. They have one limit: nobody fills the database by the shop."""
+_DIGITS: Final = 12
 _NAMES: Final = {Who.YOU: "Robin", Who.FRIEND: "Sam"}
 """What the two customers are called in their portals."""
 
@@ -83,7 +84,9 @@ def shop_of(request: ApiRequest) -> Program:
 def counted_shop_of(request: ApiRequest) -> Program:
     """Return the program of the demo shop, and count the call. Raises NotFound, TooManyRequests."""
     program, now = shop_of(request), request.part(Catalogue).now()
-    actor = CustomerActor(program.id, "", now, may_redeem=False, may_play=False, key_id=_ALL_VISITORS)
+    actor = CustomerActor(
+        program.id, "", now, may_redeem=False, may_play=False, key_id=UUID(int=_ALL_VISITORS + program.id)
+    )
     request.part(CustomerGate).count(actor)
     return program
 
@@ -183,9 +186,8 @@ async def _invoice(shopper: Shopper, form: Mapping[str, str]) -> Exchange:
 
 async def _pay(shopper: Shopper, form: Mapping[str, str]) -> Exchange:
     amount = form.get("amount", "")
-    return await shopper.pay(
-        _once(form), invoice_id=form.get("invoice", ""), amount=int(amount) if amount.isdecimal() else 0
-    )
+    whole = int(amount) if amount.isdecimal() and len(amount) <= _DIGITS else 0
+    return await shopper.pay(_once(form), invoice_id=form.get("invoice", ""), amount=whole)
 
 
 def _once(form: Mapping[str, str]) -> Once:
@@ -236,7 +238,7 @@ async def asset(request: ApiRequest, name: FromPath[str]) -> Response[bytes]:
     if name not in _SERVED:
         raise NotFound
     headers = _SAFE | {"Cache-Control": "no-cache"}
-    return Response((_ASSETS / name).read_bytes(), media_type=_SERVED[name], headers=headers)
+    return Response((ASSETS / name).read_bytes(), media_type=_SERVED[name], headers=headers)
 
 
 def _problem(made: tuple[problems.Problem, Mapping[str, str]]) -> Response[str]:

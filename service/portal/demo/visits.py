@@ -77,7 +77,10 @@ def is_own_page(*, site: str | None, origin: str | None, host: str | None) -> bo
         return False
     if origin is None or (origin == "null" and site is not None):
         return True
-    return host is not None and urlsplit(origin).netloc == host
+    try:
+        return host is not None and urlsplit(origin).netloc == host
+    except ValueError:
+        return False
 
 
 def code_of(text: str) -> str | None:
