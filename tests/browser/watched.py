@@ -74,12 +74,13 @@ class Watched:
     def check_quiet(self) -> None:
         """Prove that nothing went wrong in the page, and that it asked nobody else."""
         unexpected = [each for each in self.errors if not any(part in each for part in self.expected)]
-        assert unexpected == []
+        assert unexpected == [], unexpected
         assert self._asked <= self._own, self._asked - self._own
 
     async def check_fits(self) -> None:
         """Prove that nothing is cut off, and that the page doesn't scroll sideways."""
-        assert await self.page.evaluate(_NOT_FITTING) == []
+        found = await self.page.evaluate(_NOT_FITTING)
+        assert found == [], found
 
     async def check_usable(self) -> None:
         """Prove that axe finds nothing serious: names, labels, contrast, landmarks, order."""
@@ -91,4 +92,4 @@ class Watched:
             for each in told["violations"]
             if each["impact"] in _GRAVE
         ]
-        assert grave == []
+        assert grave == [], grave
