@@ -74,7 +74,7 @@ class Watched:
     def check_quiet(self) -> None:
         """Prove that nothing went wrong in the page, and that it asked nobody else."""
         unexpected = [each for each in self.errors if not any(part in each for part in self.expected)]
-        assert unexpected == []
+        assert unexpected == [], unexpected
         assert self._asked <= self._own, self._asked - self._own
 
     async def check_fits(self) -> None:

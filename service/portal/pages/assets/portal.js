@@ -11,7 +11,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(from.value ?? from.textContent);
+      await navigator.clipboard.writeText(from.textContent);
     } catch {
       return;
     }
@@ -19,11 +19,6 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.setAttribute("aria-live", "polite");
     setTimeout(() => (button.textContent = text), 2000);
   });
-}
-
-// Fields that hold a link: a tap selects it whole.
-for (const field of document.querySelectorAll(".field")) {
-  field.addEventListener("focus", () => field.select());
 }
 
 // The share sheet of the device.
