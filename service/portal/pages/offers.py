@@ -89,7 +89,7 @@ def why_not(reward: RewardOut, names: Names, words: Words) -> Markup | None:
     tier = names.tiers.get(reward.minimum_tier or "")
     if its.why is WhyNot.TIER_TOO_LOW and tier is not None:
         return words.t("From level {tier} on", tier=tier)
-    return words.t(_WHY_NOT[its.why or WhyNot.DRAFT])
+    return words.t(_WHY_NOT.get(its.why or WhyNot.DRAFT, _WHY_NOT[WhyNot.DRAFT]))
 
 
 def conditions(voucher: VoucherOut, words: Words) -> Sequence[Markup]:
