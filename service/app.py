@@ -54,6 +54,7 @@ from service.portal import session_handlers as sessions
 from service.portal.admission import CustomerGate
 from service.portal.cors import Cors
 from service.portal.demo import handlers as demo_shop
+from service.portal.demo.exchanges import Exchanges
 from service.portal.keyring import Keyring
 from service.portal.pages import handlers as pages
 from service.portal.widget import handlers as widget
@@ -152,6 +153,7 @@ class Parts:
             settings,
             keyring,
             self.customer_gate,
+            Exchanges(self.redis),
             WrongCodes(
                 self.redis,
                 per_minute=settings.wrong_codes_per_minute,

@@ -1,9 +1,11 @@
 """What a partner's system would have sent for an action, and was answered: shown to who wants to build the same.
 
-The newest of a visitor are kept in Redis for an hour. Without it nothing of them is shown, and all else goes on.
+They are kept for an hour, in memory alone: without them all else goes on.
 """
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -15,6 +17,7 @@ from service.platform.redis import FAULTS
 
 _KEPT: Final = 6
 _SECONDS: Final = 3600
+_VISITORS: Final = 500
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -75,26 +78,37 @@ def in_json(content: object) -> str:
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
 
 
-async def keep(redis: Redis, customer_id: str, exchange: Exchange) -> None:
-    """Keep an exchange as a customer's newest."""
-    name = _name(customer_id)
-    try:
-        async with redis.pipeline(transaction=False) as pipe:
-            pipe.lpush(name, msgspec.json.encode(exchange))
-            pipe.ltrim(name, 0, _KEPT - 1)
-            pipe.expire(name, _SECONDS)
-            await pipe.execute()
-    except FAULTS:
-        return
+class Exchanges:
+    """The newest exchanges of visitors: in Redis, for all processes, and those of a few hundred in this one.
 
+    A customer's are found here where Redis is away or late, and not at all where another process made them.
+    """
 
-async def newest(redis: Redis, customer_id: str) -> list[Exchange]:
-    """Read a customer's exchanges, the newest first; none where Redis is away."""
-    try:
-        found = await redis.lrange(_name(customer_id), 0, _KEPT - 1)
-        return [msgspec.json.decode(each, type=Exchange) for each in found]
-    except (*FAULTS, msgspec.DecodeError):
-        return []
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._own = OrderedDict[str, list[Exchange]]()
+
+    async def keep(self, customer_id: str, exchange: Exchange) -> None:
+        """Keep an exchange as a customer's newest."""
+        own = [exchange, *self._own.pop(customer_id, [])][:_KEPT]
+        self._own[customer_id] = own
+        if len(self._own) > _VISITORS:
+            self._own.popitem(last=False)
+        name = _name(customer_id)
+        with suppress(*FAULTS):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.lpush(name, msgspec.json.encode(exchange))
+                pipe.ltrim(name, 0, _KEPT - 1)
+                pipe.expire(name, _SECONDS)
+                await pipe.execute()
+
+    async def newest(self, customer_id: str) -> list[Exchange]:
+        """Read a customer's exchanges, the newest first."""
+        own, shared = self._own.get(customer_id, []), list[Exchange]()
+        with suppress(*FAULTS, msgspec.DecodeError):
+            found = await self._redis.lrange(_name(customer_id), 0, _KEPT - 1)
+            shared = [msgspec.json.decode(each, type=Exchange) for each in found]
+        return own if own and own[0] not in shared else shared
 
 
 def _name(customer_id: str) -> str:

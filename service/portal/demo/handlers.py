@@ -13,7 +13,6 @@ import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
-from redis.asyncio import Redis
 
 from service.customers import usecases as customers
 from service.customers.rules import ProfileChange
@@ -26,9 +25,8 @@ from service.platform.settings import Settings
 from service.platform.statements import Db
 from service.platform.transaction import transact
 from service.portal.admission import CustomerActor, CustomerGate
-from service.portal.demo import exchanges
 from service.portal.demo.acting import Once, Shopper
-from service.portal.demo.exchanges import Exchange
+from service.portal.demo.exchanges import Exchange, Exchanges
 from service.portal.demo.forms import check_own_page, sent_form
 from service.portal.demo.showing import DONE, Shown, page_of, problem_page
 from service.portal.demo.visits import COOKIE, FORGET, SECRET_BYTES, Visit, Who, code_of, visit_of
@@ -109,7 +107,7 @@ async def page(request: ApiRequest) -> Response[str]:
         visit,
         who,
         everything,
-        await exchanges.newest(request.part(Redis), visit.customer_id(who)),
+        await request.part(Exchanges).newest(visit.customer_id(who)),
         program.code,
         request.part(Catalogue).now(),
         None if everything.referral.referred_by is not None else code,
@@ -220,7 +218,7 @@ async def act(request: ApiRequest, act: FromPath[str]) -> Response[None]:
     part, work = _ACTS[act]
     shopper = Shopper(program, customer_id, request.part(Database), request.part(Purchases), request.part(Commands))
     exchange = await work(shopper, form)
-    await exchanges.keep(request.part(Redis), customer_id, exchange)
+    await request.part(Exchanges).keep(customer_id, exchange)
     query = {"as": who.value, "did": part}
     if exchange.is_refused and "ref" in form:
         query["ref"] = form["ref"]
