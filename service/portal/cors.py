@@ -40,6 +40,8 @@ class Cors:
         async def send_with_origin(message: Message) -> None:
             if message["type"] == "http.response.start":
                 more = [(b"vary", b"Origin")]
+                if not any(name.lower() == b"cache-control" for name, _ in message["headers"]):
+                    more.append((b"cache-control", b"no-store"))  # refusals, too, are one customer's
                 if origin and origin in self._allowed(scope):
                     more += [
                         (b"access-control-allow-origin", origin.encode("latin-1")),

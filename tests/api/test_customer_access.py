@@ -62,6 +62,7 @@ async def test_nobody_else_does(shop: Shop, operation: CustomerOperation) -> Non
     ]
     answers = [await operation.call(shop, each, **given) for each in wrong]  # type: ignore[arg-type]
     assert {(each.status, each.code) for each in answers} == {(401, "unauthenticated")}
+    assert {each.headers["cache-control"] for each in answers} == {"no-store"}
     told = {each.text.replace(each.headers["request-id"], "") for each in answers}
     assert len(told) == 1
 

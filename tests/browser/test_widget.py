@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
@@ -148,6 +149,18 @@ async def test_it_speaks_the_pages_language(
     token = await token_of(shop)
     await shown(watched, host, shop, f'<loyalty-balance lang="{language}" token="{token}"></loyalty-balance>')
     assert expected in await until(watched, "871")
+
+
+async def test_it_names_the_last_day_of_points_by_the_programs_calendar(
+    shop: Shop, host: Host, new_page: NewPage
+) -> None:
+    settings = {"time_zone": "Asia/Tokyo", "expiry": {"kind": "dates", "dates": ["12-31"]}}
+    changed = await shop.call("PATCH", "/v1/program", {"settings": settings}, role=Role.ADMIN)
+    assert changed.status == 200, changed.text
+    await shop.buy(total=12_990, occurred_at=datetime.now(UTC).isoformat())
+    watched = await new_page()
+    await shown(watched, host, shop, f'<loyalty-balance token="{await token_of(shop)}"></loyalty-balance>')
+    assert "129 to spend until 31 Dec" in await until(watched, "to spend until")
 
 
 async def test_great_numbers_and_long_names_fit(shop: Shop, host: Host, new_page: NewPage) -> None:

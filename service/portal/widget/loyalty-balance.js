@@ -1,5 +1,4 @@
-/* <loyalty-balance token="...">: a customer's balance, tier and next reward on any page. README.md tells its attributes,
- * events, slots, parts and variables. */
+// <loyalty-balance token="...">: a customer's balance, tier and next reward on any page. README.md tells all of it.
 (() => {
   const HOME = new URL(document.currentScript.src).origin;
   const TEXTS = {
@@ -131,7 +130,7 @@
       try {
         const token = await this.tokenProvider();
         if (!token || token === this.token) return false;
-        this.token = token; // whoever reads goes on; the change of the attribute finds that it does
+        this.token = token;
         return true;
       } catch {
         return false;
@@ -179,12 +178,13 @@
       made.push(head, make("p", { part: "points" }, numbers.format(balance.available - balance.debt)));
       if (balance.pending) made.push(make("p", { class: "more" }, `+ ${numbers.format(balance.pending)} ${texts[1]}`));
       if (balance.next_expiry) {
-        const until = new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(balance.next_expiry.at));
+        const timeZone = this.#told.partner.time_zone, last = new Date(balance.next_expiry.at) - 1; // the last day
+        const until = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone }).format(last);
         made.push(make("p", { class: "more" }, fill(texts[7], numbers.format(balance.next_expiry.points), until)));
       }
       if (reward) {
-        const text = reward.available ? fill(texts[5], reward.name)
-          : fill(texts[4], numbers.format(reward.missing_points), reward.name);
+        const missing = numbers.format(reward.missing_points);
+        const text = reward.available ? fill(texts[5], reward.name) : fill(texts[4], missing, reward.name);
         made.push(this.#line("reward", text, reward.available ? 1 : 1 - reward.missing_points / reward.points));
       }
       if (tier?.next && tier.next.unit !== "spend") {
