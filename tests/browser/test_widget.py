@@ -160,7 +160,7 @@ async def test_it_names_the_last_day_of_points_by_the_programs_calendar(
     await shop.buy(total=12_990, occurred_at=datetime.now(UTC).isoformat())
     watched = await new_page()
     await shown(watched, host, shop, f'<loyalty-balance token="{await token_of(shop)}"></loyalty-balance>')
-    assert "129 to spend until 31 Dec" in await until(watched, "to spend until")
+    assert "129 to spend until Dec 31," in await until(watched, "to spend until")
 
 
 async def test_great_numbers_and_long_names_fit(shop: Shop, host: Host, new_page: NewPage) -> None:

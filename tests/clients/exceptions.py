@@ -532,6 +532,7 @@ EXCEPTIONS: Final = tuple(
                 *_FACTS,
                 _PROGRAM,
                 "POST /v1/api-keys/{key_id}/rotate",
+                "POST /v1/customers/{customer_id}/portal-sessions",
                 *_LIMITS,
                 *_REWARDS,
                 *_RULES,
