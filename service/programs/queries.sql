@@ -5,8 +5,8 @@
 -- line of history that it writes, which is another one after a restore or a failover. And its time.
 SELECT
     v.version,
-    c.system_identifier::text || '/' || d.oid::text || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS identity,
-    clock_timestamp() AS now
+    clock_timestamp() AS now,
+    c.system_identifier::text || '/' || d.oid::text || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) AS identity
 FROM catalogue_version AS v
 CROSS JOIN pg_control_system() AS c
 INNER JOIN pg_database AS d ON d.datname = current_database();
