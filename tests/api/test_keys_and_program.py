@@ -62,11 +62,13 @@ async def test_a_new_key_is_shown_once_and_works_at_once(shop: Shop) -> None:
 
 
 async def everything_in_redis(settings: Settings) -> list[bytes]:
-    redis = connect(str(settings.redis_url))
-    names = await redis.keys("loyalty:*")  # pyright: ignore[reportUnknownMemberType]
-    kept: list[Any] = [await redis.get(name) for name in names]
-    await redis.aclose()
-    return [value for value in kept if value is not None]
+    kept = list[bytes]()
+    async with connect(str(settings.redis_url)) as redis:
+        for name in await redis.keys("loyalty:*"):  # pyright: ignore[reportUnknownMemberType]
+            is_list = await redis.type(name) == b"list"
+            values: Any = await redis.lrange(name, 0, -1) if is_list else [await redis.get(name)]
+            kept += [value for value in values if value is not None]
+    return kept
 
 
 async def test_no_table_and_no_cache_holds_a_key(shop: Shop, owner: Db, settings: Settings) -> None:

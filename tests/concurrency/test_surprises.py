@@ -192,7 +192,12 @@ async def test_fifty_plays_at_once_of_who_has_one_are_one(
     shop: Shop, owner: Db, trigger: dict[str, Any], refusal: str
 ) -> None:
     await shop.buy()
-    game = await started(shop, trigger={"kind": "play"} | trigger, prizes=[NOTHING, SWEET | {"weight": 0}, SWEET_2])
+    game = await started(
+        shop,
+        trigger={"kind": "play"} | trigger,
+        prizes=[NOTHING, SWEET | {"weight": 0}, SWEET_2],
+        gifts_per_customer=None,  # else who wins finds a paid game closed
+    )
     if trigger.get("granted"):
         path, body = f"/v1/campaigns/{game}/play-grants", {"customer_id": "c-42", "plays": 1}
         assert (await shop.post(path, body, Role.MARKETER, Idempotency_Key=unique("key"))).status == 201

@@ -41,7 +41,7 @@ from service.surprises import lifecycle
 from service.surprises.gift_schemas import PlayOut, play_out
 
 _ENTROPY_BITS: Final = 62
-_ONCE: Final = re.compile("([0-9a-f]{8})-[0-9a-f]{8}[0-9]{0,2}")
+_ONCE: Final = re.compile("([0-9a-f]{11})-[0-9a-f]{8}[0-9]{0,2}")
 _NOT_SOLD: Final = "The shop doesn't sell this."
 
 
@@ -54,8 +54,8 @@ class Once:
 
     @classmethod
     def new(cls, now: datetime) -> str:
-        """Make what a page's forms carry."""
-        return f"{int(now.timestamp()):x}-{secrets.token_hex(4)}"
+        """Make what a page's forms carry. Milliseconds: rules count from the moment on in which they were made."""
+        return f"{int(now.timestamp() * 1000):x}-{secrets.token_hex(4)}"
 
     @classmethod
     def read(cls, text: str) -> "Once":
@@ -63,7 +63,7 @@ class Once:
         found = _ONCE.fullmatch(text)
         if found is None:
             raise Invalid("This form was not made here.", pointer="/once", reason="invalid_format")
-        return cls(datetime.fromtimestamp(int(found[1], 16), UTC), text)
+        return cls(datetime.fromtimestamp(int(found[1], 16) / 1000, UTC), text)
 
 
 @dataclass(frozen=True, slots=True)
